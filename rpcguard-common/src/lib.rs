@@ -1,0 +1,19 @@
+//! What both sides of the kernel boundary agree on.
+//!
+//! The decision core is pure and generic over [`packet::PacketReader`] (where the bytes come from)
+//! and [`policy::Tables`] (where settings and prefixes come from). Compiled for BPF it *is* the
+//! filter; compiled for the host it is an ordinary library that unit tests, property tests, Miri
+//! and fuzzers run. Nothing here allocates, panics, or knows about maps and system calls.
+//!
+//! The way of one packet: [`parse::parse`] finds the transport header, [`policy::decide`] asks the
+//! tables and returns an [`policy::Outcome`], whose [`reason::Reason`] says pass or drop.
+
+#![no_std]
+
+pub mod abi;
+pub mod packet;
+pub mod parse;
+#[cfg(feature = "user")]
+mod pod;
+pub mod policy;
+pub mod reason;

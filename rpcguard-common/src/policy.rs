@@ -1,0 +1,111 @@
+//! [`Parsed`] packet and [`Tables`] to [`Outcome`].
+
+use crate::{
+    abi::{Decision, Verdict},
+    packet::PacketReader,
+    parse::{Flow, LinkLayer, Network, Parsed, TCP_FLAGS_OFFSET, Transport, parse},
+    reason::Reason,
+};
+
+const TCP_SYN: u8 = 0x02;
+const TCP_ACK: u8 = 0x10;
+
+/// A source address, in wire order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An IPv4 address.
+    V4([u8; 4]),
+    /// An IPv6 address.
+    V6([u8; 16]),
+}
+
+/// Where settings and prefixes come from: BPF maps in the kernel, plain collections in tests.
+///
+/// All answers for one packet come from one epoch, so that no packet sees half a change.
+pub trait Tables {
+    /// Whether this destination port (host order) is guarded.
+    fn guards_port(&self, port: u16) -> bool;
+
+    /// Whether TCP to the guarded ports is guarded as well.
+    fn guards_tcp(&self) -> bool;
+
+    /// What the longest prefix that matches `source` says.
+    fn lookup(&self, source: Source) -> Decision;
+}
+
+/// What was decided about a packet to a guarded port, and about one that may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Why, and so whether the packet passes.
+    pub reason: Reason,
+    /// The hit slot of the prefix that decided; zero for none.
+    pub hit_slot: u32,
+}
+
+impl Outcome {
+    const fn because(reason: Reason) -> Self {
+        Self {
+            reason,
+            hit_slot: 0,
+        }
+    }
+}
+
+/// Decides about one frame; `None` for a packet that is not the filter's business.
+#[inline(always)]
+pub fn decide<P: PacketReader, T: Tables>(
+    packet: &P,
+    link: LinkLayer,
+    tables: &T,
+) -> Option<Outcome> {
+    let flow = match parse(packet, link) {
+        Parsed::Other => return None,
+        Parsed::Undecidable => return Some(Outcome::because(Reason::Undecidable)),
+        Parsed::LaterFragment => return Some(Outcome::because(Reason::LaterFragment)),
+        Parsed::Flow(flow) => flow,
+    };
+    match flow.transport {
+        Transport::Udp => {}
+        Transport::Tcp if tables.guards_tcp() => {}
+        Transport::Tcp => return None,
+    }
+    // Both protocols have the destination port at the same place (RFC 768, RFC 9293).
+    let port = packet.read::<2>(flow.offset + 2)?;
+    if !tables.guards_port(u16::from_be_bytes(port)) {
+        return None;
+    }
+    if flow.transport == Transport::Tcp {
+        if flow.flags_cut_off {
+            return Some(Outcome::because(Reason::Undecidable));
+        }
+        if !opens_connection(packet, &flow)? {
+            return None;
+        }
+    }
+    let decision = tables.lookup(source(packet, flow.network)?);
+    let reason = match decision.verdict() {
+        Verdict::Allow => Reason::Allowed,
+        Verdict::Deny => Reason::Denied,
+        Verdict::Unlisted => Reason::Unlisted,
+    };
+    Some(Outcome {
+        reason,
+        hit_slot: decision.hit_slot(),
+    })
+}
+
+/// Whether this TCP segment opens a connection: SYN without ACK.
+#[inline(always)]
+fn opens_connection<P: PacketReader>(packet: &P, flow: &Flow) -> Option<bool> {
+    let [_, flags] = packet.read::<2>(flow.offset + TCP_FLAGS_OFFSET - 1)?;
+    Some(flags & (TCP_SYN | TCP_ACK) == TCP_SYN)
+}
+
+/// The source address; `None` only if the packet shrank since it was parsed.
+#[inline(always)]
+fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Source> {
+    Some(match network {
+        Network::V4(start) => Source::V4(packet.read(start + 12)?),
+        Network::V6(start) => Source::V6(packet.read(start + 8)?),
+    })
+}

@@ -1,0 +1,41 @@
+//! The XDP programs: entry points only.
+//!
+//! What is decided, and why, is in `rpcguard_common`; here it is given packet bytes and maps.
+
+#![no_std]
+#![no_main]
+
+mod ctx;
+mod filter;
+mod maps;
+mod tables;
+
+use aya_ebpf::{macros::xdp, programs::XdpContext};
+
+use ctx::{FragsPacket, LinearPacket};
+
+/// For frames in one buffer.
+#[xdp]
+pub fn rpcguard(ctx: XdpContext) -> u32 {
+    filter::run(&ctx, &LinearPacket::new(&ctx))
+}
+
+/// For frames in several buffers.
+#[xdp(frags)]
+pub fn rpcguard_frags(ctx: XdpContext) -> u32 {
+    match FragsPacket::new(&ctx) {
+        Ok(packet) => filter::run(&ctx, &packet),
+        Err(packet) => filter::run(&ctx, &packet),
+    }
+}
+
+#[expect(unsafe_code, reason = "link_section is unsafe to use")]
+// SAFETY: the kernel and libbpf expect a NUL-terminated string in a section of this name.
+#[unsafe(link_section = "license")]
+#[used]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

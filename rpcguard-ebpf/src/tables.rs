@@ -1,0 +1,71 @@
+//! [`Tables`] over the maps.
+#![expect(
+    unsafe_code,
+    reason = "map values are shared with userspace and read through pointers"
+)]
+
+use core::ptr::addr_of;
+
+use aya_ebpf::btf_maps::lpm_trie::Key;
+use rpcguard_common::{
+    abi::{Decision, PortSet, Settings, State, flag},
+    policy::{Source, Tables},
+};
+
+use crate::maps::{PREFIXES_V4, PREFIXES_V6, STATE};
+
+/// The tables as of one epoch.
+pub(crate) struct KernelTables {
+    settings: *const Settings,
+    epoch: u32,
+}
+
+impl KernelTables {
+    /// `None` cannot happen: the array has an element zero. The verifier wants it said.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<Self> {
+        let state: *const State = STATE.get_ptr(0)?;
+        // SAFETY: `state` points to a live map value; userspace stores the epoch as one aligned
+        // word, hence the volatile read.
+        let epoch = unsafe { addr_of!((*state).epoch).read_volatile() };
+        // SAFETY: `side` is 0 or 1.
+        let settings = unsafe { addr_of!((*state).settings[State::side(epoch)]) };
+        Some(Self { settings, epoch })
+    }
+
+    /// Whether to pass everything.
+    #[inline(always)]
+    pub(crate) fn observes(&self) -> bool {
+        self.flags() & flag::OBSERVE != 0
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u32 {
+        // SAFETY: settings points into the live state value; volatile for the same reason.
+        unsafe { addr_of!((*self.settings).flags).read_volatile() }
+    }
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn guards_port(&self, port: u16) -> bool {
+        // SAFETY: settings points into the live state value; the reference to a port set that
+        // only changes under another epoch does not outlive this call.
+        let ports: &PortSet = unsafe { &*addr_of!((*self.settings).ports) };
+        ports.contains(port)
+    }
+
+    #[inline(always)]
+    fn guards_tcp(&self) -> bool {
+        self.flags() & flag::TCP != 0
+    }
+
+    #[inline(always)]
+    fn lookup(&self, source: Source) -> Decision {
+        let entry = match source {
+            Source::V4(address) => PREFIXES_V4.get(&Key::new(32, address)),
+            Source::V6(address) => PREFIXES_V6.get(&Key::new(128, address)),
+        };
+        entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
+    }
+}
