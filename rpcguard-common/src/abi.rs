@@ -143,16 +143,20 @@ pub struct PrefixEntry {
     pub after: Decision,
     /// The change that this entry belongs to.
     pub epoch: u32,
+    /// The prefix length in bits, because a longest-match lookup does not tell which prefix it
+    /// found. Not read in the kernel.
+    pub length: u32,
 }
 
 impl PrefixEntry {
-    /// An entry that says the same under every epoch.
+    /// The entry of a prefix of `length` bits that says the same under every epoch.
     #[must_use]
-    pub const fn settled(decision: Decision) -> Self {
+    pub const fn settled(length: u8, decision: Decision) -> Self {
         Self {
             before: decision,
             after: decision,
             epoch: 0,
+            length: length as u32,
         }
     }
 
@@ -307,7 +311,7 @@ impl State {
 const _: () = {
     assert!(size_of::<Counter>() == 16);
     assert!(size_of::<Counters>() == 256);
-    assert!(size_of::<PrefixEntry>() == 12);
+    assert!(size_of::<PrefixEntry>() == 16);
     assert!(size_of::<Settings>() == 24 + 8192);
     assert!(size_of::<State>() == 32 + 2 * size_of::<Settings>());
 };
