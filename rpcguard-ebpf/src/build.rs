@@ -54,14 +54,14 @@ pub fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Where `cargo xtask setup` puts the linker.
+/// Where `cargo xtask setup` puts the linker, in a workspace.
 #[must_use]
-pub fn linker() -> PathBuf {
-    workspace().join("target/tools/bin/bpf-linker")
+pub fn linker(workspace: &Path) -> PathBuf {
+    workspace.join("target/tools/bin/bpf-linker")
 }
 
-/// A cargo invocation that compiles this package for BPF; the caller adds the subcommand's own
-/// arguments.
+/// A cargo invocation that compiles this package for BPF, as it is in the workspace at `root`; the
+/// caller adds the subcommand's own arguments.
 ///
 /// The compiler is the workspace's own: `RUSTC_BOOTSTRAP` lets this one invocation use the two
 /// unstable features that the target needs (building core, and BPF target features), so that no
@@ -70,18 +70,21 @@ pub fn linker() -> PathBuf {
 /// # Errors
 ///
 /// [`Error::NotSetUp`], [`Error::Spawn`].
-pub fn cargo(subcommand: &str, target_dir: &Path, flavour: Flavour) -> Result<Command, Error> {
+pub fn cargo(
+    root: &Path,
+    subcommand: &str,
+    target_dir: &Path,
+    flavour: Flavour,
+) -> Result<Command, Error> {
     let sysroot = sysroot()?;
     if !sysroot.join("lib/rustlib/src/rust/library/core").is_dir() {
         return Err(Error::NotSetUp("rust-src"));
     }
-    let linker = linker();
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let linker = linker(&root);
     if !linker.is_file() {
         return Err(Error::NotSetUp("bpf-linker"));
     }
-    let root = workspace()
-        .canonicalize()
-        .unwrap_or_else(|_| workspace().to_owned());
     let cargo_home = env::var_os("CARGO_HOME").map_or_else(
         || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         PathBuf::from,
@@ -130,16 +133,16 @@ pub fn build(flavour: Flavour) -> Result<PathBuf, Error> {
         Flavour::Embedded => "embedded",
         Flavour::Portable => "portable",
     });
-    build_in(&target_dir, flavour)
+    build_in(workspace(), &target_dir, flavour)
 }
 
-/// As [`build`], in a target directory of the caller's.
+/// As [`build`], of the workspace at `root` and in a target directory of the caller's.
 ///
 /// # Errors
 ///
 /// All of [`Error`].
-pub fn build_in(target_dir: &Path, flavour: Flavour) -> Result<PathBuf, Error> {
-    let mut cargo = cargo("build", target_dir, flavour)?;
+pub fn build_in(root: &Path, target_dir: &Path, flavour: Flavour) -> Result<PathBuf, Error> {
+    let mut cargo = cargo(root, "build", target_dir, flavour)?;
     // A build script's standard output is a protocol.
     cargo.stdout(Stdio::null());
     let program = PathBuf::from(cargo.get_program());
@@ -164,7 +167,7 @@ pub fn embed(object: &str) -> Result<(), Error> {
         "rpcguard-common",
         "Cargo.toml",
         "Cargo.lock",
-        "target/tools",
+        "target/tools/bin/bpf-linker",
     ] {
         println!(
             "cargo::rerun-if-changed={}",
@@ -178,7 +181,12 @@ pub fn embed(object: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn sysroot() -> Result<PathBuf, Error> {
+/// Where the toolchain of this workspace is.
+///
+/// # Errors
+///
+/// [`Error::Spawn`].
+pub fn sysroot() -> Result<PathBuf, Error> {
     let rustc = PathBuf::from("rustc");
     let output = Command::new(&rustc)
         .current_dir(workspace())

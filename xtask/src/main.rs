@@ -1,7 +1,56 @@
-//! x
-fn main() {
-    println!(
-        "{:?}",
-        rpcguard_ebpf::build::build(rpcguard_ebpf::build::Flavour::Portable)
-    );
+//! The workspace's tasks. Each is a file of its own; this one only dispatches.
+
+mod build;
+mod build_ebpf;
+mod install;
+mod lab;
+mod lint;
+mod process;
+mod progress;
+mod root;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Builds, tests and shows rpcguard.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Install what the other tasks need: Rust components, bpf-linker, Debian packages
+    Setup,
+    /// Show what an open portmapper does and what rpcguard does about it, in network namespaces
+    Demo(lab::Args),
+    /// Run every test and lint, or only the tests whose names contain a filter
+    Test(test::Args),
+    /// Check formatting, clippy, documentation and dependencies, warnings being errors
+    Lint,
+    /// Measure the filter beside bare XDP programs, in network namespaces
+    Bench(lab::Args),
+    /// Build the release `rpcguard`
+    Build,
+    /// Build the BPF object alone, for bpftool and xdp-loader
+    BuildEbpf(build_ebpf::Args),
+    /// Build the release `rpcguard` and install it
+    Install(install::Args),
+}
+
+fn main() -> Result<ExitCode> {
+    match Task::parse() {
+        Task::Setup => setup::run()?,
+        Task::Demo(args) => lab::run("demo", &args)?,
+        Task::Test(args) => return test::run(&args),
+        Task::Lint => lint::run()?,
+        Task::Bench(args) => lab::run("bench", &args)?,
+        Task::Build => {
+            setup::run()?;
+            build::run()?;
+        }
+        Task::BuildEbpf(args) => build_ebpf::run(&args)?,
+        Task::Install(args) => install::run(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,30 @@
+//! `cargo xtask setup`: whatever is missing of what the other tasks need.
+//!
+//! Everything goes under `target/tools`, but for the toolchain's components and Debian's packages.
+//! Done already, it takes a fraction of a second, so every task begins with it.
+
+mod cargo_tools;
+mod debian;
+mod rustup;
+
+use anyhow::Result;
+
+pub(crate) use cargo_tools::Tool;
+
+/// Installs what is missing.
+pub(crate) fn run() -> Result<()> {
+    for_building()?;
+    debian::ensure()
+}
+
+/// Installs what is missing to build, though not to test.
+pub(crate) fn for_building() -> Result<()> {
+    rustup::ensure()?;
+    cargo_tools::BPF_LINKER.ensure()
+}
+
+/// Installs what is missing to check dependencies; a minute more that only `lint` needs.
+pub(crate) fn cargo_deny() -> Result<&'static Tool> {
+    cargo_tools::CARGO_DENY.ensure()?;
+    Ok(&cargo_tools::CARGO_DENY)
+}

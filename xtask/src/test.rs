@@ -1,0 +1,137 @@
+//! `cargo xtask test`: everything that can be tested, on a machine as it is found.
+
+mod leftovers;
+mod reproducible;
+mod tally;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    lint::{self, Check, Outcome},
+    process,
+    progress::step,
+    root, setup,
+};
+use leftovers::Leftovers;
+use tally::Tally;
+
+/// Set for the tests: a file to which one that cannot run here adds the line `test: reason`.
+const SKIPPED: &str = "RPCGUARD_SKIPPED";
+
+const WHY_ROOT: &str = "to make network namespaces and attach BPF programs in them";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run only tests whose names contain one of these, and nothing but tests
+    filters: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    setup::run()?;
+    let mut tally = Tally::default();
+    let before = Leftovers::find()?;
+
+    run_tests(args, &mut tally)?;
+    if args.filters.is_empty() {
+        check(
+            &mut tally,
+            ("the BPF object is reproducible", reproducible::check),
+        );
+        for lint in lint::CHECKS {
+            check(&mut tally, lint);
+        }
+    }
+    let left = before.added_since()?;
+    tally.record("the tests leave nothing behind", left.map_or(Ok(()), Err));
+
+    print!("{tally}");
+    Ok(if tally.succeeded() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Unit, integration and documentation tests. Cargo goes through the packages by name, so the ones
+/// that need no namespaces come first; a failure does not keep the others from running.
+fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
+    let target = process::target_directory();
+    fs::create_dir_all(&target)?;
+    let skipped = tempfile::NamedTempFile::new_in(target)?;
+    // The tests run the command, which is not of their package and so not built for them.
+    let built = step("building rpcguard and the tests", || {
+        process::run(&mut process::cargo(&["build", "--package", "rpcguard"]))?;
+        process::run(&mut process::cargo(&["test", "--no-run"]))
+    });
+    if let Err(error) = built {
+        tally.record("the tests compile", Err(format!("{error:#}")));
+        return Ok(());
+    }
+    let mut test = process::cargo(&["test", "--no-fail-fast"]);
+    run_as_root(&mut test, skipped.path())?;
+    test.env(SKIPPED, skipped.path())
+        .arg("--")
+        .args(&args.filters);
+    step("running the tests", || stream(&mut test, tally))?;
+    let reasons = fs::read_to_string(skipped.path())
+        .with_context(|| format!("cannot read {}", skipped.path().display()))?;
+    for line in reasons.lines() {
+        tally.skipped(line);
+    }
+    Ok(())
+}
+
+/// Has cargo, which stays who it is, run the test programs through sudo where that is needed.
+fn run_as_root(test: &mut Command, skipped: &Path) -> Result<()> {
+    let prefix = root::prefix(WHY_ROOT)?;
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    let assignment = format!("{SKIPPED}={}", skipped.display());
+    let words: Vec<_> = prefix
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .chain([assignment])
+        .collect();
+    // A list of strings is written the same in TOML.
+    test.arg("--config")
+        .arg(format!("target.'cfg(unix)'.runner={words:?}"));
+    Ok(())
+}
+
+/// Runs a test command, showing what it prints and counting the results in it.
+fn stream(test: &mut Command, tally: &mut Tally) -> Result<()> {
+    let mut child = test
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| process::cannot_run(test))?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            tally.read_line(&line);
+        }
+    }
+    let status = child.wait()?;
+    if tally.is_empty() {
+        tally.record("cargo test", Err("no test ran".to_owned()));
+    } else if !status.success() && tally.succeeded() {
+        tally.record("cargo test", Err(status.to_string()));
+    }
+    Ok(())
+}
+
+fn check(tally: &mut Tally, (name, check): Check) {
+    match step(name, check) {
+        Ok(Outcome::Passed) => tally.record(name, Ok(())),
+        Ok(Outcome::Skipped(reason)) => tally.skip_check(name, reason),
+        Err(error) => tally.record(name, Err(format!("{error:#}"))),
+    }
+}

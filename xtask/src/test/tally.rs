@@ -1,0 +1,151 @@
+//! How many tests passed, failed and were skipped, over all that ran.
+
+use std::{collections::BTreeSet, fmt};
+
+/// Results so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    passed: usize,
+    /// As test programs count them, some of which may have died before saying which failed.
+    failed: usize,
+    failures: Vec<String>,
+    skipped: BTreeSet<String>,
+    /// Tests that a program left out for its own reasons.
+    ignored: usize,
+}
+
+impl Tally {
+    /// Reads one line of what `cargo test` prints.
+    pub(super) fn read_line(&mut self, line: &str) {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            self.passed += count(counts, "passed");
+            self.failed += count(counts, "failed");
+            self.ignored += count(counts, "ignored");
+        } else if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    /// Counts a test that passed only in that it found out that it cannot run here, and said so in
+    /// the line `test: reason`.
+    pub(super) fn skipped(&mut self, line: &str) {
+        if self.skipped.insert(line.to_owned()) {
+            self.passed = self.passed.saturating_sub(1);
+        }
+    }
+
+    /// Counts a check of this program's own that could not be made.
+    pub(super) fn skip_check(&mut self, name: &str, reason: &str) {
+        self.skipped.insert(format!("{name}: {reason}"));
+    }
+
+    /// Counts a check of this program's own.
+    pub(super) fn record(&mut self, name: &str, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(reason) => {
+                self.failed += 1;
+                self.failures.push(format!("{name}: {reason}"));
+            }
+        }
+    }
+
+    /// Whether nothing has run yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.passed + self.failed == 0
+    }
+
+    /// Whether nothing has failed.
+    pub(super) const fn succeeded(&self) -> bool {
+        self.failed == 0
+    }
+}
+
+/// What was skipped and what failed, then the counts on a line of their own.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        for skipped in &self.skipped {
+            writeln!(f, "SKIPPED {skipped}")?;
+        }
+        if self.ignored > 0 {
+            writeln!(f, "SKIPPED {} tests marked as ignored", self.ignored)?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "FAILED {failure}")?;
+        }
+        writeln!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed,
+            self.failed,
+            self.skipped.len() + self.ignored
+        )
+    }
+}
+
+/// The number before `what` in `ok. 5 passed; 0 failed; ...`.
+fn count(counts: &str, what: &str) -> usize {
+    let mut words = counts.split([' ', ';']).filter(|word| !word.is_empty());
+    let mut previous = words.next();
+    for word in words {
+        if word == what {
+            return previous.and_then(|number| number.parse().ok()).unwrap_or(0);
+        }
+        previous = Some(word);
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally_of(output: &str) -> Tally {
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.read_line(line));
+        tally
+    }
+
+    fn closing_line(tally: &Tally) -> String {
+        tally.to_string().lines().last().unwrap().to_owned()
+    }
+
+    #[test]
+    fn results_of_several_programs_add_up() {
+        let tally = tally_of(
+            "running 2 tests\n\
+             test one ... ok\n\
+             test two ... FAILED\n\
+             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; \
+             finished in 0.00s\n\
+             test result: ok. 10 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; \
+             finished in 1.50s",
+        );
+        assert_eq!(closing_line(&tally), "11 passed, 1 failed, 2 skipped");
+        assert!(tally.to_string().contains("FAILED two\n"));
+        assert!(!tally.succeeded());
+    }
+
+    #[test]
+    fn a_skipped_test_is_not_also_counted_as_passed() {
+        let mut tally = tally_of("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured;");
+        tally.skipped("jumbo_frames: no interface takes them");
+        tally.skipped("jumbo_frames: no interface takes them");
+        assert_eq!(closing_line(&tally), "2 passed, 0 failed, 1 skipped");
+        assert!(
+            tally
+                .to_string()
+                .contains("SKIPPED jumbo_frames: no interface takes them\n")
+        );
+    }
+
+    #[test]
+    fn programs_without_tests_leave_the_tally_empty() {
+        let output = "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out;";
+        assert!(tally_of(output).is_empty());
+    }
+}
