@@ -1,0 +1,52 @@
+//! Programs of the test lab: bare verdicts to measure against, a flood, and a counter of what the
+//! flood makes a portmapper reflect.
+
+#![no_std]
+#![no_main]
+
+mod bytes;
+mod flood;
+mod reflections;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+
+/// Passes everything.
+#[xdp]
+pub fn pass(_: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// Drops everything.
+#[xdp]
+pub fn drop(_: XdpContext) -> u32 {
+    xdp_action::XDP_DROP
+}
+
+/// Sends a frame back out of the interface that it came in by, with another source address.
+#[xdp]
+pub fn flood(ctx: XdpContext) -> u32 {
+    match flood::change_source(&ctx) {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_ABORTED,
+    }
+}
+
+/// Counts and drops UDP datagrams from the portmapper's port; passes everything else.
+#[xdp]
+pub fn count_reflections(ctx: XdpContext) -> u32 {
+    match reflections::count(&ctx) {
+        Some(()) => xdp_action::XDP_DROP,
+        None => xdp_action::XDP_PASS,
+    }
+}
+
+#[expect(unsafe_code, reason = "link_section is unsafe to use")]
+// SAFETY: the kernel and libbpf expect a NUL-terminated string in a section of this name.
+#[unsafe(link_section = "license")]
+#[used]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,206 @@
+//! Millions of packets a second from spoofed sources.
+//!
+//! An XDP program rewrites the source address of one frame again and again and sends it, inside
+//! BPF_PROG_TEST_RUN with live frames: no socket and no packet buffer is in the way. The kernel
+//! only hands such frames to an interface whose other end has an XDP program or GRO on.
+
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    EbpfLoader,
+    programs::{TestRun as _, TestRunAttrs, TestRunOptions},
+};
+use rpcguard::prefix::Prefix;
+
+use super::{Host, LabProgram};
+
+/// Frames handed over at once.
+const BATCH: u32 = 64;
+
+/// Frames between two looks at the clock.
+const STRIDE: u32 = 64 * BATCH;
+
+/// Where a flood claims to come from: any address of one prefix, at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sources {
+    fixed: [u32; 4],
+    random: [u32; 4],
+    is_ipv4: bool,
+}
+
+impl Sources {
+    /// Any address of a prefix; of a host prefix, always the same.
+    #[must_use]
+    pub fn any_of(prefix: Prefix) -> Self {
+        let (address, is_ipv4) = match prefix.address() {
+            IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, true),
+            IpAddr::V6(address) => (address.to_bits(), false),
+        };
+        let random = u128::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
+        let words = |bits: u128| {
+            [96, 64, 32, 0].map(|shift| u32::from_ne_bytes(((bits >> shift) as u32).to_be_bytes()))
+        };
+        Self {
+            fixed: words(address),
+            random: words(random),
+            is_ipv4,
+        }
+    }
+}
+
+/// A frame that is ready to be sent many times, out of one interface.
+#[derive(Debug)]
+pub struct Flood<'a> {
+    program: LabProgram,
+    host: &'a Host,
+    context: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+/// What a flood came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Flooded {
+    /// Packets sent.
+    pub packets: u64,
+    /// For how long.
+    pub elapsed: Duration,
+}
+
+impl Flooded {
+    /// Packets a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.packets as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// How much of a flood there is to be; each bound ends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Packets.
+    pub packets: u64,
+    /// Time.
+    pub time: Duration,
+    /// Packets a second; `None` for as many as one core can send.
+    pub rate: Option<u64>,
+}
+
+impl<'a> Flood<'a> {
+    /// Prepares a flood of `frame`, which is UDP right after an IP header without options, from
+    /// `sources` instead of its own source.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such interface, or the frame and the sources are of different families.
+    pub fn new(host: &'a Host, interface: &str, frame: Vec<u8>, sources: Sources) -> Result<Self> {
+        const IPV4: [u8; 2] = [0x08, 0x00];
+        ensure!(
+            (frame.get(12..14) == Some(&IPV4)) == sources.is_ipv4,
+            "the flood's frame and its sources are of different address families"
+        );
+        let program = LabProgram::load_with(
+            EbpfLoader::new()
+                .override_global("SOURCE", &sources.fixed, true)
+                .override_global("RANDOM", &sources.random, true),
+            "flood",
+        )?;
+        // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+        let ifindex = host.ifindex(interface)?;
+        let context = [0, u32::try_from(frame.len())?, 0, ifindex, 0, 0];
+        let context = context.into_iter().flat_map(u32::to_ne_bytes).collect();
+        Ok(Self {
+            program,
+            host,
+            context,
+            frame,
+        })
+    }
+
+    /// Sends `packets`, as fast as one core can.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn send(&self, packets: u32) -> Result<()> {
+        self.host.enter(|| self.send_from_this_thread(packets))
+    }
+
+    /// Sends until a bound is reached or `stop` is set.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn run(&self, bounds: Bounds, stop: &AtomicBool) -> Result<Flooded> {
+        self.host.enter(|| {
+            let start = Instant::now();
+            let mut flooded = Flooded::default();
+            while flooded.packets < bounds.packets
+                && flooded.elapsed < bounds.time
+                && !stop.load(Ordering::Relaxed)
+            {
+                let due = match bounds.rate {
+                    None => u64::MAX,
+                    Some(rate) => (rate as f64 * flooded.elapsed.as_secs_f64()) as u64,
+                };
+                let packets = due
+                    .min(bounds.packets)
+                    .saturating_sub(flooded.packets)
+                    .min(STRIDE.into()) as u32;
+                if packets == 0 {
+                    thread::sleep(Duration::from_micros(200));
+                } else {
+                    self.send_from_this_thread(packets)?;
+                    flooded.packets += u64::from(packets);
+                }
+                flooded.elapsed = start.elapsed();
+            }
+            Ok(flooded)
+        })
+    }
+
+    fn send_from_this_thread(&self, packets: u32) -> Result<()> {
+        self.program
+            .xdp()?
+            .test_run(TestRunOptions {
+                data_in: Some(&self.frame),
+                ctx_in: Some(&self.context),
+                repeat: packets,
+                attrs: TestRunAttrs::new().xdp_live_frames(BATCH.min(packets)),
+                ..TestRunOptions::new()
+            })
+            .context("cannot send live frames (they need kernel 5.18)")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sources;
+
+    fn words(bytes: [u8; 16]) -> [u32; 4] {
+        let (words, _) = bytes.as_chunks();
+        [words[0], words[1], words[2], words[3]].map(u32::from_ne_bytes)
+    }
+
+    #[test]
+    fn sources_of_a_prefix_are_random_behind_its_length() {
+        let sources = Sources::any_of("198.51.100.0/22".parse().unwrap());
+        let mut fixed = [0; 16];
+        fixed[..4].copy_from_slice(&[198, 51, 100, 0]);
+        assert_eq!(sources.fixed, words(fixed));
+        let mut random = [0xff; 16];
+        random[..4].copy_from_slice(&[0, 0, 3, 0xff]);
+        assert_eq!(sources.random, words(random));
+    }
+
+    #[test]
+    fn a_host_prefix_is_one_source() {
+        assert_eq!(Sources::any_of("::1".parse().unwrap()).random, [0; 4]);
+    }
+}
