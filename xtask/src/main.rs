@@ -38,8 +38,15 @@ enum Task {
     Install(install::Args),
 }
 
-fn main() -> Result<ExitCode> {
-    match Task::parse() {
+fn main() -> ExitCode {
+    dispatch(Task::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn dispatch(task: Task) -> Result<ExitCode> {
+    match task {
         Task::Setup => setup::run()?,
         Task::Demo(args) => lab::run("demo", &args)?,
         Task::Test(args) => return test::run(&args),

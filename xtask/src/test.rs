@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use rpcguard_ebpf::build::{self, Flavour};
 
 use crate::{
     lint::{self, Check, Outcome},
@@ -22,7 +23,7 @@ use crate::{
 use leftovers::Leftovers;
 use tally::Tally;
 
-/// Set for the tests: a file to which one that cannot run here adds the line `test: reason`.
+/// Set for the tests: a file to which one that cannot run here adds the line `SKIPPED test: reason`.
 const SKIPPED: &str = "RPCGUARD_SKIPPED";
 
 const WHY_ROOT: &str = "to make network namespaces and attach BPF programs in them";
@@ -65,8 +66,10 @@ fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
     let target = process::target_directory();
     fs::create_dir_all(&target)?;
     let skipped = tempfile::NamedTempFile::new_in(target)?;
-    // The tests run the command, which is not of their package and so not built for them.
+    // Tests run the command, which is not of their package, and take the BPF object for other
+    // loaders, which they would build themselves, but as root.
     let built = step("building rpcguard and the tests", || {
+        build::build(Flavour::Portable)?;
         process::run(&mut process::cargo(&["build", "--package", "rpcguard"]))?;
         process::run(&mut process::cargo(&["test", "--no-run"]))
     });
