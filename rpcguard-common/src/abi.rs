@@ -234,6 +234,14 @@ pub struct PrefixCounts {
     pub deny_v6: u32,
 }
 
+impl PrefixCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        [self.allow_v4, self.allow_v6, self.deny_v4, self.deny_v6].into_iter().map(u64::from).sum()
+    }
+}
+
 /// What a change switches besides prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

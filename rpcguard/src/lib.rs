@@ -1,5 +1,14 @@
 //! Guards a portmapper in the kernel: attaches an XDP filter to network interfaces, and manages its
 //! prefixes, settings and counters.
 
+pub mod commands;
+pub mod error;
+pub mod guard;
+pub mod list_file;
 pub mod object;
+mod output;
+pub mod policy;
 pub mod prefix;
+mod sys;
+
+pub use error::{Error, Result};

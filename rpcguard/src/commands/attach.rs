@@ -1,0 +1,194 @@
+//! `rpcguard attach`
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::ValueEnum;
+
+use super::{
+    Exit, follow_log,
+    input::{self, PrefixArg, note, without_repeats},
+};
+use crate::{
+    guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Verdict},
+    output::{self, Format},
+    policy::Policy,
+};
+
+/// Guard interfaces: from now on, their packets to the portmapper are dropped unless they come from
+/// an allowed prefix.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rpcguard attach eth0 --allow 192.168.1.0/24
+  rpcguard attach eth0 --allow-file nfs-clients.txt --tcp
+  rpcguard attach eth0 --observe        count what would be dropped, and drop nothing
+
+The longest prefix that matches a source decides, of allowed and denied ones together. List files
+hold one prefix a line, with `#` comments; `ipset save` output and nft sets are understood too.")]
+pub(super) struct Args {
+    /// Network interfaces.
+    #[arg(value_name = "IFACE", required = true)]
+    interfaces: Vec<String>,
+    /// Let packets from this prefix or address pass.
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<PrefixArg>,
+    /// Let packets from the prefixes in this file pass (- for standard input).
+    #[arg(long, value_name = "PATH")]
+    allow_file: Vec<PathBuf>,
+    /// Drop packets from this prefix or address, within a larger prefix that is allowed.
+    #[arg(long, value_name = "CIDR")]
+    deny: Vec<PrefixArg>,
+    /// Guard this destination port, instead of 111 [repeatable].
+    #[arg(long, value_name = "N")]
+    port: Vec<u16>,
+    /// Guard TCP to the same ports as well, by dropping the segments that open connections.
+    #[arg(long)]
+    tcp: bool,
+    /// Count only, and let everything pass.
+    #[arg(long)]
+    observe: bool,
+    /// Where the filter runs: in the driver, in the network stack, or in the better of the two
+    /// that the interface allows.
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeArg,
+    /// Renew the program of a guard that is attached, without a gap. Its lists and counters stay;
+    /// prefixes and settings given here are added to what it has.
+    #[arg(long)]
+    replace: bool,
+    /// Have the program log its decisions, and print them until Ctrl-C. Slow; for looking into a
+    /// problem.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    bpf_log: Option<BpfLogArg>,
+    /// Print the state of the guards as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    Auto,
+    Native,
+    Generic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BpfLogArg {
+    /// Dropped packets.
+    Info,
+    /// Passed packets too.
+    Debug,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let allow = input::prefixes(Verdict::Allow, &args.allow, &args.allow_file)?;
+    let deny = input::prefixes(Verdict::Deny, &args.deny, &[])?;
+    let log = match args.bpf_log {
+        None => LogLevel::Off,
+        Some(BpfLogArg::Info) => LogLevel::Info,
+        Some(BpfLogArg::Debug) => LogLevel::Debug,
+    };
+
+    let registry = Registry::new()?;
+    let lock = registry.lock_to_attach()?;
+    let guards = if args.replace {
+        let mut change = Change::default();
+        for prefix in allow {
+            change.add(Verdict::Allow, prefix)?;
+        }
+        for prefix in deny {
+            change.add(Verdict::Deny, prefix)?;
+        }
+        replace_all(&args, &registry, &lock, change, log)?
+    } else {
+        let mut policy = Policy::default();
+        args.change(&mut policy);
+        let mode = match args.mode {
+            ModeArg::Auto => None,
+            ModeArg::Native => Some(Mode::Native),
+            ModeArg::Generic => Some(Mode::Generic),
+        };
+        attach_all(
+            &args,
+            &registry,
+            &lock,
+            &Attach {
+                policy,
+                allow,
+                deny,
+                mode,
+                log,
+            },
+        )?
+    };
+    drop(lock);
+
+    match Format::of(args.json) {
+        Format::Json => output::status::print_json(&guards, &[])?,
+        Format::Text => output::status::print_lines(&guards)?,
+    }
+    if log != LogLevel::Off {
+        follow_log::until_interrupted(&registry, &guards)?;
+    }
+    Ok(Exit::Done)
+}
+
+impl Args {
+    /// Applies the settings that were given to a policy.
+    fn change(&self, policy: &mut Policy) {
+        if !self.port.is_empty() {
+            policy.ports = BTreeSet::from_iter(self.port.iter().copied());
+        }
+        policy.tcp |= self.tcp;
+        policy.observe |= self.observe;
+    }
+}
+
+/// Attaches to every interface, or to none.
+fn attach_all(
+    args: &Args,
+    registry: &Registry,
+    lock: &Lock,
+    how: &Attach,
+) -> anyhow::Result<Vec<Guard>> {
+    let mut guards: Vec<Guard> = Vec::new();
+    for name in without_repeats(&args.interfaces) {
+        match guard::attach(registry, lock, name, how) {
+            Ok(attached) => {
+                if let Some(refused) = attached.native_refused {
+                    note(&format!(
+                        "{refused}; running in generic mode, which is slower"
+                    ));
+                    if let Some(hint) = refused.hint() {
+                        note(&format!("for native mode: {hint}"));
+                    }
+                }
+                guards.push(attached.guard);
+            }
+            Err(error) => {
+                for guard in guards {
+                    guard.detach(lock)?;
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(guards)
+}
+
+fn replace_all(
+    args: &Args,
+    registry: &Registry,
+    lock: &Lock,
+    mut change: Change,
+    log: LogLevel,
+) -> anyhow::Result<Vec<Guard>> {
+    let mut guards = Vec::new();
+    for name in without_repeats(&args.interfaces) {
+        let mut policy = registry.guard(name)?.policy()?;
+        args.change(&mut policy);
+        change.policy(policy);
+        let (guard, _) = guard::replace(registry, lock, name, &change, log)?;
+        guards.push(guard);
+    }
+    Ok(guards)
+}

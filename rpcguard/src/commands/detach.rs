@@ -1,0 +1,65 @@
+//! `rpcguard detach`
+
+use super::{Exit, input::without_repeats};
+use crate::{
+    error::{Error, Result},
+    guard::{Entry, Lock, Registry},
+    output,
+};
+
+/// Stop guarding interfaces. Their packets pass from now on; lists and counters are gone.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Network interfaces; also those that are gone, to remove what is left of their guards.
+    #[arg(value_name = "IFACE", required_unless_present = "all")]
+    interfaces: Vec<String>,
+    /// All interfaces of this network namespace.
+    #[arg(long, conflicts_with = "interfaces")]
+    all: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let registry = Registry::new()?;
+    let lock = registry.lock()?;
+    let entries = if args.all {
+        registry.entries()?
+    } else {
+        without_repeats(&args.interfaces)
+            .map(|name| match registry.find(name)? {
+                Some(entry) => Ok(entry),
+                // Says whether there is such an interface at all.
+                None => registry
+                    .guard(name)
+                    .map(|guard| Entry::Guard(Box::new(guard))),
+            })
+            .collect::<Result<Vec<_>>>()?
+    };
+    if entries.is_empty() {
+        return Err(Error::NothingAttached.into());
+    }
+    for entry in entries {
+        let text = detach(entry, &lock)?;
+        output::line(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn detach(entry: Entry, lock: &Lock) -> Result<String> {
+    Ok(match entry {
+        Entry::Guard(guard) => {
+            let text = format!("{}: no longer guarded", guard.interface());
+            guard.detach(lock)?;
+            text
+        }
+        Entry::Incompatible {
+            interface, pins, ..
+        } => {
+            pins.remove(lock)?;
+            format!("{interface}: no longer guarded")
+        }
+        Entry::Leftover(leftover) => {
+            leftover.remove(lock)?;
+            format!("{}: removed what was left of its guard", leftover.interface)
+        }
+    })
+}

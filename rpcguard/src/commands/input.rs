@@ -1,0 +1,99 @@
+//! Arguments that several commands have in common.
+
+use std::{path::PathBuf, str::FromStr};
+
+use crate::{
+    error::{Error, Result},
+    guard::{Guard, Registry, Verdict},
+    list_file,
+    prefix::{ParsePrefixError, Prefix},
+};
+
+/// A prefix as it was written.
+#[derive(Clone, Debug)]
+pub(super) struct PrefixArg {
+    prefix: Prefix,
+    written: String,
+    masked: bool,
+}
+
+impl FromStr for PrefixArg {
+    type Err = ParsePrefixError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let (prefix, masked) = Prefix::parse_masking(text)?;
+        Ok(Self {
+            prefix,
+            written: text.to_owned(),
+            masked,
+        })
+    }
+}
+
+/// The prefixes of one list on the command line and in files, with notes about them on standard
+/// error.
+pub(super) fn prefixes(
+    verdict: Verdict,
+    args: &[PrefixArg],
+    files: &[PathBuf],
+) -> Result<Vec<Prefix>> {
+    let mut prefixes = Vec::with_capacity(args.len());
+    for arg in args {
+        if arg.masked {
+            note(&format!(
+                "`{}` has host bits set, read as {}",
+                arg.written, arg.prefix
+            ));
+        }
+        if prefixes.contains(&arg.prefix) {
+            return Err(Error::Repeated {
+                prefix: arg.prefix,
+                verdict,
+            });
+        }
+        prefixes.push(arg.prefix);
+    }
+    for path in files {
+        let list = list_file::read(path)?;
+        for text in &list.notes {
+            note(&format!("{}: {text}", path.display()));
+        }
+        prefixes.extend(list.entries.iter().map(|entry| entry.prefix));
+    }
+    Ok(prefixes)
+}
+
+/// Tells something worth knowing that is no error.
+pub(super) fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
+/// The guards of these interfaces, or all guards if none is named.
+pub(super) fn guards(registry: &Registry, interfaces: &[String]) -> Result<Vec<Guard>> {
+    if interfaces.is_empty() {
+        let guards = registry.guards()?;
+        if guards.is_empty() {
+            return Err(Error::NothingAttached);
+        }
+        return Ok(guards);
+    }
+    without_repeats(interfaces)
+        .map(|name| registry.guard(name))
+        .collect()
+}
+
+/// Each name once, in the order in which they were given.
+pub(super) fn without_repeats(names: &[String]) -> impl Iterator<Item = &str> {
+    names
+        .iter()
+        .enumerate()
+        .filter(|(index, name)| !names[..*index].contains(name))
+        .map(|(_, name)| name.as_str())
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
+}

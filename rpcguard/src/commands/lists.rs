@@ -1,0 +1,145 @@
+//! `rpcguard allow` and `rpcguard deny`, which have the same verbs.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use super::{
+    Exit,
+    input::{self, PrefixArg},
+};
+use crate::{
+    guard::{self, Change, Committed, Guard, Registry, Verdict},
+    output::{self, Format},
+};
+
+/// What can be done with a list.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Add prefixes to the list.
+    Add {
+        /// Prefixes or addresses.
+        #[arg(value_name = "CIDR", required = true)]
+        prefixes: Vec<PrefixArg>,
+        #[command(flatten)]
+        interfaces: Interfaces,
+    },
+    /// Remove prefixes from the list.
+    Remove {
+        /// Prefixes or addresses, as they are in the list.
+        #[arg(value_name = "CIDR", required = true)]
+        prefixes: Vec<PrefixArg>,
+        #[command(flatten)]
+        interfaces: Interfaces,
+    },
+    /// Show the list, with the packets that each prefix decided about.
+    List {
+        #[command(flatten)]
+        interfaces: Interfaces,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the list hold what a file holds, at one instant.
+    Replace {
+        /// The file, or - for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        interfaces: Interfaces,
+    },
+    /// Say which prefix decides about an address, of both lists, and what happens to its packets.
+    Test {
+        /// The address.
+        #[arg(value_name = "ADDR")]
+        address: IpAddr,
+        #[command(flatten)]
+        interfaces: Interfaces,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Interfaces {
+    /// Only on this interface [default: all that are guarded; repeatable].
+    #[arg(short, long = "interface", value_name = "IFACE")]
+    interfaces: Vec<String>,
+}
+
+pub(super) fn run(command: Command, verdict: Verdict) -> anyhow::Result<Exit> {
+    match command {
+        Command::Add {
+            prefixes,
+            interfaces,
+        } => {
+            let mut change = Change::default();
+            for prefix in input::prefixes(verdict, &prefixes, &[])? {
+                change.add(verdict, prefix)?;
+            }
+            commit(&change, &interfaces, verdict)
+        }
+        Command::Remove {
+            prefixes,
+            interfaces,
+        } => {
+            let mut change = Change::default();
+            for prefix in input::prefixes(verdict, &prefixes, &[])? {
+                change.remove(verdict, prefix);
+            }
+            commit(&change, &interfaces, verdict)
+        }
+        Command::Replace { file, interfaces } => {
+            let mut change = Change::default();
+            change.replace(verdict, input::prefixes(verdict, &[], &[file])?);
+            commit(&change, &interfaces, verdict)
+        }
+        Command::List { interfaces, json } => {
+            let guards = input::guards(&Registry::new()?, &interfaces.interfaces)?;
+            match Format::of(json) {
+                Format::Json => output::prefixes::print_json(&guards, verdict)?,
+                Format::Text => output::prefixes::print_text(&guards, verdict)?,
+            }
+            Ok(Exit::Done)
+        }
+        Command::Test {
+            address,
+            interfaces,
+            json,
+        } => {
+            let guards = input::guards(&Registry::new()?, &interfaces.interfaces)?;
+            match Format::of(json) {
+                Format::Json => output::decision::print_json(&guards, address)?,
+                Format::Text => output::decision::print_text(&guards, address)?,
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Changes the list on all interfaces, or on none.
+fn commit(change: &Change, interfaces: &Interfaces, verdict: Verdict) -> anyhow::Result<Exit> {
+    let registry = Registry::new()?;
+    let lock = registry.lock()?;
+    let mut guards: Vec<Guard> = input::guards(&registry, &interfaces.interfaces)?;
+    let committed = guard::commit(&mut guards, &lock, change)?;
+    for (guard, committed) in guards.iter().zip(committed) {
+        output::line(&describe(guard, verdict, committed))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn describe(guard: &Guard, verdict: Verdict, committed: Committed) -> String {
+    let Committed {
+        added,
+        removed,
+        unchanged,
+    } = committed;
+    let mut text = format!(
+        "{}: {verdict} list: {added} added, {removed} removed",
+        guard.interface()
+    );
+    if unchanged != 0 {
+        text.push_str(&format!(", {unchanged} already there"));
+    }
+    text
+}

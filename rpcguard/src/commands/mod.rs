@@ -1,0 +1,79 @@
+//! The subcommands, one file each: its arguments, and what it does.
+
+mod attach;
+mod detach;
+mod exit;
+mod follow_log;
+mod input;
+mod lists;
+mod set;
+mod status;
+
+pub use exit::Exit;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::guard::Verdict;
+
+/// Guards a portmapper (rpcbind, UDP port 111) in the kernel: an XDP program on the network
+/// interface drops what is not from allowed addresses, before the network stack sees it.
+///
+/// The filter lives in the kernel. It stays in force when this command ends, until `detach` or a
+/// reboot.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 `check` found exposure.
+
+Environment:
+  RPCGUARD_BPFFS  where a BPF file system is mounted, instead of /sys/fs/bpf
+  RUST_LOG        what to log about the work of this command, as env_logger reads it")]
+pub struct Cli {
+    /// Say more about what is done (-vv: much more).
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Attach(attach::Args),
+    Detach(detach::Args),
+    Status(status::Args),
+    /// Show and change the prefixes that are allowed.
+    #[command(subcommand)]
+    Allow(lists::Command),
+    /// Show and change the prefixes that are denied.
+    #[command(subcommand)]
+    Deny(lists::Command),
+    Set(set::Args),
+}
+
+impl Cli {
+    /// What `RUST_LOG` defaults to.
+    #[must_use]
+    pub fn log_filter(&self) -> &'static str {
+        match self.verbose {
+            0 => "warn",
+            1 => "info,rpcguard=debug",
+            _ => "trace",
+        }
+    }
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stood in its way; a [`crate::Error`] or an error of standard output.
+    pub fn run(self) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Attach(args) => attach::run(args),
+            Command::Detach(args) => detach::run(&args),
+            Command::Status(args) => status::run(&args),
+            Command::Allow(command) => lists::run(command, Verdict::Allow),
+            Command::Deny(command) => lists::run(command, Verdict::Deny),
+            Command::Set(args) => set::run(&args),
+        }
+    }
+}

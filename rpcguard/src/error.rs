@@ -1,0 +1,321 @@
+//! What can go wrong: what failed, on what, why, and what to do about it.
+
+use std::{fmt, io, path::PathBuf};
+
+use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
+
+use crate::{guard::Verdict, list_file::ListFileError, prefix::Prefix};
+
+/// A result of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. Unless a variant says otherwise, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name cannot be that of an interface.
+    #[error("`{name}` cannot be the name of a network interface: {why}")]
+    InterfaceName {
+        /// As it was given.
+        name: String,
+        /// Which rule it breaks.
+        why: &'static str,
+    },
+    /// There is no such interface in this network namespace.
+    #[error("there is no interface `{0}` in this network namespace")]
+    NoSuchInterface(String),
+    /// Packets of this interface begin with neither an Ethernet nor an IP header.
+    #[error("cannot guard `{interface}`: its link layer ({hardware}) is not supported")]
+    LinkLayer {
+        /// The interface.
+        interface: String,
+        /// `ARPHRD_*` from linux/if_arp.h.
+        hardware: u16,
+    },
+    /// Capabilities are missing.
+    #[error("not permitted to {action}: {missing} missing")]
+    NotPermitted {
+        /// What was to be done.
+        action: String,
+        /// Which capabilities.
+        missing: String,
+    },
+    /// The directory for pins is not on a BPF file system.
+    #[error("there is no BPF file system at {0}")]
+    NoBpffs(PathBuf),
+    /// The kernel lacks something.
+    #[error("this kernel cannot run the filter: {0}")]
+    Kernel(String),
+    /// There is a guard on this interface.
+    #[error("`{0}` is already guarded")]
+    AlreadyAttached(String),
+    /// There is no guard on this interface.
+    #[error("`{0}` is not guarded")]
+    NotAttached(String),
+    /// No interface of this network namespace has a guard.
+    #[error("no interface of this network namespace is guarded")]
+    NothingAttached,
+    /// The guard's interface does not exist any more.
+    #[error("the interface `{0}` that was guarded is gone")]
+    InterfaceGone(String),
+    /// Somebody else's XDP program is on the interface.
+    #[error(
+        "`{interface}` has an XDP program of somebody else: id {id}, name `{name}`, attached in \
+         {mode} mode"
+    )]
+    ForeignProgram {
+        /// The interface.
+        interface: String,
+        /// The kernel's id of the program.
+        id: u32,
+        /// The program's name; may be empty.
+        name: String,
+        /// native, generic, offloaded, or several.
+        mode: &'static str,
+    },
+    /// The kernel or the driver would not attach the program.
+    #[error("cannot attach to `{interface}` in {mode} mode: {why}")]
+    Refused {
+        /// The interface.
+        interface: String,
+        /// Which mode was tried last.
+        mode: &'static str,
+        /// The driver's own words if it had any.
+        why: String,
+    },
+    /// The guard was made by an rpcguard that keeps other things in the kernel.
+    #[error(
+        "the guard of `{interface}` has ABI version {found}, and this rpcguard works with version \
+         {ABI_VERSION}"
+    )]
+    AbiVersion {
+        /// The interface.
+        interface: String,
+        /// The version in the kernel.
+        found: u32,
+    },
+    /// A prefix is to be in both lists.
+    #[error("`{prefix}` cannot be both allowed and denied: it is to be {}, and {present}", wanted.participle())]
+    Conflict {
+        /// The prefix.
+        prefix: Prefix,
+        /// The list that it was to be added to.
+        wanted: Verdict,
+        /// Where it is already.
+        present: &'static str,
+    },
+    /// A prefix was given twice.
+    #[error("`{prefix}` is given twice for the {verdict} list")]
+    Repeated {
+        /// The prefix.
+        prefix: Prefix,
+        /// The list.
+        verdict: Verdict,
+    },
+    /// A prefix is not in the list that it was to be removed from.
+    #[error("`{prefix}` is not in the {verdict} list of `{interface}`")]
+    NotListed {
+        /// The prefix.
+        prefix: Prefix,
+        /// The list.
+        verdict: Verdict,
+        /// The interface.
+        interface: String,
+    },
+    /// A list is full.
+    #[error("{count} {family} prefixes are more than the {verdict} list holds: {MAX_PREFIXES}")]
+    TooManyPrefixes {
+        /// IPv4 or IPv6.
+        family: &'static str,
+        /// The list.
+        verdict: Verdict,
+        /// How many there would have been.
+        count: usize,
+    },
+    /// A list file is no list.
+    #[error(transparent)]
+    ListFile(#[from] ListFileError),
+    /// Another rpcguard is at work.
+    #[error("another rpcguard is changing things: {holder}, for more than {waited} seconds")]
+    Locked {
+        /// Process id and command line.
+        holder: String,
+        /// How long it was waited for.
+        waited: u64,
+    },
+    /// A change was interrupted and could not be undone; the next command tries again.
+    #[error("the change failed ({cause}), and tidying up after it failed too: {source}")]
+    Unfinished {
+        /// Why the change failed.
+        cause: Box<Self>,
+        /// Why the rest failed.
+        source: Box<Self>,
+    },
+    /// A file or directory operation failed.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    File {
+        /// What was to be done.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A system call about BPF objects or interfaces failed.
+    #[error("cannot {action}: {}", causes(&**source))]
+    System {
+        /// What was to be done, on what.
+        action: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// What to do about it, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::InterfaceName { .. } | Self::NoSuchInterface(_) => {
+                "`ip -br link` lists the interfaces of this network namespace".to_owned()
+            }
+            Self::LinkLayer { .. } => {
+                "attach to the Ethernet interface that its packets arrive on".to_owned()
+            }
+            Self::NotPermitted { .. } => {
+                "run rpcguard as root (sudo), or give it the capabilities".to_owned()
+            }
+            Self::NoBpffs(path) => {
+                format!("mount one: `mount -t bpf bpf {}`", path.display())
+            }
+            Self::Kernel(_) => "rpcguard needs Linux 5.10 or later, with BTF".to_owned(),
+            Self::AlreadyAttached(name) => format!(
+                "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
+                 change it; `attach --replace` renews its program"
+            ),
+            Self::NotAttached(name) => format!("`rpcguard attach {name}` guards it"),
+            Self::NothingAttached => "`rpcguard attach IFACE` guards one".to_owned(),
+            Self::InterfaceGone(name) => {
+                format!("`rpcguard detach {name}` removes what is left of the guard")
+            }
+            Self::ForeignProgram { id, interface, .. } => format!(
+                "`bpftool prog show id {id}` tells more about it; rpcguard never replaces it; `ip \
+                 link set dev {interface} xdp off` or its own tool removes it"
+            ),
+            Self::Refused { interface, why, .. } => return refusal_hint(interface, why),
+            Self::AbiVersion { interface, .. } => format!(
+                "use the rpcguard that attached it, or `rpcguard detach {interface}` and attach \
+                 again (unfiltered in between)"
+            ),
+            Self::Conflict { prefix, wanted, .. } => {
+                let other = match wanted {
+                    Verdict::Allow => Verdict::Deny,
+                    Verdict::Deny => Verdict::Allow,
+                };
+                format!("`rpcguard {other} remove {prefix}` first, or leave one of them out")
+            }
+            Self::NotListed {
+                verdict, interface, ..
+            } => {
+                format!("`rpcguard {verdict} list -i {interface}` shows what is in it")
+            }
+            Self::TooManyPrefixes { .. } => {
+                "merge neighbouring prefixes into shorter ones".to_owned()
+            }
+            Self::Locked { .. } => "try again when it is done".to_owned(),
+            Self::Unfinished { .. } => {
+                "the next rpcguard command that changes something tries again".to_owned()
+            }
+            Self::Repeated { .. } => "give each prefix once".to_owned(),
+            Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
+        })
+    }
+
+    /// Whether the command was wrong, rather than something in the way of it.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::InterfaceName { .. } | Self::Repeated { .. })
+    }
+}
+
+/// Gives a failed system call its context.
+pub(crate) trait Doing<T> {
+    /// Says what was being done, on what, as in "cannot ...".
+    fn doing(self, action: impl Into<String>) -> Result<T>;
+}
+
+impl<T, E> Doing<T> for std::result::Result<T, E>
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn doing(self, action: impl Into<String>) -> Result<T> {
+        self.map_err(|source| Error::System {
+            action: action.into(),
+            source: source.into(),
+        })
+    }
+}
+
+impl<T> Doing<T> for Option<T> {
+    fn doing(self, action: impl Into<String>) -> Result<T> {
+        self.ok_or("it is not in the BPF object").doing(action)
+    }
+}
+
+/// The remedies that driver messages call for.
+fn refusal_hint(interface: &str, why: &str) -> Option<String> {
+    const REMEDIES: &[(&str, &str)] = &[
+        (
+            "too few free TX rings",
+            "use fewer queues: `ethtool -L {} combined N`",
+        ),
+        (
+            "implementing GRO_HW",
+            "`ethtool -K {} gro_hw off`; if that is [fixed], --mode generic",
+        ),
+        (
+            "MTU too large",
+            "lower the MTU (`ip link set {} mtu 1500`), or --mode generic",
+        ),
+        (
+            "MTU",
+            "lower the MTU (`ip link set {} mtu 1500`), or --mode generic",
+        ),
+        ("channels", "use fewer queues: `ethtool -L {} combined N`"),
+        ("queue", "use fewer queues: `ethtool -L {} combined N`"),
+        ("LRO", "`ethtool -K {} lro off`"),
+    ];
+    let lower = why.to_lowercase();
+    REMEDIES
+        .iter()
+        .find(|(words, _)| lower.contains(&words.to_lowercase()))
+        .map(|(_, remedy)| remedy.replace("{}", interface))
+        .or_else(|| Some("without --mode, rpcguard falls back to generic mode".to_owned()))
+}
+
+/// An error with all its causes, each said once.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// An error as it is shown on a terminal: the error, then what to do.
+pub struct Report<'a>(pub &'a Error);
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.0)?;
+        match self.0.hint() {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

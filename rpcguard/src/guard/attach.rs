@@ -1,0 +1,257 @@
+//! Attaching the filter, and renewing the program of one that is attached.
+
+use std::{
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use aya::{
+    Ebpf,
+    maps::Array,
+    programs::{
+        links::{FdLink, PinnedLink},
+        loaded_programs,
+        xdp::XdpLink,
+    },
+};
+use rpcguard_common::abi::{ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
+
+use super::{
+    Change, Committed, Entry, Guard, Lock, Mode, Registry,
+    interface::{self, Interface},
+    link, pins, preconditions,
+    program::{self, LogLevel, MAPS, Variant},
+    transaction::Listing,
+    trie,
+};
+use crate::{
+    error::{Doing as _, Error, Result},
+    policy::Policy,
+    prefix::Prefix,
+};
+
+/// The MTU up to which a driver can be expected to keep a frame in one buffer: a page, less room
+/// for headers and for what the kernel notes behind the data.
+const MAX_LINEAR_MTU: u32 = 3400;
+
+/// How to attach.
+#[derive(Clone, Debug, Default)]
+pub struct Attach {
+    /// What is guarded, and how.
+    pub policy: Policy,
+    /// The prefixes that pass.
+    pub allow: Vec<Prefix>,
+    /// The prefixes that are dropped.
+    pub deny: Vec<Prefix>,
+    /// Where to run; `None` tries native mode, then generic mode.
+    pub mode: Option<Mode>,
+    /// What the program logs.
+    pub log: LogLevel,
+}
+
+/// What attaching came to.
+pub struct Attached {
+    /// The filter.
+    pub guard: Guard,
+    /// Why native mode was not to be had, where generic mode was taken instead.
+    pub native_refused: Option<Error>,
+}
+
+/// Attaches the filter to an interface.
+///
+/// It is in force, with all of its prefixes, from the instant at which it is attached, and stays
+/// when this process ends.
+///
+/// # Errors
+///
+/// [`Error::AlreadyAttached`], [`Error::ForeignProgram`], [`Error::Refused`], and everything that
+/// can be wrong with the interface, the prefixes and the machine. The interface is then as before.
+pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Result<Attached> {
+    let interface = interface::by_name(name)?;
+    match registry.find(name)? {
+        Some(Entry::Guard(_)) => return Err(Error::AlreadyAttached(name.to_owned())),
+        Some(Entry::Incompatible {
+            interface, found, ..
+        }) => {
+            return Err(Error::AbiVersion { interface, found });
+        }
+        Some(Entry::Leftover(leftover)) => {
+            log::info!("removing what is left of an earlier guard of `{name}`");
+            leftover.remove(lock)?;
+        }
+        None => {}
+    }
+    if let Some(foreign) = link::foreign_program(&interface)? {
+        return Err(foreign);
+    }
+    let link_layer = interface::link_layer(&interface)?;
+    let listing = Listing::new(&how.allow, &how.deny)?;
+
+    preconditions::lift_memlock();
+    let mut ebpf = program::prepare(link_layer, how.log, None)?;
+    fill_maps(&mut ebpf, registry, &how.policy, &listing)?;
+    let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
+
+    let directory = registry.vacant_directory(name);
+    pins::create_directory(&directory)?;
+    if let Err(error) = pin(&mut ebpf, variant, link, &directory) {
+        // The link was closed, and so the filter is off again.
+        return Err(match pins::remove(&directory) {
+            Ok(()) => error,
+            Err(source) => Error::Unfinished {
+                cause: Box::new(error),
+                source: Box::new(source),
+            },
+        });
+    }
+    let guard = registry.guard(name)?;
+    Ok(Attached {
+        guard,
+        native_refused,
+    })
+}
+
+/// Puts this build's program in the place of the one that is attached, at one instant; prefixes,
+/// settings and counters stay, but for what `change` changes.
+///
+/// # Errors
+///
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`Guard::commit`], and failing system
+/// calls. Nothing is changed then, except that the program may be the old one while `change` is in
+/// force, if the last step of all fails.
+pub fn replace(
+    registry: &Registry,
+    lock: &Lock,
+    name: &str,
+    change: &Change,
+    log: LogLevel,
+) -> Result<(Guard, Committed)> {
+    let mut guard = registry.guard(name)?;
+    let directory = guard.directory.clone();
+    let link_layer = interface::link_layer(&guard.interface)?;
+    let next = directory.join(pins::NEXT_PROGRAM);
+    pins::remove_if_there(&next)?;
+
+    preconditions::lift_memlock();
+    let mut ebpf = program::prepare(link_layer, log, Some(&directory))?;
+    let program = program::load(&mut ebpf, attached_variant(&guard))?;
+    let committed = guard.commit(lock, change)?;
+
+    let failed = format!("replace the program of `{name}`");
+    program.pin(&next).doing(&failed)?;
+    let link = PinnedLink::from_pin(directory.join(pins::LINK)).doing(&failed)?;
+    let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
+    program.attach_to_link(link).doing(&failed)?;
+    fs::rename(&next, directory.join(pins::PROGRAM)).doing(&failed)?;
+    Ok((registry.guard(name)?, committed))
+}
+
+/// Which of the programs is attached, by its name in the kernel.
+fn attached_variant(guard: &Guard) -> Variant {
+    let frags = loaded_programs()
+        .filter_map(std::result::Result::ok)
+        .any(|info| {
+            info.id() == guard.link.program_id && info.name_as_str() == Some(Variant::Frags.name())
+        });
+    if frags {
+        Variant::Frags
+    } else {
+        Variant::Linear
+    }
+}
+
+/// Writes the state and the prefixes that the filter starts with.
+fn fill_maps(
+    ebpf: &mut Ebpf,
+    registry: &Registry,
+    policy: &Policy,
+    listing: &Listing,
+) -> Result<()> {
+    let mut settings = Settings::EMPTY;
+    policy.write_to(&mut settings);
+    settings.prefixes = listing.counts;
+    settings.hit_slots_used =
+        u32::try_from(listing.prefixes.len()).map_or(HIT_SLOTS, |count| count.min(HIT_SLOTS));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let state = State {
+        abi_version: ABI_VERSION,
+        epoch: 0,
+        attached_at: now.as_secs(),
+        netns: registry.netns(),
+        changing: 0,
+        reserved: 0,
+        settings: [settings, Settings::EMPTY],
+    };
+    let failed = "fill the BPF maps";
+    let map = ebpf.map_mut(map::STATE).doing(failed)?;
+    let mut array: Array<_, State> = map.try_into().doing(failed)?;
+    array.set(0, state, 0).doing(failed)?;
+
+    let entries: Vec<(Prefix, PrefixEntry)> = (1..)
+        .zip(&listing.prefixes)
+        .map(|(number, (prefix, verdict))| {
+            let slot = if number <= HIT_SLOTS { number } else { 0 };
+            let decision = Decision::listed((*verdict).into(), slot);
+            (*prefix, PrefixEntry::settled(prefix.length(), decision))
+        })
+        .collect();
+    let [v4, v6] = ebpf.maps_disjoint_mut([map::PREFIXES_V4, map::PREFIXES_V6]);
+    trie::write_both(v4.doing(failed)?, v6.doing(failed)?, &entries)
+}
+
+/// Loads the program and attaches it, trying what `mode` allows from best to worst.
+fn link_up(
+    ebpf: &mut Ebpf,
+    interface: &Interface,
+    mode: Option<Mode>,
+) -> Result<(Variant, FdLink, Option<Error>)> {
+    use Variant::{Frags, Linear};
+    // A driver may want room for frames that the interface itself does not send: veth goes by its
+    // peer's MTU.
+    let native = if interface.mtu > MAX_LINEAR_MTU {
+        [Frags, Linear]
+    } else {
+        [Linear, Frags]
+    };
+    let mut refusal = None;
+    if mode != Some(Mode::Generic) {
+        for variant in native {
+            let attempt = program::load(ebpf, variant)
+                .and_then(|program| link::attach(program, interface, Mode::Native));
+            match attempt {
+                Ok(link) => return Ok((variant, link, None)),
+                Err(error @ Error::ForeignProgram { .. }) => return Err(error),
+                // The first refusal is of the program that fits the MTU, and tells most.
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+    }
+    match (mode, refusal) {
+        (Some(Mode::Native), Some(error)) => Err(error),
+        (_, refusal) => {
+            let program = program::load(ebpf, Linear)?;
+            Ok((
+                Linear,
+                link::attach(program, interface, Mode::Generic)?,
+                refusal,
+            ))
+        }
+    }
+}
+
+/// Pins everything, the link last: only then does the filter outlive this process.
+fn pin(ebpf: &mut Ebpf, variant: Variant, link: FdLink, directory: &Path) -> Result<()> {
+    let failed = format!("pin the filter in {}", directory.display());
+    for name in MAPS {
+        let map = ebpf.map(name).doing(&failed)?;
+        map.pin(directory.join(name)).doing(&failed)?;
+    }
+    program::load(ebpf, variant)?
+        .pin(directory.join(pins::PROGRAM))
+        .doing(&failed)?;
+    link.pin(directory.join(pins::LINK)).doing(&failed)?;
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The attached filter as one object.
+//!
+//! [`Registry`] knows the guards of this network namespace; [`attach`] makes one; a [`Guard`] reads
+//! counters and prefixes and commits [`Change`]s. All state is in the kernel, pinned: a [`Guard`]
+//! is only a handle to it, and dropping one changes nothing.
+
+mod attach;
+mod counters;
+mod interface;
+mod link;
+mod lock;
+mod pins;
+mod preconditions;
+mod prefixes;
+mod program;
+mod registry;
+mod transaction;
+mod trie;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use aya::maps::{Array, MapData, PerCpuArray};
+use rpcguard_common::abi::{self, Counter, Counters, State, map};
+
+pub use attach::{Attach, Attached, attach, replace};
+pub use counters::ReasonCounters;
+pub use link::Mode;
+pub use lock::Lock;
+pub use prefixes::{Decided, ListedPrefix};
+pub use program::LogLevel;
+pub use registry::{Entry, Leftover, Registry};
+pub use rpcguard_common::{abi::PrefixCounts, reason::Reason};
+pub use transaction::{Change, Committed, commit};
+
+use crate::{
+    error::{Doing as _, Result},
+    policy::Policy,
+    sys::bpf::XdpLink,
+};
+use interface::Interface;
+use trie::Tries;
+
+/// Which of the two lists a prefix is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Packets from it pass.
+    Allow,
+    /// Packets from it are dropped.
+    Deny,
+}
+
+impl Verdict {
+    /// The word for it in commands, tables and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// What it makes of a prefix.
+    pub(crate) const fn participle(self) -> &'static str {
+        match self {
+            Self::Allow => "allowed",
+            Self::Deny => "denied",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<Verdict> for abi::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allow => Self::Allow,
+            Verdict::Deny => Self::Deny,
+        }
+    }
+}
+
+/// A filter that is attached to an interface.
+pub struct Guard {
+    interface: Interface,
+    directory: PathBuf,
+    link: XdpLink,
+    state: Array<MapData, State>,
+    counters: PerCpuArray<MapData, Counters>,
+    hits: PerCpuArray<MapData, Counter>,
+    tries: Tries,
+}
+
+impl Guard {
+    /// Opens the pinned objects in `directory`, which belong to `interface`.
+    fn open(directory: &Path, interface: Interface, link: XdpLink) -> Result<Self> {
+        let pin = |name: &str| pins::map(directory, name);
+        let failed = format!("use the maps pinned in {}", directory.display());
+        Ok(Self {
+            state: pin(map::STATE)?.try_into().doing(&failed)?,
+            counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
+            hits: pin(map::HITS)?.try_into().doing(&failed)?,
+            tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
+            directory: directory.to_owned(),
+            interface,
+            link,
+        })
+    }
+
+    /// The interface's present name.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.interface.name
+    }
+
+    /// The interface's index.
+    #[must_use]
+    pub const fn ifindex(&self) -> u32 {
+        self.interface.index
+    }
+
+    /// The kernel's id of the program.
+    #[must_use]
+    pub const fn program_id(&self) -> u32 {
+        self.link.program_id
+    }
+
+    /// The kernel's id of the link.
+    #[must_use]
+    pub const fn link_id(&self) -> u32 {
+        self.link.id
+    }
+
+    /// How the program is attached; `None` if the interface has lost it.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.interface
+            .xdp
+            .and_then(|program| Mode::of(program.attached))
+    }
+
+    /// When the filter was attached.
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be read.
+    pub fn attached_at(&self) -> Result<SystemTime> {
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(self.state()?.attached_at))
+    }
+
+    /// What is guarded, and how.
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be read.
+    pub fn policy(&self) -> Result<Policy> {
+        Ok(Policy::from_settings(self.state()?.current()))
+    }
+
+    /// How many prefixes the lists hold.
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be read.
+    pub fn prefix_counts(&self) -> Result<PrefixCounts> {
+        Ok(self.state()?.current().prefixes)
+    }
+
+    fn state(&self) -> Result<State> {
+        self.state
+            .get(&0, 0)
+            .doing(format!("read the settings of `{}`", self.interface.name))
+    }
+
+    /// Detaches the filter and removes everything that is left of it.
+    ///
+    /// # Errors
+    ///
+    /// If a pin cannot be removed. The link goes first: should it fail after that, the filter is
+    /// off, and detaching again removes the rest.
+    pub fn detach(self, _lock: &Lock) -> Result<()> {
+        pins::remove(&self.directory)
+    }
+}

@@ -1,0 +1,149 @@
+//! Where a guard's objects are pinned.
+//!
+//! ```text
+//! <bpffs>/rpcguard/<interface>/{link,program,STATE,COUNTERS,HITS,PREFIXES_V4,PREFIXES_V6}
+//! ```
+//!
+//! bpffs refuses names with a dot, so a directory name is the interface's with `.`, `%` and `@`
+//! percent-encoded. Several network namespaces can share one bpffs: a guard outside the initial one
+//! has `@` and its namespace's inode number behind the interface name. What counts is in the state
+//! map: the namespace and, in the link, the interface. The name only tells them apart.
+//!
+//! The link is pinned last and removed first. A directory without one is what an interrupted
+//! command left, and guards nothing.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::{Map, MapData};
+
+use crate::error::{Doing as _, Error, Result};
+
+/// Directory below the bpffs.
+pub(super) const DIRECTORY: &str = "rpcguard";
+
+/// Pin of the bpf_link.
+pub(super) const LINK: &str = "link";
+
+/// Pin of the program.
+pub(super) const PROGRAM: &str = "program";
+
+/// Pin of the program that is to take the place of [`PROGRAM`].
+pub(super) const NEXT_PROGRAM: &str = "program_next";
+
+/// Only root looks at lists of addresses.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// The directory name for an interface; `netns` is given where the plain name is not unique.
+pub(super) fn directory_name(interface: &str, netns: Option<u64>) -> String {
+    let mut name = String::new();
+    for c in interface.chars() {
+        match c {
+            '.' => name.push_str("%2E"),
+            '%' => name.push_str("%25"),
+            '@' => name.push_str("%40"),
+            c => name.push(c),
+        }
+    }
+    if let Some(netns) = netns {
+        name.push('@');
+        name.push_str(&netns.to_string());
+    }
+    name
+}
+
+/// The interface that a directory was named after.
+pub(super) fn interface_name(directory: &str) -> String {
+    let name = directory
+        .split_once('@')
+        .map_or(directory, |(name, _)| name);
+    name.replace("%2E", ".")
+        .replace("%40", "@")
+        .replace("%25", "%")
+}
+
+/// Creates a directory for pins, and those above it.
+pub(super) fn create_directory(path: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(path)
+        .map_err(|source| Error::File {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Opens a pinned map.
+pub(super) fn map(directory: &Path, name: &str) -> Result<Map> {
+    let path = directory.join(name);
+    let action = format!("open the pinned map {}", path.display());
+    let data = MapData::from_pin(&path).doing(action.clone())?;
+    Map::from_map_data(data).doing(action)
+}
+
+/// Removes a guard's directory with all pins in it, the link first.
+pub(super) fn remove(directory: &Path) -> Result<()> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File {
+            action: "remove",
+            path,
+            source,
+        }
+    };
+    remove_if_there(&directory.join(LINK))?;
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed(directory))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(failed(directory))?.path();
+        fs::remove_file(&path).map_err(failed(&path))?;
+    }
+    fs::remove_dir(directory).map_err(failed(directory))
+}
+
+/// Removes one pin.
+pub(super) fn remove_if_there(path: &PathBuf) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File {
+            action: "remove",
+            path: path.clone(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_the_way_there_and_back() {
+        for interface in ["eth0", "eth0.100", "a%2Eb", "x@y", "%40@.", "%25"] {
+            for netns in [None, Some(4_026_531_840)] {
+                let directory = directory_name(interface, netns);
+                assert!(!directory.contains('.'), "{directory}");
+                assert_eq!(interface_name(&directory), interface);
+            }
+        }
+    }
+
+    #[test]
+    fn different_interfaces_have_different_directories() {
+        assert_ne!(
+            directory_name("eth0", Some(1)),
+            directory_name("eth0@1", None)
+        );
+        assert_ne!(
+            directory_name("eth0.1", None),
+            directory_name("eth0%2E1", None)
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! The prefixes of a guard, and what they say about an address.
+
+use std::net::IpAddr;
+
+use aya::{maps::PerCpuValues, util::nr_cpus};
+use rpcguard_common::abi::{self, Counter, Decision};
+
+use super::{Guard, Verdict};
+use crate::{
+    error::{Doing as _, Result},
+    prefix::Prefix,
+};
+
+/// A prefix in one of the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedPrefix {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Which list it is in.
+    pub verdict: Verdict,
+    /// The packets that it decided about, all CPUs together; `None` if it is one of those beyond
+    /// the number of prefixes that have hits counted.
+    pub hits: Option<Counter>,
+}
+
+/// What the lists say about an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The longest prefix that covers the address, and its list; `None` if none does.
+    pub by: Option<(Prefix, Verdict)>,
+}
+
+/// The list that a decision's own prefix is in, if it is in one.
+pub(super) fn listed_verdict(decision: Decision) -> Option<Verdict> {
+    match decision.verdict() {
+        _ if !decision.is_listed() => None,
+        abi::Verdict::Allow => Some(Verdict::Allow),
+        abi::Verdict::Deny => Some(Verdict::Deny),
+        abi::Verdict::Unlisted => None,
+    }
+}
+
+impl Guard {
+    /// All prefixes with their hits, in ascending order.
+    ///
+    /// # Errors
+    ///
+    /// If the maps cannot be read.
+    pub fn prefixes(&self) -> Result<Vec<ListedPrefix>> {
+        let mut prefixes = self
+            .consistently(|epoch| self.listed_prefixes(epoch))?
+            .into_iter()
+            .map(|(prefix, verdict, slot)| {
+                Ok(ListedPrefix {
+                    prefix,
+                    verdict,
+                    hits: self.hits(slot)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        prefixes.sort_unstable_by_key(|listed| (listed.prefix, listed.verdict));
+        Ok(prefixes)
+    }
+
+    /// Which prefix decides about packets from `address`.
+    ///
+    /// # Errors
+    ///
+    /// If the maps cannot be read.
+    pub fn decide(&self, address: IpAddr) -> Result<Decided> {
+        self.consistently(|epoch| {
+            let mut prefix = Prefix::from(address);
+            // An entry that is only there for a change in progress stands in for a shorter one.
+            while let Some(entry) = self.tries.longest(prefix)? {
+                let length = u8::try_from(entry.length).unwrap_or(0);
+                let found = Prefix::new(address, length);
+                if let (Some(found), Some(verdict)) = (found, listed_verdict(entry.at(epoch))) {
+                    return Ok(Decided {
+                        by: Some((found, verdict)),
+                    });
+                }
+                let shorter = length
+                    .checked_sub(1)
+                    .and_then(|len| Prefix::new(address, len));
+                match shorter {
+                    Some(shorter) => prefix = shorter,
+                    None => break,
+                }
+            }
+            Ok(Decided { by: None })
+        })
+    }
+
+    /// The listed prefixes under an epoch, with their hit slots, in no particular order.
+    pub(super) fn listed_prefixes(&self, epoch: u32) -> Result<Vec<(Prefix, Verdict, u32)>> {
+        let listed = self
+            .tries
+            .entries()?
+            .into_iter()
+            .filter_map(|(prefix, entry)| {
+                let decision = entry.at(epoch);
+                Some((prefix, listed_verdict(decision)?, decision.hit_slot()))
+            });
+        Ok(listed.collect())
+    }
+
+    /// Reads under one epoch: again, if a change was put in force meanwhile.
+    fn consistently<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
+        const ATTEMPTS: usize = 100;
+        let mut epoch = self.state()?.epoch;
+        for _ in 1..ATTEMPTS {
+            let value = read(epoch)?;
+            let now = self.state()?.epoch;
+            if now == epoch {
+                return Ok(value);
+            }
+            epoch = now;
+        }
+        read(epoch)
+    }
+
+    fn hits(&self, slot: u32) -> Result<Option<Counter>> {
+        if slot == 0 {
+            return Ok(None);
+        }
+        let values = self.hits.get(&slot, 0).doing("read the prefixes' hits")?;
+        Ok(Some(super::counters::sum(values.iter())))
+    }
+
+    /// Sets the hits of a slot to zero, before another prefix gets it.
+    pub(super) fn clear_hits(&mut self, slot: u32) -> Result<()> {
+        let failed = "clear a prefix's hits";
+        let cpus = nr_cpus().map_err(|(_, error)| error).doing(failed)?;
+        let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus]).doing(failed)?;
+        self.hits.set(slot, zeros, 0).doing(failed)
+    }
+}

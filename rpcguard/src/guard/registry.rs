@@ -1,0 +1,289 @@
+//! The guards of this network namespace.
+
+use std::{
+    env, fs, io,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use rpcguard_common::abi::{ABI_VERSION, State, map};
+
+use super::{Guard, Lock, interface, pins, preconditions};
+use crate::{
+    error::{Doing as _, Error, Result},
+    sys::{bpf, mapped::MappedArray},
+};
+
+/// Where bpffs is mounted, unless `RPCGUARD_BPFFS` says otherwise.
+const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
+
+/// The environment variable that moves the bpffs.
+const BPFFS_VARIABLE: &str = "RPCGUARD_BPFFS";
+
+/// All guards of the network namespace of the calling thread, found by their pins.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    bpffs: PathBuf,
+    netns: u64,
+}
+
+/// What a directory of pins turned out to be.
+pub enum Entry {
+    /// A filter that is attached.
+    Guard(Box<Guard>),
+    /// What is left of one.
+    Leftover(Leftover),
+    /// A filter that an rpcguard of another ABI version attached.
+    Incompatible {
+        /// Its interface's present name.
+        interface: String,
+        /// Its ABI version.
+        found: u32,
+        /// Its pins: removing them detaches it.
+        pins: Leftover,
+    },
+}
+
+/// Pins that guard nothing: of an interface that is gone, or of an interrupted `attach`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The name that the interface had.
+    pub interface: String,
+    pub(super) directory: PathBuf,
+}
+
+impl Leftover {
+    /// Removes it.
+    ///
+    /// # Errors
+    ///
+    /// If a pin cannot be removed.
+    pub fn remove(&self, _lock: &Lock) -> Result<()> {
+        pins::remove(&self.directory)
+    }
+}
+
+impl Registry {
+    /// The registry in `$RPCGUARD_BPFFS`, or else in /sys/fs/bpf.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::at`].
+    pub fn new() -> Result<Self> {
+        Self::at(env::var_os(BPFFS_VARIABLE).unwrap_or_else(|| DEFAULT_BPFFS.into()))
+    }
+
+    /// The registry in a bpffs. Nothing is created or opened yet.
+    ///
+    /// # Errors
+    ///
+    /// If /proc does not tell the network namespace.
+    pub fn at(bpffs: impl Into<PathBuf>) -> Result<Self> {
+        // The calling thread's, which is what its system calls act on.
+        let path = PathBuf::from("/proc/thread-self/ns/net");
+        let netns = netns_inode(&path)?;
+        Ok(Self {
+            bpffs: bpffs.into(),
+            netns,
+        })
+    }
+
+    pub(super) const fn netns(&self) -> u64 {
+        self.netns
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.bpffs.join(pins::DIRECTORY)
+    }
+
+    /// Takes the right to change guards, having waited for it if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`], [`Error::NoBpffs`], [`Error::NothingAttached`], [`Error::Locked`].
+    pub fn lock(&self) -> Result<Lock> {
+        self.privileged("change guards")?;
+        let directory = self.directory();
+        Lock::acquire(&directory, || {
+            if directory.exists() {
+                Ok(())
+            } else {
+                Err(Error::NothingAttached)
+            }
+        })
+    }
+
+    /// As [`Registry::lock`], where there may be no guard yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`], [`Error::NoBpffs`], [`Error::Locked`].
+    pub fn lock_to_attach(&self) -> Result<Lock> {
+        self.privileged("attach the filter")?;
+        let directory = self.directory();
+        Lock::acquire(&directory, || pins::create_directory(&directory))
+    }
+
+    fn privileged(&self, action: &str) -> Result<()> {
+        preconditions::privileges(action)?;
+        preconditions::bpffs(&self.bpffs)
+    }
+
+    /// All guards and leftovers, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`], [`Error::NoBpffs`], failing system calls.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        self.privileged("look at guards")?;
+        let directory = self.directory();
+        let listing = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listing => listing.map_err(|source| Error::File {
+                action: "list",
+                path: directory.clone(),
+                source,
+            })?,
+        };
+        let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+            .iter()
+            .filter_map(|path| self.entry(path).transpose())
+            .collect()
+    }
+
+    /// All guards that this rpcguard can work with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::entries`].
+    pub fn guards(&self) -> Result<Vec<Guard>> {
+        let guards = self.entries()?.into_iter().filter_map(|entry| match entry {
+            Entry::Guard(guard) => Some(*guard),
+            Entry::Leftover(_) | Entry::Incompatible { .. } => None,
+        });
+        Ok(guards.collect())
+    }
+
+    /// The guard of an interface, by its present name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAttached`], [`Error::InterfaceGone`], [`Error::NoSuchInterface`],
+    /// [`Error::AbiVersion`], and those of [`Registry::entries`].
+    pub fn guard(&self, name: &str) -> Result<Guard> {
+        match self.find(name)? {
+            Some(Entry::Guard(guard)) => Ok(*guard),
+            Some(Entry::Leftover(_)) => Err(Error::InterfaceGone(name.to_owned())),
+            Some(Entry::Incompatible {
+                interface, found, ..
+            }) => Err(Error::AbiVersion { interface, found }),
+            None => {
+                interface::by_name(name)?;
+                Err(Error::NotAttached(name.to_owned()))
+            }
+        }
+    }
+
+    /// The guard of an interface, or what is left of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::entries`].
+    pub fn find(&self, name: &str) -> Result<Option<Entry>> {
+        interface::check_name(name)?;
+        let mut leftover = None;
+        for entry in self.entries()? {
+            match &entry {
+                Entry::Guard(guard) if guard.interface() == name => return Ok(Some(entry)),
+                Entry::Incompatible { interface, .. } if interface == name => {
+                    return Ok(Some(entry));
+                }
+                Entry::Leftover(left) if left.interface == name => leftover = Some(entry),
+                _ => {}
+            }
+        }
+        Ok(leftover)
+    }
+
+    /// A directory for the guard of `interface` that no other guard has.
+    pub(super) fn vacant_directory(&self, interface: &str) -> PathBuf {
+        let plain = self.directory().join(pins::directory_name(interface, None));
+        let initial = netns_inode(Path::new("/proc/1/ns/net")).ok();
+        if initial == Some(self.netns) && !plain.exists() {
+            return plain;
+        }
+        self.directory()
+            .join(pins::directory_name(interface, Some(self.netns)))
+    }
+
+    /// What a directory of pins is; `None` if it belongs to another network namespace.
+    fn entry(&self, directory: &Path) -> Result<Option<Entry>> {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let interface = pins::interface_name(&name);
+        let leftover = || Leftover {
+            interface: interface.clone(),
+            directory: directory.to_owned(),
+        };
+        let state = directory.join(map::STATE);
+        if !state.exists() {
+            // Interrupted before it said where it belongs. Its name tells which interface it was
+            // meant for, and that is enough to clean it up.
+            let foreign = name.rsplit_once('@').is_some_and(|(_, netns)| {
+                netns.parse().is_ok_and(|netns: u64| netns != self.netns)
+            });
+            return Ok((!foreign).then(|| Entry::Leftover(leftover())));
+        }
+        let header = read_header(&state)?;
+        if header.netns != self.netns {
+            return Ok(None);
+        }
+        let path = directory.join(pins::LINK);
+        if !path.exists() {
+            return Ok(Some(Entry::Leftover(leftover())));
+        }
+        let failed = format!("open the pinned link {}", path.display());
+        let link = bpf::open_pin(&path).doing(&failed)?;
+        let info = bpf::xdp_link(link.as_fd()).doing(&failed)?;
+        let Some(interface) = interface::by_index(info.ifindex)? else {
+            return Ok(Some(Entry::Leftover(leftover())));
+        };
+        if header.abi_version != ABI_VERSION {
+            return Ok(Some(Entry::Incompatible {
+                interface: interface.name,
+                found: header.abi_version,
+                pins: leftover(),
+            }));
+        }
+        Guard::open(directory, interface, info).map(|guard| Some(Entry::Guard(Box::new(guard))))
+    }
+}
+
+/// The part of [`State`] that is the same in every ABI version.
+struct Header {
+    abi_version: u32,
+    netns: u64,
+}
+
+fn read_header(pin: &Path) -> Result<Header> {
+    let failed = format!("read the pinned map {}", pin.display());
+    let data = aya::maps::MapData::from_pin(pin).doing(&failed)?;
+    // Two words, as BPF objects are little endian here.
+    let netns = std::mem::offset_of!(State, netns);
+    let array = MappedArray::new(data.fd().as_fd(), netns + size_of::<u64>()).doing(&failed)?;
+    Ok(Header {
+        abi_version: array.load_u32(std::mem::offset_of!(State, abi_version)),
+        netns: u64::from(array.load_u32(netns)) | u64::from(array.load_u32(netns + 4)) << 32,
+    })
+}
+
+fn netns_inode(path: &Path) -> Result<u64> {
+    fs::metadata(path)
+        .map(|metadata| metadata.ino())
+        .map_err(|source| Error::File {
+            action: "look up the network namespace in",
+            path: path.to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,480 @@
+//! Changes to a guard: all or nothing, at one instant.
+//!
+//! How it works is in [`rpcguard_common::abi`]: the new side is written under the next epoch, where
+//! no packet looks, and storing that epoch puts it in force. Here is the order of the steps, and
+//! what is done about an interrupted change:
+//!
+//! 1. [`State::changing`] is set, and the other side of the settings written;
+//! 2. prefix entries are written, shorter prefixes first, because the entry of a prefix that is not
+//!    in the list says what its longest listed ancestor says;
+//! 3. the epoch is stored;
+//! 4. entries of prefixes that are in no list any more are removed;
+//! 5. [`State::changing`] is cleared.
+//!
+//! Who finds `changing` set undoes the steps before the third, or finishes those after it, by
+//! looking at every entry's epoch.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    os::fd::AsFd as _,
+};
+
+use aya::maps::MapData;
+use rpcguard_common::abi::{
+    Decision, HIT_SLOTS, MAX_PREFIXES, PrefixCounts, PrefixEntry, Settings, State, map,
+};
+
+use super::{Guard, Lock, Verdict, trie::Tries};
+use crate::{
+    error::{Doing as _, Error, Result},
+    policy::Policy,
+    prefix::Prefix,
+    sys::mapped::MappedArray,
+};
+
+/// What is to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    edits: BTreeMap<Prefix, Edit>,
+    replaced: Option<(Verdict, HashSet<Prefix>)>,
+    policy: Option<Policy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edit {
+    Add(Verdict),
+    Remove(Verdict),
+}
+
+impl Change {
+    /// Adds a prefix to a list. One that is in it already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] if this change adds it to the other list.
+    pub fn add(&mut self, verdict: Verdict, prefix: Prefix) -> Result<()> {
+        match self.edits.insert(prefix, Edit::Add(verdict)) {
+            Some(Edit::Add(other)) if other != verdict => Err(Error::Conflict {
+                prefix,
+                wanted: verdict,
+                present: match other {
+                    Verdict::Allow => "is to be allowed as well",
+                    Verdict::Deny => "is to be denied as well",
+                },
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a prefix from a list, in which it must be.
+    pub fn remove(&mut self, verdict: Verdict, prefix: Prefix) {
+        self.edits.insert(prefix, Edit::Remove(verdict));
+    }
+
+    /// Makes a list hold these prefixes and no others. Those that are in it already are not
+    /// touched, and keep their hits.
+    pub fn replace(&mut self, verdict: Verdict, prefixes: impl IntoIterator<Item = Prefix>) {
+        self.replaced = Some((verdict, prefixes.into_iter().collect()));
+    }
+
+    /// Sets what is guarded, and how.
+    pub fn policy(&mut self, policy: Policy) {
+        self.policy = Some(policy);
+    }
+}
+
+/// What a change came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// How many prefixes were added.
+    pub added: usize,
+    /// How many were removed.
+    pub removed: usize,
+    /// How many were to be added and were there already.
+    pub unchanged: usize,
+}
+
+/// The lists that a filter starts with.
+pub(super) struct Listing {
+    /// All prefixes, in ascending order.
+    pub(super) prefixes: Vec<(Prefix, Verdict)>,
+    pub(super) counts: PrefixCounts,
+}
+
+impl Listing {
+    /// Merges the two lists, refusing a prefix that is in both, and lists that are too long.
+    pub(super) fn new(allow: &[Prefix], deny: &[Prefix]) -> Result<Self> {
+        let allow = allow.iter().map(|prefix| (*prefix, Verdict::Allow));
+        let deny = deny.iter().map(|prefix| (*prefix, Verdict::Deny));
+        let mut prefixes: Vec<_> = allow.chain(deny).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        if let Some(pair) = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Error::Conflict {
+                prefix: pair[1].0,
+                wanted: pair[1].1,
+                present: "is to be allowed as well",
+            });
+        }
+        let mut counts = PrefixCounts::default();
+        count(
+            &mut counts,
+            prefixes
+                .iter()
+                .map(|(prefix, verdict)| (*prefix, *verdict, 1)),
+        )?;
+        Ok(Self { prefixes, counts })
+    }
+}
+
+/// One prefix that changes.
+struct Step {
+    prefix: Prefix,
+    edit: Edit,
+}
+
+impl Step {
+    /// By how much it changes the length of which list.
+    fn counted(&self) -> (Prefix, Verdict, i64) {
+        match self.edit {
+            Edit::Add(verdict) => (self.prefix, verdict, 1),
+            Edit::Remove(verdict) => (self.prefix, verdict, -1),
+        }
+    }
+}
+
+/// Carries out one change on several guards: on all of them, or on none.
+///
+/// # Errors
+///
+/// [`Error::Conflict`], [`Error::NotListed`], [`Error::TooManyPrefixes`]; failing system calls.
+/// Everything is then as it was, unless the error is [`Error::Unfinished`].
+pub fn commit(guards: &mut [Guard], _lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
+    let mut staged = Vec::with_capacity(guards.len());
+    for index in 0..guards.len() {
+        match guards[index].stage(change) {
+            Ok(stage) => staged.push(stage),
+            Err(cause) => {
+                for guard in &mut guards[..=index] {
+                    if let Err(source) = guard.finish_interrupted_change() {
+                        let (cause, source) = (Box::new(cause), Box::new(source));
+                        return Err(Error::Unfinished { cause, source });
+                    }
+                }
+                return Err(cause);
+            }
+        }
+    }
+    for stage in staged.iter().flat_map(|staged| &staged.pending) {
+        stage.put_in_force();
+    }
+    for (guard, staged) in guards.iter_mut().zip(&staged) {
+        if let Some(pending) = &staged.pending {
+            // The change is made; what is left of the old entries is as good as gone.
+            if let Err(error) = guard.tidy_up(pending) {
+                log::warn!(
+                    "the next change of `{}` will tidy up: {error}",
+                    guard.interface.name
+                );
+            }
+        }
+    }
+    Ok(staged.into_iter().map(|staged| staged.committed).collect())
+}
+
+/// A change that is written but not in force.
+struct Staged {
+    committed: Committed,
+    /// `None` if there is nothing to change.
+    pending: Option<Pending>,
+}
+
+struct Pending {
+    array: MappedArray,
+    state: State,
+    removed: Vec<Prefix>,
+}
+
+impl Pending {
+    /// Stores the epoch: the instant of the change.
+    fn put_in_force(&self) {
+        self.array
+            .store_u32(std::mem::offset_of!(State, epoch), self.state.epoch);
+    }
+}
+
+impl Guard {
+    /// Carries out a change on this guard alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`].
+    pub fn commit(&mut self, lock: &Lock, change: &Change) -> Result<Committed> {
+        let committed = commit(std::slice::from_mut(self), lock, change)?;
+        Ok(committed.into_iter().next().unwrap_or_default())
+    }
+
+    /// Steps 1 and 2.
+    fn stage(&mut self, change: &Change) -> Result<Staged> {
+        self.finish_interrupted_change()?;
+        let mut state = self.state()?;
+        let (steps, committed) = self.plan(change, state.epoch)?;
+        let mut settings = *state.current();
+        if let Some(policy) = &change.policy {
+            policy.write_to(&mut settings);
+        }
+        if steps.is_empty() && settings == *state.current() {
+            return Ok(Staged {
+                committed,
+                pending: None,
+            });
+        }
+        count(&mut settings.prefixes, steps.iter().map(Step::counted))?;
+        let slots = self.take_slots(&mut settings, committed.added)?;
+        let array = self.map_state()?;
+
+        let epoch = state.epoch;
+        state.changing = 1;
+        state.settings[State::side(epoch + 1)] = settings;
+        self.store(&state)?;
+        let removed = self.write_steps(&steps, slots, epoch)?;
+        state.epoch = epoch + 1;
+        Ok(Staged {
+            committed,
+            pending: Some(Pending {
+                array,
+                state,
+                removed,
+            }),
+        })
+    }
+
+    /// Steps 4 and 5.
+    fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
+        self.tries.remove(&pending.removed)?;
+        self.store(&State {
+            changing: 0,
+            ..pending.state
+        })
+    }
+
+    /// Undoes or completes what an interrupted command left.
+    pub(super) fn finish_interrupted_change(&mut self) -> Result<()> {
+        let mut state = self.state()?;
+        if state.changing == 0 {
+            return Ok(());
+        }
+        log::info!(
+            "finishing an interrupted change of `{}`",
+            self.interface.name
+        );
+        let mut restored = Vec::new();
+        let mut removed = Vec::new();
+        for (prefix, entry) in self.tries.entries()? {
+            let decision = entry.at(state.epoch);
+            if !decision.is_listed() {
+                removed.push(prefix);
+            } else if entry.epoch > state.epoch {
+                restored.push((prefix, PrefixEntry::settled(prefix.length(), decision)));
+            }
+        }
+        self.tries.write(&restored)?;
+        self.tries.remove(&removed)?;
+        state.changing = 0;
+        self.store(&state)
+    }
+
+    /// The verdict of the list that a prefix is in.
+    fn listed(&self, prefix: Prefix, epoch: u32) -> Result<Option<Verdict>> {
+        let entry = self.tries.longest(prefix)?;
+        let exact = entry.filter(|entry| entry.length == u32::from(prefix.length()));
+        Ok(exact.and_then(|entry| super::prefixes::listed_verdict(entry.at(epoch))))
+    }
+
+    /// What there is to do, and the sum of it.
+    fn plan(&self, change: &Change, epoch: u32) -> Result<(Vec<Step>, Committed)> {
+        let mut steps = Vec::new();
+        let mut committed = Committed::default();
+        let mut plan = |prefix: Prefix, edit: Edit, listed: Option<Verdict>| -> Result<()> {
+            match (edit, listed) {
+                (Edit::Add(wanted), Some(present)) if wanted == present => {
+                    committed.unchanged += 1;
+                }
+                (Edit::Add(wanted), Some(present)) => {
+                    let present = match present {
+                        Verdict::Allow => "it is in the allow list",
+                        Verdict::Deny => "it is in the deny list",
+                    };
+                    return Err(Error::Conflict {
+                        prefix,
+                        wanted,
+                        present,
+                    });
+                }
+                (Edit::Add(_), None) => {
+                    committed.added += 1;
+                    steps.push(Step { prefix, edit });
+                }
+                (Edit::Remove(verdict), Some(present)) if verdict == present => {
+                    committed.removed += 1;
+                    steps.push(Step { prefix, edit });
+                }
+                (Edit::Remove(verdict), _) => {
+                    let interface = self.interface.name.clone();
+                    return Err(Error::NotListed {
+                        prefix,
+                        verdict,
+                        interface,
+                    });
+                }
+            }
+            Ok(())
+        };
+        for (prefix, edit) in &change.edits {
+            plan(*prefix, *edit, self.listed(*prefix, epoch)?)?;
+        }
+        if let Some((verdict, wanted)) = &change.replaced {
+            let listed: HashMap<Prefix, Verdict> = self
+                .listed_prefixes(epoch)?
+                .into_iter()
+                .map(|(prefix, verdict, _)| (prefix, verdict))
+                .collect();
+            for prefix in wanted {
+                plan(*prefix, Edit::Add(*verdict), listed.get(prefix).copied())?;
+            }
+            for (prefix, present) in &listed {
+                if present == verdict && !wanted.contains(prefix) {
+                    plan(*prefix, Edit::Remove(*verdict), Some(*present))?;
+                }
+            }
+        }
+        // By length, as the entries must be written.
+        steps.sort_by_key(|step| (step.prefix.length(), step.prefix));
+        Ok((steps, committed))
+    }
+
+    /// Finds hit slots for `wanted` new prefixes: as many as are left.
+    fn take_slots(&mut self, settings: &mut Settings, wanted: usize) -> Result<Vec<u32>> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let fresh = wanted.min(HIT_SLOTS - settings.hit_slots_used);
+        let first = settings.hit_slots_used + 1;
+        let mut slots: Vec<u32> = (first..first + fresh).collect();
+        settings.hit_slots_used += fresh;
+
+        let total = settings.prefixes.total();
+        if fresh < wanted && total <= u64::from(HIT_SLOTS) {
+            // Prefixes that were removed have left slots behind.
+            let taken: HashSet<u32> = self
+                .tries
+                .entries()?
+                .into_iter()
+                .flat_map(|(_, entry)| [entry.before.hit_slot(), entry.after.hit_slot()])
+                .chain(slots.iter().copied())
+                .collect();
+            let free = (1..=HIT_SLOTS).filter(|slot| !taken.contains(slot));
+            for slot in free.take((wanted - fresh) as usize) {
+                self.clear_hits(slot)?;
+                slots.push(slot);
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Writes the entries of a change for the epoch after `epoch`; returns the prefixes whose
+    /// entries can go once it is in force.
+    fn write_steps(&mut self, steps: &[Step], slots: Vec<u32>, epoch: u32) -> Result<Vec<Prefix>> {
+        let mut slots = slots.into_iter();
+        let mut removed = Vec::new();
+        for group in steps.chunk_by(|a, b| a.prefix.length() == b.prefix.length()) {
+            let entries = group
+                .iter()
+                .map(|step| {
+                    let parent = parent(&self.tries, step.prefix)?;
+                    let (before, after) = match step.edit {
+                        Edit::Add(verdict) => {
+                            let slot = slots.next().unwrap_or(0);
+                            (
+                                inherited(parent, epoch),
+                                Decision::listed(verdict.into(), slot),
+                            )
+                        }
+                        Edit::Remove(_) => {
+                            removed.push(step.prefix);
+                            let own = self.tries.longest(step.prefix)?.unwrap_or_default();
+                            (own.at(epoch), inherited(parent, epoch + 1))
+                        }
+                    };
+                    let length = step.prefix.length().into();
+                    Ok((
+                        step.prefix,
+                        PrefixEntry {
+                            before,
+                            after,
+                            epoch: epoch + 1,
+                            length,
+                        },
+                    ))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            self.tries.write(&entries)?;
+        }
+        Ok(removed)
+    }
+
+    fn store(&mut self, state: &State) -> Result<()> {
+        let failed = format!("write the settings of `{}`", self.interface.name);
+        self.state.set(0, state, 0).doing(failed)
+    }
+
+    fn map_state(&self) -> Result<MappedArray> {
+        let failed = format!("map the settings of `{}`", self.interface.name);
+        let data = MapData::from_pin(self.directory.join(map::STATE)).doing(&failed)?;
+        MappedArray::new(data.fd().as_fd(), size_of::<State>()).doing(&failed)
+    }
+}
+
+/// The entry that decides about the addresses of `prefix` when `prefix` itself has none.
+fn parent(tries: &Tries, prefix: Prefix) -> Result<Option<PrefixEntry>> {
+    match prefix.length().checked_sub(1) {
+        Some(length) => match Prefix::new(prefix.address(), length) {
+            Some(shorter) => tries.longest(shorter),
+            None => Ok(None),
+        },
+        None => Ok(None),
+    }
+}
+
+fn inherited(parent: Option<PrefixEntry>, epoch: u32) -> Decision {
+    parent.map_or(Decision::UNLISTED, |entry| entry.at(epoch).inherited())
+}
+
+/// Brings the counts up to date, and refuses what would not fit.
+fn count(
+    counts: &mut PrefixCounts,
+    changes: impl Iterator<Item = (Prefix, Verdict, i64)>,
+) -> Result<()> {
+    let mut change: BTreeMap<(Verdict, bool), i64> = BTreeMap::new();
+    for (prefix, verdict, by) in changes {
+        *change
+            .entry((verdict, prefix.address().is_ipv4()))
+            .or_default() += by;
+    }
+    for ((verdict, v4), by) in change {
+        let count = match (verdict, v4) {
+            (Verdict::Allow, true) => &mut counts.allow_v4,
+            (Verdict::Allow, false) => &mut counts.allow_v6,
+            (Verdict::Deny, true) => &mut counts.deny_v4,
+            (Verdict::Deny, false) => &mut counts.deny_v6,
+        };
+        let new = i64::from(*count) + by;
+        if new > i64::from(MAX_PREFIXES) {
+            return Err(Error::TooManyPrefixes {
+                family: if v4 { "IPv4" } else { "IPv6" },
+                verdict,
+                count: usize::try_from(new).unwrap_or(usize::MAX),
+            });
+        }
+        *count = u32::try_from(new).unwrap_or(0);
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The two prefix tries, v4 and v6, behind one face.
+
+use std::{net::IpAddr, os::fd::AsFd as _};
+
+use aya::{
+    Pod,
+    maps::{LpmTrie, Map, MapData, MapError, lpm_trie::Key},
+};
+use rpcguard_common::abi::PrefixEntry;
+
+use crate::{
+    error::{Doing as _, Error, Result},
+    prefix::Prefix,
+    sys::bpf,
+};
+
+/// Both tries of a guard.
+pub(super) struct Tries {
+    v4: Map,
+    v6: Map,
+}
+
+impl Tries {
+    pub(super) const fn new(v4: Map, v6: Map) -> Self {
+        Self { v4, v6 }
+    }
+
+    /// The entry of the longest prefix that covers `prefix`; `prefix` itself counts.
+    pub(super) fn longest(&self, prefix: Prefix) -> Result<Option<PrefixEntry>> {
+        match prefix.address() {
+            IpAddr::V4(address) => longest(&self.v4, prefix.length(), address.octets()),
+            IpAddr::V6(address) => longest(&self.v6, prefix.length(), address.octets()),
+        }
+    }
+
+    /// Everything in both tries, in no particular order.
+    pub(super) fn entries(&self) -> Result<Vec<(Prefix, PrefixEntry)>> {
+        let mut all = entries::<[u8; 4]>(&self.v4)?;
+        all.append(&mut entries::<[u8; 16]>(&self.v6)?);
+        Ok(all)
+    }
+
+    /// Inserts or replaces entries.
+    pub(super) fn write(&mut self, entries: &[(Prefix, PrefixEntry)]) -> Result<()> {
+        write_both(&mut self.v4, &mut self.v6, entries)
+    }
+
+    /// Removes prefixes, all of which must be there.
+    pub(super) fn remove(&mut self, prefixes: &[Prefix]) -> Result<()> {
+        let (v4, v6) = split(prefixes.iter().map(|prefix| (*prefix, ())));
+        remove(&mut self.v4, &v4)?;
+        remove(&mut self.v6, &v6)
+    }
+}
+
+/// Inserts or replaces entries in maps that belong to no [`Tries`] yet.
+pub(super) fn write_both(
+    v4: &mut Map,
+    v6: &mut Map,
+    entries: &[(Prefix, PrefixEntry)],
+) -> Result<()> {
+    let (v4_pairs, v6_pairs) = split(entries.iter().copied());
+    write(v4, &v4_pairs)?;
+    write(v6, &v6_pairs)
+}
+
+type Keyed<A, T> = Vec<(Key<A>, T)>;
+
+/// Prefixes by family, as keys.
+fn split<T>(items: impl Iterator<Item = (Prefix, T)>) -> (Keyed<[u8; 4], T>, Keyed<[u8; 16], T>) {
+    let mut v4 = Vec::new();
+    let mut v6 = Vec::new();
+    for (prefix, item) in items {
+        let length = prefix.length().into();
+        match prefix.address() {
+            IpAddr::V4(address) => v4.push((Key::new(length, address.octets()), item)),
+            IpAddr::V6(address) => v6.push((Key::new(length, address.octets()), item)),
+        }
+    }
+    (v4, v6)
+}
+
+const READ: &str = "read the prefixes";
+const WRITE: &str = "write the prefixes";
+
+fn data(map: &Map) -> Result<&MapData> {
+    match map {
+        Map::LpmTrie(data) => Ok(data),
+        _ => Err(Error::Kernel(
+            "the pinned prefix map is no LPM trie".to_owned(),
+        )),
+    }
+}
+
+fn longest<A: Pod>(map: &Map, length: u8, address: A) -> Result<Option<PrefixEntry>> {
+    let trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(READ)?;
+    match trie.get(&Key::new(length.into(), address), 0) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(error).doing(READ),
+    }
+}
+
+fn entries<A: Pod>(map: &Map) -> Result<Vec<(Prefix, PrefixEntry)>>
+where
+    IpAddr: From<A>,
+{
+    let pairs = match bpf::lookup_batch(data(map)?.fd().as_fd()).doing(READ)? {
+        Some(pairs) => pairs,
+        None => {
+            let trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(READ)?;
+            trie.iter()
+                .collect::<std::result::Result<_, _>>()
+                .doing(READ)?
+        }
+    };
+    Ok(pairs
+        .into_iter()
+        .filter_map(|(key, entry): (Key<A>, PrefixEntry)| {
+            let length = u8::try_from(key.prefix_len()).ok()?;
+            Some((Prefix::new(IpAddr::from(key.data()), length)?, entry))
+        })
+        .collect())
+}
+
+fn write<A: Pod>(map: &mut Map, pairs: &[(Key<A>, PrefixEntry)]) -> Result<()> {
+    if bpf::update_batch(data(map)?.fd().as_fd(), pairs).doing(WRITE)? {
+        return Ok(());
+    }
+    let mut trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(WRITE)?;
+    for (key, entry) in pairs {
+        trie.insert(key, entry, 0).doing(WRITE)?;
+    }
+    Ok(())
+}
+
+fn remove<A: Pod>(map: &mut Map, pairs: &[(Key<A>, ())]) -> Result<()> {
+    let keys: Vec<Key<A>> = pairs.iter().map(|(key, ())| *key).collect();
+    if bpf::delete_batch(data(map)?.fd().as_fd(), &keys).doing(WRITE)? {
+        return Ok(());
+    }
+    let mut trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(WRITE)?;
+    for key in &keys {
+        trie.remove(key).doing(WRITE)?;
+    }
+    Ok(())
+}

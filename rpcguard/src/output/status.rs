@@ -1,0 +1,276 @@
+//! Guards: their settings and counters.
+
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
+
+use jiff::Timestamp;
+use rpcguard_common::{abi::Counter, reason::Action};
+use serde::{Serialize, Serializer};
+
+use super::{
+    Document,
+    text::{Align, counted, grouped, table},
+};
+use crate::{
+    error::Result,
+    guard::{Entry, Guard, Mode, PrefixCounts, ReasonCounters},
+    policy::Policy,
+};
+
+#[derive(Serialize)]
+struct Status {
+    name: String,
+    ifindex: u32,
+    mode: Option<&'static str>,
+    program_id: u32,
+    link_id: u32,
+    attached_at: String,
+    policy: PolicyView,
+    prefixes: PrefixesView,
+    counters: CountersView,
+}
+
+#[derive(Serialize)]
+struct PolicyView {
+    unlisted: &'static str,
+    observe: bool,
+    tcp: bool,
+    ports: Vec<u16>,
+    /// Always null in this version: unlisted sources are dropped.
+    rate: Option<()>,
+}
+
+#[derive(Serialize)]
+struct PrefixesView {
+    allow: FamiliesView,
+    deny: FamiliesView,
+}
+
+#[derive(Serialize)]
+struct FamiliesView {
+    v4: u32,
+    v6: u32,
+}
+
+#[derive(Serialize)]
+struct CounterView {
+    packets: u64,
+    bytes: u64,
+}
+
+/// An object with every reason, in the order of their numbers.
+struct CountersView(ReasonCounters);
+
+impl Serialize for CountersView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(reason, Counter { packets, bytes })| {
+            (reason.name(), CounterView { packets, bytes })
+        }))
+    }
+}
+
+/// A guard that is not working, and why.
+#[derive(Serialize)]
+struct NotGuarding {
+    name: String,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum View {
+    Guard(Box<Status>),
+    Other(NotGuarding),
+}
+
+impl Status {
+    fn of(guard: &Guard) -> Result<Self> {
+        let policy = guard.policy()?;
+        let counts = guard.prefix_counts()?;
+        Ok(Self {
+            name: guard.interface().to_owned(),
+            ifindex: guard.ifindex(),
+            mode: guard.mode().map(Mode::name),
+            program_id: guard.program_id(),
+            link_id: guard.link_id(),
+            attached_at: rfc3339(guard.attached_at()?),
+            policy: PolicyView {
+                unlisted: "drop",
+                observe: policy.observe,
+                tcp: policy.tcp,
+                ports: policy.ports.into_iter().collect(),
+                rate: None,
+            },
+            prefixes: PrefixesView {
+                allow: FamiliesView {
+                    v4: counts.allow_v4,
+                    v6: counts.allow_v6,
+                },
+                deny: FamiliesView {
+                    v4: counts.deny_v4,
+                    v6: counts.deny_v6,
+                },
+            },
+            counters: CountersView(guard.counters()?),
+        })
+    }
+}
+
+/// Prints the document that DESIGN and the schema describe.
+pub(crate) fn print_json(guards: &[Guard], others: &[Entry]) -> anyhow::Result<()> {
+    let mut views = Vec::with_capacity(guards.len() + others.len());
+    for guard in guards {
+        views.push(View::Guard(Box::new(Status::of(guard)?)));
+    }
+    for other in others {
+        let (name, state) = describe(other);
+        views.push(View::Other(NotGuarding {
+            name: name.to_owned(),
+            state,
+        }));
+    }
+    Document::new(views).print()
+}
+
+/// Prints one line a guard: what `attach` and `set` have brought about.
+pub(crate) fn print_lines(guards: &[Guard]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for guard in guards {
+        writeln!(out, "{}", summary(guard)?)?;
+    }
+    Ok(())
+}
+
+/// Prints everything about each guard.
+pub(crate) fn print_text(guards: &[Guard], others: &[Entry]) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if guards.is_empty() && others.is_empty() {
+        writeln!(out, "no interface of this network namespace is guarded")?;
+    }
+    for (index, guard) in guards.iter().enumerate() {
+        if index != 0 {
+            writeln!(out)?;
+        }
+        print_guard(&mut out, guard)?;
+    }
+    for other in others {
+        let (name, state) = describe(other);
+        writeln!(
+            out,
+            "{name}: {state}; `rpcguard detach {name}` removes what is left"
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn print_guard(out: &mut impl Write, guard: &Guard) -> anyhow::Result<()> {
+    let PrefixCounts {
+        allow_v4,
+        allow_v6,
+        deny_v4,
+        deny_v6,
+    } = guard.prefix_counts()?;
+    writeln!(out, "{}", summary(guard)?)?;
+    writeln!(
+        out,
+        "  allow     {} IPv4, {} IPv6",
+        amount(allow_v4),
+        amount(allow_v6)
+    )?;
+    writeln!(
+        out,
+        "  deny      {} IPv4, {} IPv6",
+        amount(deny_v4),
+        amount(deny_v6)
+    )?;
+    writeln!(out, "  attached  {}", rfc3339(guard.attached_at()?))?;
+    writeln!(
+        out,
+        "  kernel    program {}, link {}",
+        guard.program_id(),
+        guard.link_id()
+    )?;
+    writeln!(out)?;
+    let rows = rows(&guard.counters()?, guard.policy()?.observe);
+    table(
+        out,
+        [Align::Left, Align::Left, Align::Right, Align::Right],
+        &rows,
+    )?;
+    Ok(())
+}
+
+fn amount(count: u32) -> String {
+    grouped(u64::from(count))
+}
+
+/// The reasons that have occurred, and the two that everybody looks for.
+fn rows(counters: &ReasonCounters, observe: bool) -> Vec<[String; 4]> {
+    let mut rows = vec![["reason", "action", "packets", "bytes"].map(str::to_owned)];
+    for (reason, counter) in counters.iter() {
+        let usual = matches!(reason.name(), "allowed" | "unlisted");
+        if counter.packets == 0 && !usual {
+            continue;
+        }
+        let action = match reason.action() {
+            Action::Drop if observe => "would drop",
+            Action::Drop => "drop",
+            Action::Pass => "pass",
+        };
+        rows.push([
+            reason.name().to_owned(),
+            action.to_owned(),
+            grouped(counter.packets),
+            grouped(counter.bytes),
+        ]);
+    }
+    rows
+}
+
+/// `eth0: guarded in native mode: UDP port 111, from 1 allowed prefix only`
+fn summary(guard: &Guard) -> Result<String> {
+    let Policy {
+        ports,
+        tcp,
+        observe,
+    } = guard.policy()?;
+    let counts = guard.prefix_counts()?;
+    let allowed = u64::from(counts.allow_v4) + u64::from(counts.allow_v6);
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let state = match (guard.mode(), observe) {
+        (None, _) => "NOT guarded (its program is no longer attached)".to_owned(),
+        (Some(mode), true) => format!("observed in {mode} mode, nothing is dropped"),
+        (Some(mode), false) => format!("guarded in {mode} mode"),
+    };
+    Ok(format!(
+        "{}: {state}: {} port{} {}, {}",
+        guard.interface(),
+        if tcp { "UDP and TCP" } else { "UDP" },
+        if ports.len() == 1 { "" } else { "s" },
+        ports.join(", "),
+        match allowed {
+            0 => "no prefix is allowed".to_owned(),
+            _ => format!(
+                "allowed from {} only",
+                counted(allowed, "prefix", "prefixes")
+            ),
+        },
+    ))
+}
+
+fn describe(entry: &Entry) -> (&str, &'static str) {
+    match entry {
+        Entry::Guard(guard) => (guard.interface(), "guarded"),
+        Entry::Leftover(leftover) => (&leftover.interface, "gone"),
+        Entry::Incompatible { interface, .. } => {
+            (interface, "guarded by an rpcguard of another ABI version")
+        }
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| time.to_string())
+}

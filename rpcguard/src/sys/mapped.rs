@@ -1,0 +1,51 @@
+//! A BPF array mapped into memory, to store a word in it atomically.
+#![expect(unsafe_code, reason = "the memory is shared with the kernel")]
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+/// The memory of a map created with `BPF_F_MMAPABLE` (Linux 5.5).
+pub(crate) struct MappedArray {
+    memory: MmapRaw,
+    len: usize,
+}
+
+impl MappedArray {
+    /// Maps the first `len` bytes of the array.
+    pub(crate) fn new(map: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let memory = MmapOptions::new().len(len).map_raw(map.as_raw_fd())?;
+        Ok(Self { memory, len })
+    }
+
+    /// Reads a 32-bit word.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Self::store_u32`].
+    pub(crate) fn load_u32(&self, offset: usize) -> u32 {
+        self.word(offset).load(Ordering::SeqCst)
+    }
+
+    /// Stores a 32-bit word, after everything that was stored before it.
+    ///
+    /// # Panics
+    ///
+    /// If `offset` is not that of an aligned word inside the array.
+    pub(crate) fn store_u32(&self, offset: usize, value: u32) {
+        self.word(offset).store(value, Ordering::SeqCst);
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
+        // SAFETY: inside the mapping, as just asserted.
+        let word = unsafe { self.memory.as_mut_ptr().add(offset) }.cast::<u32>();
+        // SAFETY: aligned (mappings begin at a page), live as long as self, and only accessed
+        // atomically or by the kernel, which reads it as one word.
+        unsafe { AtomicU32::from_ptr(word) }
+    }
+}

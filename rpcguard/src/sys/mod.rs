@@ -1,0 +1,5 @@
+//! What the kernel offers and no crate wraps: the only place with raw system calls.
+
+pub(crate) mod bpf;
+pub(crate) mod mapped;
+pub(crate) mod netlink;

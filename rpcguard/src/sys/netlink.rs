@@ -1,0 +1,252 @@
+//! Interfaces as rtnetlink describes them, and what a driver says when it refuses a program.
+//!
+//! Attributes are read one by one, so that one that is unknown or malformed cannot get in the way
+//! of the few that matter.
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
+
+use netlink_packet_core::{DefaultNla, Emitable as _, NLM_F_ACK, NLM_F_REQUEST, NlasIterator};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+// linux/rtnetlink.h, linux/if_link.h, linux/netlink.h
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
+const NLMSG_ERROR: u16 = 2;
+const NLMSGERR_ATTR_MSG: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_XDP: u16 = 43;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_XDP_FD: u16 = 1;
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_FLAGS: u16 = 3;
+const IFLA_XDP_PROG_ID: u16 = 4;
+const IFLA_XDP_DRV_PROG_ID: u16 = 5;
+const IFLA_XDP_EXPECTED_FD: u16 = 8;
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+const XDP_FLAGS_UPDATE_IF_NOEXIST: u32 = 1;
+const XDP_FLAGS_REPLACE: u32 = 1 << 4;
+const NLA_F_NESTED: u16 = 1 << 15;
+const NLA_TYPE_MASK: u16 = 0x3fff;
+
+const NETLINK_HEADER_LEN: usize = 16;
+const INTERFACE_HEADER_LEN: usize = 16;
+
+/// How an XDP program is attached, as `IFLA_XDP_ATTACHED` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum XdpAttached {
+    Native,
+    Generic,
+    Offloaded,
+    Several,
+}
+
+/// The XDP program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct XdpProgram {
+    pub(crate) attached: XdpAttached,
+    pub(crate) id: u32,
+}
+
+/// An interface, as far as attaching to it is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    /// `ARPHRD_*`, linux/if_arp.h.
+    pub(crate) hardware: u16,
+    pub(crate) mtu: u32,
+    /// `veth`, `vlan`, ...; empty for hardware.
+    pub(crate) kind: String,
+    pub(crate) xdp: Option<XdpProgram>,
+}
+
+/// Looks an interface up by name; `None` if there is none in this network namespace.
+pub(crate) fn interface_by_name(name: &str) -> io::Result<Option<Interface>> {
+    let mut name = name.as_bytes().to_vec();
+    name.push(0);
+    interface(0, Some(DefaultNla::new(IFLA_IFNAME, name)))
+}
+
+/// Looks an interface up by index.
+pub(crate) fn interface_by_index(index: u32) -> io::Result<Option<Interface>> {
+    interface(index, None)
+}
+
+fn interface(index: u32, name: Option<DefaultNla>) -> io::Result<Option<Interface>> {
+    let mask = DefaultNla::new(
+        IFLA_EXT_MASK,
+        RTEXT_FILTER_SKIP_STATS.to_ne_bytes().to_vec(),
+    );
+    let attributes: Vec<DefaultNla> = name.into_iter().chain([mask]).collect();
+    match request(RTM_GETLINK, NLM_F_REQUEST, index, &attributes) {
+        Ok(Reply::Interface(interface)) => Ok(Some(interface)),
+        Ok(Reply::Done) => Ok(None),
+        Err(Refusal { error, .. }) => match error.raw_os_error() {
+            Some(libc::ENODEV | libc::ENXIO) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Attaches `program` the old way and takes it off again at once, to be told why the interface
+/// would not have it: a bpf_link is refused with a number only. `None` if there is no word about
+/// it.
+///
+/// Does not replace a program that is there. `mode` is `XDP_FLAGS_DRV_MODE` or
+/// `XDP_FLAGS_SKB_MODE`.
+pub(crate) fn why_refused(index: u32, program: BorrowedFd<'_>, mode: u32) -> Option<String> {
+    let attach = xdp_attribute(&[
+        (IFLA_XDP_FD, program.as_raw_fd() as u32),
+        (IFLA_XDP_FLAGS, mode | XDP_FLAGS_UPDATE_IF_NOEXIST),
+    ]);
+    match request(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, index, &[attach]) {
+        Err(refusal) => refusal.words,
+        Ok(_) => {
+            let detach = xdp_attribute(&[
+                (IFLA_XDP_FD, u32::MAX),
+                (IFLA_XDP_EXPECTED_FD, program.as_raw_fd() as u32),
+                (IFLA_XDP_FLAGS, mode | XDP_FLAGS_REPLACE),
+            ]);
+            let detached = request(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, index, &[detach]);
+            if let Err(Refusal { error, .. }) = detached {
+                log::warn!("an XDP program was left on interface {index}: {error}");
+            }
+            None
+        }
+    }
+}
+
+fn xdp_attribute(fields: &[(u16, u32)]) -> DefaultNla {
+    let fields: Vec<DefaultNla> = fields
+        .iter()
+        .map(|(kind, value)| DefaultNla::new(*kind, value.to_ne_bytes().to_vec()))
+        .collect();
+    let mut nested = vec![0; fields.as_slice().buffer_len()];
+    fields.as_slice().emit(&mut nested);
+    DefaultNla::new(IFLA_XDP | NLA_F_NESTED, nested)
+}
+
+enum Reply {
+    Interface(Interface),
+    Done,
+}
+
+/// An error, with the kernel's words about it if it had any (extended acknowledgement).
+struct Refusal {
+    error: io::Error,
+    words: Option<String>,
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self { error, words: None }
+    }
+}
+
+/// Sends one request about one interface and waits for the one answer.
+fn request(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Result<Reply, Refusal> {
+    let start = NETLINK_HEADER_LEN + INTERFACE_HEADER_LEN;
+    let mut message = vec![0; start + attributes.buffer_len()];
+    let len = message.len() as u32;
+    message[0..4].copy_from_slice(&len.to_ne_bytes());
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message[6..8].copy_from_slice(&flags.to_ne_bytes());
+    message[NETLINK_HEADER_LEN + 4..][..4].copy_from_slice(&index.to_ne_bytes());
+    attributes.emit(&mut message[start..]);
+
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    // Both only make the answer better.
+    let _ = socket.set_ext_ack(true);
+    let _ = socket.set_cap_ack(true);
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.send(&message, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    parse_answer(&answer)
+}
+
+fn parse_answer(answer: &[u8]) -> Result<Reply, Refusal> {
+    let malformed = || Refusal::from(io::Error::from(io::ErrorKind::InvalidData));
+    let kind = answer.get(4..6).map(read_u16).ok_or_else(malformed)?;
+    let body = answer.get(NETLINK_HEADER_LEN..).ok_or_else(malformed)?;
+    match kind {
+        NLMSG_ERROR => {
+            let code = body.get(..4).map(read_u32).ok_or_else(malformed)? as i32;
+            if code == 0 {
+                return Ok(Reply::Done);
+            }
+            let attributes = body.get(4 + NETLINK_HEADER_LEN..).unwrap_or_default();
+            Err(Refusal {
+                error: io::Error::from_raw_os_error(-code),
+                words: attribute(attributes, NLMSGERR_ATTR_MSG).map(read_string),
+            })
+        }
+        RTM_NEWLINK => parse_interface(body)
+            .map(Reply::Interface)
+            .ok_or_else(malformed),
+        _ => Err(malformed()),
+    }
+}
+
+fn parse_interface(body: &[u8]) -> Option<Interface> {
+    let attributes = body.get(INTERFACE_HEADER_LEN..)?;
+    let xdp = attribute(attributes, IFLA_XDP).unwrap_or_default();
+    let attached = match attribute(xdp, IFLA_XDP_ATTACHED).and_then(|value| value.first()) {
+        Some(1) => Some(XdpAttached::Native),
+        Some(2) => Some(XdpAttached::Generic),
+        Some(3) => Some(XdpAttached::Offloaded),
+        Some(4) => Some(XdpAttached::Several),
+        _ => None,
+    };
+    let id = attribute(xdp, IFLA_XDP_PROG_ID).or_else(|| attribute(xdp, IFLA_XDP_DRV_PROG_ID));
+    let kind = attribute(attributes, IFLA_LINKINFO)
+        .and_then(|info| attribute(info, IFLA_INFO_KIND))
+        .map(read_string);
+    Some(Interface {
+        index: read_u32(&body[4..8]),
+        name: read_string(attribute(attributes, IFLA_IFNAME)?),
+        hardware: read_u16(&body[2..4]),
+        mtu: attribute(attributes, IFLA_MTU).map_or(0, read_u32),
+        kind: kind.unwrap_or_default(),
+        xdp: attached.map(|attached| XdpProgram {
+            attached,
+            id: id.map_or(0, read_u32),
+        }),
+    })
+}
+
+/// The value of the first attribute of this type.
+fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    NlasIterator::new(attributes)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind() & NLA_TYPE_MASK == kind)
+        .and_then(|attribute| {
+            // The iterator lends each attribute from its own buffer reference.
+            let bytes = attribute.into_inner();
+            let len = usize::from(read_u16(&bytes[0..2]));
+            bytes.get(4..len)
+        })
+}
+
+fn read_u16(bytes: &[u8]) -> u16 {
+    bytes.first_chunk().copied().map_or(0, u16::from_ne_bytes)
+}
+
+fn read_u32(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes)
+}
+
+fn read_string(bytes: &[u8]) -> String {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
