@@ -51,7 +51,8 @@ impl std::error::Error for Error {}
 /// The root of this workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
 }
 
 /// Where `cargo xtask setup` puts the linker, in a workspace.
