@@ -88,7 +88,12 @@ impl LabProgram {
             .with_context(|| format!("the lab has no XDP program {}", self.name))
     }
 
-    fn xdp_mut(&mut self) -> Result<&mut Xdp> {
+    /// The loaded program, for attaching it without leaving it attached.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::xdp`].
+    pub fn xdp_mut(&mut self) -> Result<&mut Xdp> {
         let program = self.ebpf.program_mut(self.name);
         program
             .and_then(|program| program.try_into().ok())
