@@ -1,0 +1,291 @@
+//! The filter in the kernel, attached to nothing: BPF_PROG_TEST_RUN feeds it frames one by one.
+
+use std::net::IpAddr;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aya::{
+    Ebpf, EbpfLoader, Pod, TestRunOptions,
+    maps::{Array, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuValues, lpm_trie::Key},
+    programs::{TestRun as _, Xdp},
+    util::nr_cpus,
+};
+use nix::unistd::Uid;
+use rpcguard::prefix::Prefix;
+use rpcguard_common::{
+    abi::{Counter, Counters, PrefixEntry, State, constant, map, program},
+    parse::LinkLayer,
+    reason::Action,
+};
+
+use crate::{lab::skip, packet::Setup};
+
+/// The shortest frame that BPF_PROG_TEST_RUN accepts, whatever the link layer.
+pub const MIN_FRAME: usize = 14;
+
+/// How much of a longer frame BPF_PROG_TEST_RUN puts into the first buffer on x86-64: a page less
+/// the headroom of XDP and the room for `struct skb_shared_info`.
+pub const FIRST_BUFFER: usize = 4096 - 256 - 320;
+
+/// One of the object's programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// For frames in one buffer. The kernel never shows it another.
+    Linear,
+    /// For frames in several buffers, and in one.
+    Frags,
+}
+
+impl Program {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Linear, Self::Frags];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => program::LINEAR,
+            Self::Frags => program::FRAGS,
+        }
+    }
+}
+
+/// The loaded object: both programs and their maps.
+pub struct Kernel {
+    programs: Ebpf,
+    state: Array<MapData, State>,
+    counters: PerCpuArray<MapData, Counters>,
+    hits: PerCpuArray<MapData, Counter>,
+    prefixes_v4: LpmTrie<MapData, [u8; 4], PrefixEntry>,
+    prefixes_v6: LpmTrie<MapData, [u8; 16], PrefixEntry>,
+    inserted: Vec<Prefix>,
+}
+
+impl Kernel {
+    /// Loads the object for frames of this link layer, without logging.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses it, with the verifier's log.
+    pub fn load(link: LinkLayer) -> Result<Self> {
+        Self::load_with_log_level(link, 0)
+    }
+
+    /// As [`Self::load`]; if this process may not, says so with [`skip`] and returns `None`.
+    ///
+    /// # Panics
+    ///
+    /// If it fails for another reason.
+    #[must_use]
+    pub fn load_or_skip(test: &str, link: LinkLayer) -> Option<Self> {
+        if !Uid::effective().is_root() {
+            skip(test, "needs root, to load BPF programs");
+            return None;
+        }
+        Some(Self::load(link).expect("the kernel takes the object"))
+    }
+
+    /// As [`Self::load`], with logging up to this level of the `log` crate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_with_log_level(link: LinkLayer, level: u8) -> Result<Self> {
+        let ethernet = u8::from(link == LinkLayer::Ethernet);
+        let mut ebpf = EbpfLoader::new()
+            .override_global(constant::ETHERNET, &ethernet, true)
+            .override_global("AYA_LOG_LEVEL", &level, true)
+            .load(rpcguard::object::bytes())
+            .context("cannot load the BPF object (this needs root)")?;
+        for program in Program::ALL {
+            xdp_mut(&mut ebpf, program)?
+                .load()
+                .with_context(|| format!("the kernel refuses {program:?}"))?;
+        }
+        Ok(Self {
+            state: take(&mut ebpf, map::STATE)?,
+            counters: take(&mut ebpf, map::COUNTERS)?,
+            hits: take(&mut ebpf, map::HITS)?,
+            prefixes_v4: take(&mut ebpf, map::PREFIXES_V4)?,
+            prefixes_v6: take(&mut ebpf, map::PREFIXES_V6)?,
+            programs: ebpf,
+            inserted: Vec::new(),
+        })
+    }
+
+    /// Replaces settings and prefixes by these, and zeroes every counter.
+    ///
+    /// # Errors
+    ///
+    /// If a map refuses a change.
+    pub fn apply(&mut self, setup: &Setup) -> Result<()> {
+        for prefix in std::mem::take(&mut self.inserted) {
+            self.remove(prefix)?;
+        }
+        for (prefix, entry) in setup.entries() {
+            self.insert(prefix, entry)?;
+        }
+        self.store(&setup.state(0))?;
+        self.zero()
+    }
+
+    /// Writes the element of the state map.
+    ///
+    /// # Errors
+    ///
+    /// If the map refuses it.
+    pub fn store(&mut self, state: &State) -> Result<()> {
+        Ok(self.state.set(0, state, 0)?)
+    }
+
+    /// Adds a prefix, or changes what it says.
+    ///
+    /// # Errors
+    ///
+    /// If the trie refuses it.
+    pub fn insert(&mut self, prefix: Prefix, entry: PrefixEntry) -> Result<()> {
+        let length = u32::from(prefix.length());
+        match prefix.address() {
+            IpAddr::V4(address) => {
+                let key = Key::new(length, address.octets());
+                self.prefixes_v4.insert(&key, entry, 0)
+            }
+            IpAddr::V6(address) => {
+                let key = Key::new(length, address.octets());
+                self.prefixes_v6.insert(&key, entry, 0)
+            }
+        }
+        .with_context(|| format!("cannot insert {prefix}"))?;
+        if !self.inserted.contains(&prefix) {
+            self.inserted.push(prefix);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, prefix: Prefix) -> Result<()> {
+        let length = u32::from(prefix.length());
+        match prefix.address() {
+            IpAddr::V4(address) => self.prefixes_v4.remove(&Key::new(length, address.octets())),
+            IpAddr::V6(address) => self.prefixes_v6.remove(&Key::new(length, address.octets())),
+        }
+        .with_context(|| format!("cannot remove {prefix}"))
+    }
+
+    /// Zeroes the counters, and the hits of the prefixes inserted.
+    fn zero(&mut self) -> Result<()> {
+        self.counters.set(0, every_cpu(Counters::default())?, 0)?;
+        for slot in 1..=self.inserted.len() as u32 {
+            self.hits.set(slot, every_cpu(Counter::default())?, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Shows a frame to a program once, and returns what it wants done with it.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses to run it (see [`MIN_FRAME`]), or the program returns anything but
+    /// `XDP_PASS` and `XDP_DROP`.
+    pub fn run(&self, program: Program, frame: &[u8]) -> Result<Action> {
+        const XDP_DROP: u32 = 1;
+        const XDP_PASS: u32 = 2;
+        let linear = program == Program::Linear;
+        ensure!(
+            !(linear && frame.len() > FIRST_BUFFER),
+            "a frame of {} bytes is not for a program without frags",
+            frame.len()
+        );
+        let result = self.xdp(program)?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            ..TestRunOptions::default()
+        })?;
+        match result.return_value {
+            XDP_DROP => Ok(Action::Drop),
+            XDP_PASS => Ok(Action::Pass),
+            other => bail!("{program:?} returned {other}"),
+        }
+    }
+
+    /// The counters of all CPUs together.
+    ///
+    /// # Errors
+    ///
+    /// If the map cannot be read.
+    pub fn counters(&self) -> Result<Counters> {
+        let mut sum = Counters::default();
+        for counters in self.counters.get(&0, 0)?.iter() {
+            for (sum, counter) in sum.reasons.iter_mut().zip(&counters.reasons) {
+                add(sum, counter);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The hits of all CPUs together, in this slot.
+    ///
+    /// # Errors
+    ///
+    /// If the map cannot be read.
+    pub fn hits(&self, slot: u32) -> Result<Counter> {
+        let mut sum = Counter::default();
+        for counter in self.hits.get(&slot, 0)?.iter() {
+            add(&mut sum, counter);
+        }
+        Ok(sum)
+    }
+
+    /// How many bytes of instructions are left of a program after verification.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say.
+    pub fn translated_size(&self, program: Program) -> Result<u32> {
+        self.xdp(program)?
+            .info()?
+            .size_translated()
+            .context("the kernel does not tell a program's translated size")
+    }
+
+    /// A loaded program, for measuring.
+    ///
+    /// # Errors
+    ///
+    /// If the object has no such program.
+    pub fn xdp(&self, program: Program) -> Result<&Xdp> {
+        let name = program.name();
+        let program = self.programs.program(name);
+        Ok(program
+            .with_context(|| format!("the object has no program {name}"))?
+            .try_into()?)
+    }
+
+    /// A loaded program, for attaching.
+    ///
+    /// # Errors
+    ///
+    /// If the object has no such program.
+    pub fn xdp_mut(&mut self, program: Program) -> Result<&mut Xdp> {
+        xdp_mut(&mut self.programs, program)
+    }
+}
+
+fn xdp_mut(ebpf: &mut Ebpf, program: Program) -> Result<&mut Xdp> {
+    let name = program.name();
+    let program = ebpf.program_mut(name);
+    Ok(program
+        .with_context(|| format!("the object has no program {name}"))?
+        .try_into()?)
+}
+
+fn take<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &str) -> Result<M> {
+    let map = ebpf.take_map(name);
+    let map = map.with_context(|| format!("the object has no map {name}"))?;
+    M::try_from(map).with_context(|| format!("map {name} is not of the type expected"))
+}
+
+fn every_cpu<T: Pod>(value: T) -> Result<PerCpuValues<T>> {
+    let cpus = nr_cpus().map_err(|(file, error)| anyhow!("{file}: {error}"))?;
+    Ok(PerCpuValues::try_from(vec![value; cpus])?)
+}
+
+const fn add(sum: &mut Counter, counter: &Counter) {
+    sum.packets += counter.packets;
+    sum.bytes += counter.bytes;
+}

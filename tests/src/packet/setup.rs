@@ -1,0 +1,126 @@
+//! [`Setup`]: what the filter is told, as plain data.
+
+use std::net::IpAddr;
+
+use rpcguard::prefix::Prefix;
+use rpcguard_common::{
+    abi::{Decision, PrefixEntry, Settings, State, Verdict, flag},
+    parse::LinkLayer,
+    policy::{Source, Tables},
+};
+
+use super::peers::{ALLOW, DENY};
+
+/// Settings and prefix lists.
+///
+/// The host core reads them through [`Tables`], with the most naive longest match; the kernel's
+/// maps are filled from them (see [`Kernel::apply`](crate::kernel::Kernel::apply)).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setup {
+    /// What frames begin with.
+    pub link: LinkLayer,
+    /// Guard TCP too.
+    pub tcp: bool,
+    /// Pass everything.
+    pub observe: bool,
+    /// The guarded ports.
+    pub ports: Vec<u16>,
+    /// Each prefix counts its hits in the slot of its place in this list, from one.
+    pub prefixes: Vec<(Prefix, Verdict)>,
+}
+
+impl Default for Setup {
+    /// Ethernet, port 111, and the lists of [`peers`](super::peers).
+    fn default() -> Self {
+        Self {
+            link: LinkLayer::Ethernet,
+            tcp: false,
+            observe: false,
+            ports: vec![111],
+            prefixes: prefixes(&ALLOW, &DENY),
+        }
+    }
+}
+
+impl Setup {
+    /// The same as the element of the state map, under `epoch`.
+    #[must_use]
+    pub fn state(&self, epoch: u32) -> State {
+        let mut state = State {
+            abi_version: rpcguard_common::abi::ABI_VERSION,
+            epoch,
+            attached_at: 0,
+            netns: 0,
+            changing: 0,
+            reserved: 0,
+            settings: [Settings::EMPTY; 2],
+        };
+        state.settings[State::side(epoch)] = self.settings();
+        state
+    }
+
+    /// The settings alone.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::EMPTY;
+        if self.tcp {
+            settings.flags |= flag::TCP;
+        }
+        if self.observe {
+            settings.flags |= flag::OBSERVE;
+        }
+        for port in &self.ports {
+            settings.ports.insert(*port);
+        }
+        settings
+    }
+
+    /// The prefixes as they stand in the tries.
+    pub fn entries(&self) -> impl Iterator<Item = (Prefix, PrefixEntry)> {
+        self.decisions()
+            .map(|(prefix, decision)| (prefix, PrefixEntry::settled(prefix.length(), decision)))
+    }
+
+    fn decisions(&self) -> impl Iterator<Item = (Prefix, Decision)> {
+        (1..)
+            .zip(&self.prefixes)
+            .map(|(slot, (prefix, verdict))| (*prefix, Decision::listed(*verdict, slot)))
+    }
+}
+
+impl Tables for Setup {
+    fn guards_port(&self, port: u16) -> bool {
+        self.ports.contains(&port)
+    }
+
+    fn guards_tcp(&self) -> bool {
+        self.tcp
+    }
+
+    fn lookup(&self, source: Source) -> Decision {
+        let address = Prefix::from(match source {
+            Source::V4(octets) => IpAddr::from(octets),
+            Source::V6(octets) => IpAddr::from(octets),
+        });
+        self.decisions()
+            .filter(|(prefix, _)| prefix.contains(address))
+            .max_by_key(|(prefix, _)| prefix.length())
+            .map_or(Decision::UNLISTED, |(_, decision)| decision)
+    }
+}
+
+/// Both lists as one.
+///
+/// # Panics
+///
+/// If a text is no prefix.
+#[must_use]
+pub fn prefixes(allow: &[&str], deny: &[&str]) -> Vec<(Prefix, Verdict)> {
+    let list = |texts: &[&str], verdict| -> Vec<_> {
+        let parsed = texts
+            .iter()
+            .map(|text| text.parse().expect("a prefix of the test"));
+        parsed.map(|prefix| (prefix, verdict)).collect()
+    };
+    [list(allow, Verdict::Allow), list(deny, Verdict::Deny)].concat()
+}
