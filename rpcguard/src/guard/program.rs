@@ -62,6 +62,9 @@ pub(super) fn prepare(link: LinkLayer, log: LogLevel, pins: Option<&Path>) -> Re
     let level = log as u8;
     let mut loader = EbpfLoader::new();
     loader
+        // The kernel's own types, which take 20 ms to read and are only needed for relocations
+        // against them.
+        .btf(None)
         // A log is only wanted of a program that failed, and then aya tries again with one.
         .verifier_log_level(VerifierLogLevel::DISABLE)
         .override_global(constant::ETHERNET, &ethernet, true)
