@@ -23,7 +23,7 @@ use crate::guard::Verdict;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
-Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 `check` found exposure.
+Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage.
 
 Environment:
   RPCGUARD_BPFFS  where a BPF file system is mounted, instead of /sys/fs/bpf
