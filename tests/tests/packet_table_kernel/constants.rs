@@ -1,0 +1,40 @@
+//! Constants that are set before the program is verified.
+
+use rpcguard_common::parse::LinkLayer;
+use rpcguard_tests::kernel::{Kernel, Program};
+
+/// Bytes of instructions that the kernel keeps, with logging up to a level.
+fn size(link: LinkLayer, level: u8, program: Program) -> u32 {
+    let kernel = Kernel::load_with_log_level(link, level).unwrap();
+    kernel.translated_size(program).unwrap()
+}
+
+#[test]
+fn logging_that_is_off_is_not_in_the_program() {
+    const TEST: &str = "logging_that_is_off_is_not_in_the_program";
+    if Kernel::load_or_skip(TEST, LinkLayer::Ethernet).is_none() {
+        return;
+    }
+    for program in Program::ALL {
+        let size = |level| size(LinkLayer::Ethernet, level, program);
+        // The levels of the log crate.
+        let [off, warn, info, debug, trace] = [0, 2, 3, 4, 5].map(size);
+        println!("{program:?}: {off} bytes, logging drops {info}, logging all {debug}");
+        // Drops are logged as info, passes as debug, and nothing as anything else.
+        assert!(off == warn && warn < info && info < debug && debug == trace);
+    }
+}
+
+#[test]
+fn only_the_code_for_the_link_layer_is_in_the_program() {
+    const TEST: &str = "only_the_code_for_the_link_layer_is_in_the_program";
+    if Kernel::load_or_skip(TEST, LinkLayer::Ethernet).is_none() {
+        return;
+    }
+    for program in Program::ALL {
+        let [ethernet, none] =
+            [LinkLayer::Ethernet, LinkLayer::None].map(|link| size(link, 0, program));
+        println!("{program:?}: {ethernet} bytes for Ethernet, {none} without link layer");
+        assert!(none < ethernet);
+    }
+}
