@@ -1,0 +1,97 @@
+//! What is kept in the kernel.
+
+use std::mem::offset_of;
+
+use rpcguard_common::abi::{
+    Counter, Counters, Decision, PortSet, PrefixEntry, Settings, State, Verdict,
+};
+
+/// Another build, or another program, reads the same maps.
+#[test]
+fn fields_are_where_the_abi_version_says() {
+    assert_eq!(offset_of!(Counter, packets), 0);
+    assert_eq!(offset_of!(Counter, bytes), 8);
+    assert_eq!(offset_of!(Counters, reasons), 0);
+    assert_eq!(offset_of!(PrefixEntry, before), 0);
+    assert_eq!(offset_of!(PrefixEntry, after), 4);
+    assert_eq!(offset_of!(PrefixEntry, epoch), 8);
+    assert_eq!(offset_of!(PrefixEntry, length), 12);
+    assert_eq!(offset_of!(Settings, flags), 0);
+    assert_eq!(offset_of!(Settings, hit_slots_used), 4);
+    assert_eq!(offset_of!(Settings, prefixes), 8);
+    assert_eq!(offset_of!(Settings, ports), 24);
+    assert_eq!(offset_of!(State, abi_version), 0);
+    assert_eq!(offset_of!(State, epoch), 4);
+    assert_eq!(offset_of!(State, attached_at), 8);
+    assert_eq!(offset_of!(State, netns), 16);
+    assert_eq!(offset_of!(State, changing), 24);
+    assert_eq!(offset_of!(State, settings), 32);
+}
+
+#[test]
+fn a_port_set_holds_exactly_what_was_inserted() {
+    for port in [0, 1, 63, 64, 111, 112, 175, 2049, 0x6f00, 65534, 65535] {
+        let mut ports = PortSet::EMPTY;
+        ports.insert(port);
+        assert!(ports.iter().eq([port]), "{port}");
+    }
+    assert_eq!(PortSet::EMPTY.iter().next(), None);
+    let mut ports = PortSet::EMPTY;
+    for port in [2049, 111, 69, 111] {
+        ports.insert(port);
+    }
+    assert!(ports.iter().eq([69, 111, 2049]));
+}
+
+#[test]
+fn a_decision_is_verdict_slot_and_whether_it_is_listed() {
+    for verdict in [Verdict::Unlisted, Verdict::Allow, Verdict::Deny] {
+        for slot in [0, 1, 65_536] {
+            let listed = Decision::listed(verdict, slot);
+            let inherited = listed.inherited();
+            assert!(listed.is_listed() && !inherited.is_listed());
+            for decision in [listed, inherited] {
+                assert_eq!(decision.verdict(), verdict);
+                assert_eq!(decision.hit_slot(), slot);
+            }
+        }
+    }
+    assert!(!Decision::UNLISTED.is_listed());
+    assert_eq!(Decision::UNLISTED, Decision::default());
+}
+
+#[test]
+fn an_entry_changes_in_its_epoch_and_a_settled_one_never() {
+    let [before, after] =
+        [Verdict::Allow, Verdict::Deny].map(|verdict| Decision::listed(verdict, 7));
+    let changing = PrefixEntry {
+        before,
+        after,
+        epoch: 5,
+        length: 24,
+    };
+    let settled = PrefixEntry::settled(24, before);
+    for epoch in [0, 4, 5, 6, u32::MAX] {
+        let expected = if epoch < 5 { before } else { after };
+        assert_eq!(changing.at(epoch), expected, "epoch {epoch}");
+        assert_eq!(settled.at(epoch), before, "epoch {epoch}");
+    }
+}
+
+#[test]
+fn epochs_take_turns_with_the_two_settings() {
+    let mut state = State {
+        abi_version: 1,
+        epoch: 0,
+        attached_at: 0,
+        netns: 0,
+        changing: 0,
+        reserved: 0,
+        settings: [Settings::EMPTY; 2],
+    };
+    state.settings[1].flags = 9;
+    for (epoch, flags) in [(0, 0), (1, 9), (2, 0), (u32::MAX, 9)] {
+        state.epoch = epoch;
+        assert_eq!(state.current().flags, flags, "epoch {epoch}");
+    }
+}

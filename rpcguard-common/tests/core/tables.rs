@@ -1,0 +1,53 @@
+//! Settings and lists for these tests.
+
+use proptest::prelude::ProptestConfig;
+use rpcguard_common::{
+    abi::{Decision, Verdict},
+    policy::{Source, Tables},
+};
+
+/// One port is guarded; sources whose first byte is [`ALLOWED`] or [`DENIED`] are listed.
+pub(crate) struct Guarding {
+    pub(crate) port: u16,
+    pub(crate) tcp: bool,
+}
+
+pub(crate) const ALLOWED: u8 = 10;
+pub(crate) const DENIED: u8 = 11;
+
+impl Guarding {
+    pub(crate) const PORT_111: Self = Self {
+        port: 111,
+        tcp: false,
+    };
+}
+
+impl Tables for Guarding {
+    fn guards_port(&self, port: u16) -> bool {
+        port == self.port
+    }
+
+    fn guards_tcp(&self) -> bool {
+        self.tcp
+    }
+
+    fn lookup(&self, source: Source) -> Decision {
+        let first = match source {
+            Source::V4([first, ..]) | Source::V6([first, ..]) => first,
+        };
+        match first {
+            ALLOWED => Decision::listed(Verdict::Allow, 1),
+            DENIED => Decision::listed(Verdict::Deny, 2),
+            _ => Decision::UNLISTED,
+        }
+    }
+}
+
+/// So many cases, fewer under Miri, which takes a thousand times as long; and no file is written.
+pub(crate) fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: if cfg!(miri) { 8 } else { cases },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
