@@ -12,3 +12,8 @@ pub mod prefix;
 mod sys;
 
 pub use error::{Error, Result};
+
+/// The example in the README, so that it keeps compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

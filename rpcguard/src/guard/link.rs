@@ -32,7 +32,7 @@ impl Mode {
         match attached {
             XdpAttached::Native => Some(Self::Native),
             XdpAttached::Generic => Some(Self::Generic),
-            XdpAttached::Offloaded | XdpAttached::Several => None,
+            XdpAttached::Offloaded => None,
         }
     }
 
@@ -101,7 +101,7 @@ pub(super) fn attach(program: &mut Xdp, interface: &Interface, mode: Mode) -> Re
 
 /// The error that says whose program is on the interface, if one is.
 pub(super) fn foreign_program(interface: &Interface) -> Result<Option<Error>> {
-    let Some(program) = interface.xdp else {
+    let Some(program) = interface.xdp.first() else {
         return Ok(None);
     };
     let name = loaded_programs()
@@ -116,7 +116,6 @@ pub(super) fn foreign_program(interface: &Interface) -> Result<Option<Error>> {
             XdpAttached::Native => "native",
             XdpAttached::Generic => "generic",
             XdpAttached::Offloaded => "offloaded",
-            XdpAttached::Several => "more than one",
         },
     }))
 }

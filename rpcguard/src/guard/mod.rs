@@ -138,12 +138,12 @@ impl Guard {
         self.link.id
     }
 
-    /// How the program is attached; `None` if the interface has lost it.
+    /// Where the program runs; `None` if it was offloaded to the device, which rpcguard does not do.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
-        self.interface
-            .xdp
-            .and_then(|program| Mode::of(program.attached))
+        let mut programs = self.interface.xdp.iter();
+        let program = programs.find(|program| program.id == self.link.program_id)?;
+        Mode::of(program.attached)
     }
 
     /// When the filter was attached.

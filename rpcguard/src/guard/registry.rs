@@ -8,7 +8,11 @@ use std::{
 
 use rpcguard_common::abi::{ABI_VERSION, State, map};
 
-use super::{Guard, Lock, interface, pins, preconditions};
+use super::{
+    Guard, Lock,
+    interface::{self, Interface},
+    pins, preconditions,
+};
 use crate::{
     error::{Doing as _, Error, Result},
     sys::{bpf, mapped::MappedArray},
@@ -246,7 +250,11 @@ impl Registry {
         let failed = format!("open the pinned link {}", path.display());
         let link = bpf::open_pin(&path).doing(&failed)?;
         let info = bpf::xdp_link(link.as_fd()).doing(&failed)?;
-        let Some(interface) = interface::by_index(info.ifindex)? else {
+        // An interface that moved to another network namespace leaves its index to another one.
+        let holds_program =
+            |interface: &Interface| interface.xdp.iter().any(|xdp| xdp.id == info.program_id);
+        let interface = interface::by_index(info.ifindex)?.filter(holds_program);
+        let Some(interface) = interface else {
             return Ok(Some(Entry::Leftover(leftover())));
         };
         if header.abi_version != ABI_VERSION {

@@ -24,10 +24,10 @@ const IFLA_EXT_MASK: u16 = 29;
 const IFLA_XDP: u16 = 43;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_XDP_FD: u16 = 1;
-const IFLA_XDP_ATTACHED: u16 = 2;
 const IFLA_XDP_FLAGS: u16 = 3;
-const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
+const IFLA_XDP_SKB_PROG_ID: u16 = 6;
+const IFLA_XDP_HW_PROG_ID: u16 = 7;
 const IFLA_XDP_EXPECTED_FD: u16 = 8;
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 const XDP_FLAGS_UPDATE_IF_NOEXIST: u32 = 1;
@@ -38,13 +38,12 @@ const NLA_TYPE_MASK: u16 = 0x3fff;
 const NETLINK_HEADER_LEN: usize = 16;
 const INTERFACE_HEADER_LEN: usize = 16;
 
-/// How an XDP program is attached, as `IFLA_XDP_ATTACHED` says it.
+/// Where an XDP program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum XdpAttached {
     Native,
     Generic,
     Offloaded,
-    Several,
 }
 
 /// The XDP program on an interface.
@@ -64,7 +63,8 @@ pub(crate) struct Interface {
     pub(crate) mtu: u32,
     /// `veth`, `vlan`, ...; empty for hardware.
     pub(crate) kind: String,
-    pub(crate) xdp: Option<XdpProgram>,
+    /// At most one in the driver or the network stack, and one on the device.
+    pub(crate) xdp: Vec<XdpProgram>,
 }
 
 /// Looks an interface up by name; `None` if there is none in this network namespace.
@@ -198,14 +198,15 @@ fn parse_answer(answer: &[u8]) -> Result<Reply, Refusal> {
 fn parse_interface(body: &[u8]) -> Option<Interface> {
     let attributes = body.get(INTERFACE_HEADER_LEN..)?;
     let xdp = attribute(attributes, IFLA_XDP).unwrap_or_default();
-    let attached = match attribute(xdp, IFLA_XDP_ATTACHED).and_then(|value| value.first()) {
-        Some(1) => Some(XdpAttached::Native),
-        Some(2) => Some(XdpAttached::Generic),
-        Some(3) => Some(XdpAttached::Offloaded),
-        Some(4) => Some(XdpAttached::Several),
-        _ => None,
-    };
-    let id = attribute(xdp, IFLA_XDP_PROG_ID).or_else(|| attribute(xdp, IFLA_XDP_DRV_PROG_ID));
+    let modes = [
+        (IFLA_XDP_DRV_PROG_ID, XdpAttached::Native),
+        (IFLA_XDP_SKB_PROG_ID, XdpAttached::Generic),
+        (IFLA_XDP_HW_PROG_ID, XdpAttached::Offloaded),
+    ];
+    let programs = modes.into_iter().filter_map(|(id, attached)| {
+        let id = attribute(xdp, id).map(read_u32)?;
+        Some(XdpProgram { attached, id })
+    });
     let kind = attribute(attributes, IFLA_LINKINFO)
         .and_then(|info| attribute(info, IFLA_INFO_KIND))
         .map(read_string);
@@ -215,10 +216,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         hardware: read_u16(&body[2..4]),
         mtu: attribute(attributes, IFLA_MTU).map_or(0, read_u32),
         kind: kind.unwrap_or_default(),
-        xdp: attached.map(|attached| XdpProgram {
-            attached,
-            id: id.map_or(0, read_u32),
-        }),
+        xdp: programs.collect(),
     })
 }
 
