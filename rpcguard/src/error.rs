@@ -201,7 +201,9 @@ impl Error {
                 "`bpftool prog show id {id}` tells more about it; rpcguard never replaces it; `ip \
                  link set dev {interface} xdp off` or its own tool removes it"
             ),
-            Self::Refused { interface, why, .. } => return refusal_hint(interface, why),
+            Self::Refused { .. } => self.remedy().unwrap_or_else(|| {
+                "without --mode, rpcguard falls back to generic mode".to_owned()
+            }),
             Self::AbiVersion { interface, .. } => format!(
                 "use the rpcguard that attached it, or `rpcguard detach {interface}` and attach \
                  again (unfiltered in between)"
@@ -228,6 +230,16 @@ impl Error {
             Self::Repeated { .. } => "give each prefix once".to_owned(),
             Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
         })
+    }
+
+    /// What would make the driver accept the program, where its words tell.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        let Self::Refused { interface, why, .. } = self else {
+            return None;
+        };
+        let why = why.to_lowercase();
+        let (_, remedy) = REMEDIES.iter().find(|(words, _)| why.contains(words))?;
+        Some(remedy.replace("{}", interface))
     }
 
     /// Whether the command was wrong, rather than something in the way of it.
@@ -261,36 +273,15 @@ impl<T> Doing<T> for Option<T> {
     }
 }
 
-/// The remedies that driver messages call for.
-fn refusal_hint(interface: &str, why: &str) -> Option<String> {
-    const REMEDIES: &[(&str, &str)] = &[
-        (
-            "too few free TX rings",
-            "use fewer queues: `ethtool -L {} combined N`",
-        ),
-        (
-            "implementing GRO_HW",
-            "`ethtool -K {} gro_hw off`; if that is [fixed], --mode generic",
-        ),
-        (
-            "MTU too large",
-            "lower the MTU (`ip link set {} mtu 1500`), or --mode generic",
-        ),
-        (
-            "MTU",
-            "lower the MTU (`ip link set {} mtu 1500`), or --mode generic",
-        ),
-        ("channels", "use fewer queues: `ethtool -L {} combined N`"),
-        ("queue", "use fewer queues: `ethtool -L {} combined N`"),
-        ("LRO", "`ethtool -K {} lro off`"),
-    ];
-    let lower = why.to_lowercase();
-    REMEDIES
-        .iter()
-        .find(|(words, _)| lower.contains(&words.to_lowercase()))
-        .map(|(_, remedy)| remedy.replace("{}", interface))
-        .or_else(|| Some("without --mode, rpcguard falls back to generic mode".to_owned()))
-}
+/// What drivers say when they refuse a program, and what helps.
+const REMEDIES: &[(&str, &str)] = &[
+    ("too few free tx rings", "use fewer queues: `ethtool -L {} combined N`"),
+    ("gro_hw", "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left"),
+    ("mtu", "lower the MTU: `ip link set {} mtu 1500`"),
+    ("channels", "use fewer queues: `ethtool -L {} combined N`"),
+    ("queue", "use fewer queues: `ethtool -L {} combined N`"),
+    ("lro", "`ethtool -K {} lro off`"),
+];
 
 /// An error with all its causes, each said once.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {

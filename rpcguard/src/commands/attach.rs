@@ -158,8 +158,8 @@ fn attach_all(
                     note(&format!(
                         "{refused}; running in generic mode, which is slower"
                     ));
-                    if let Some(hint) = refused.hint() {
-                        note(&format!("for native mode: {hint}"));
+                    if let Some(remedy) = refused.remedy() {
+                        note(&format!("for native mode: {remedy}"));
                     }
                 }
                 guards.push(attached.guard);
