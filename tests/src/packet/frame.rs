@@ -404,23 +404,29 @@ impl Frame {
         }
     }
 
+    /// The checksum is right for as many bytes as the UDP length says, where they are there.
     fn finish_transport(&mut self, network: Network, transport: Transport) {
         let Transport { start, protocol } = transport;
-        let length = self.bytes.len() - start;
-        let checksum_at = if protocol == UDP {
-            let length = self.udp_length.unwrap_or(length as u16);
+        let mut end = self.bytes.len();
+        let mut checksum_at = start + 16;
+        if protocol == UDP {
+            let length = self.udp_length.unwrap_or((end - start) as u16);
             self.bytes[start + 4..start + 6].copy_from_slice(&length.to_be_bytes());
-            start + 6
-        } else {
-            start + 16
-        };
+            checksum_at = start + 6;
+            if length >= 8 {
+                end = end.min(start + usize::from(length));
+            }
+        }
         let addresses = match network.version {
             4 => network.start + 12..network.start + 20,
             _ => network.start + 8..network.start + 40,
         };
-        let pseudo_header = [[0, protocol], (length as u16).to_be_bytes()].concat();
-        let sum =
-            checksum::internet(&[&self.bytes[addresses], &pseudo_header, &self.bytes[start..]]);
+        let pseudo_header = [[0, protocol], ((end - start) as u16).to_be_bytes()].concat();
+        let sum = checksum::internet(&[
+            &self.bytes[addresses],
+            &pseudo_header,
+            &self.bytes[start..end],
+        ]);
         self.bytes[checksum_at..checksum_at + 2].copy_from_slice(&sum.to_be_bytes());
     }
 }

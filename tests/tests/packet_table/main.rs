@@ -3,7 +3,9 @@
 
 mod case;
 mod cases;
+mod linux;
 mod observation;
+mod trains;
 
 use std::collections::HashSet;
 
