@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-/// Does one step, announced before and timed after it. A failure names the step.
+/// Does one step, announced before and timed after it.
 pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("==> {what}");
     let start = Instant::now();
     let result = work();
     let outcome = if result.is_ok() { "done" } else { "failed" };
     eprintln!("    {outcome} in {:.1} s", start.elapsed().as_secs_f64());
-    result.with_context(|| format!("{what}: failed"))
+    result
 }

@@ -70,7 +70,7 @@ fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
     // loaders, which they would build themselves, but as root.
     let built = step("building rpcguard and the tests", || {
         build::build(Flavour::Portable)?;
-        process::run(&mut process::cargo(&["build", "--package", "rpcguard"]))?;
+        process::run(&mut process::cargo(&["build"]))?;
         process::run(&mut process::cargo(&["test", "--no-run"]))
     });
     if let Err(error) = built {
@@ -123,10 +123,10 @@ fn stream(test: &mut Command, tally: &mut Tally) -> Result<()> {
         }
     }
     let status = child.wait()?;
-    if tally.is_empty() {
-        tally.record("cargo test", Err("no test ran".to_owned()));
-    } else if !status.success() && tally.succeeded() {
+    if !status.success() && tally.succeeded() {
         tally.record("cargo test", Err(status.to_string()));
+    } else if tally.is_empty() {
+        tally.record("cargo test", Err("no test ran".to_owned()));
     }
     Ok(())
 }
