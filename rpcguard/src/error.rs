@@ -1,6 +1,6 @@
 //! What can go wrong: what failed, on what, why, and what to do about it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
@@ -93,15 +93,18 @@ pub enum Error {
         /// The version in the kernel.
         found: u32,
     },
-    /// A prefix is to be in both lists.
-    #[error("`{prefix}` cannot be both allowed and denied: it is to be {}, and {present}", wanted.participle())]
+    /// A prefix is to be added to both lists.
+    #[error("`{0}` is to be both allowed and denied")]
+    Contradiction(Prefix),
+    /// A prefix that is to be added to one list is in the other.
+    #[error("`{prefix}` is in the {listed} list of `{interface}`, and cannot be in both lists")]
     Conflict {
         /// The prefix.
         prefix: Prefix,
-        /// The list that it was to be added to.
-        wanted: Verdict,
-        /// Where it is already.
-        present: &'static str,
+        /// The list that it is in.
+        listed: Verdict,
+        /// The interface.
+        interface: String,
     },
     /// A prefix was given twice.
     #[error("`{prefix}` is given twice for the {verdict} list")]
@@ -135,12 +138,12 @@ pub enum Error {
     #[error(transparent)]
     ListFile(#[from] ListFileError),
     /// Another rpcguard is at work.
-    #[error("another rpcguard is changing things: {holder}, for more than {waited} seconds")]
+    #[error("another rpcguard is changing things: {holder}, for more than {waited:?}")]
     Locked {
         /// Process id and command line.
         holder: String,
         /// How long it was waited for.
-        waited: u64,
+        waited: Duration,
     },
     /// A change was interrupted and could not be undone; the next command tries again.
     #[error("the change failed ({cause}), and tidying up after it failed too: {source}")]
@@ -208,12 +211,13 @@ impl Error {
                 "use the rpcguard that attached it, or `rpcguard detach {interface}` and attach \
                  again (unfiltered in between)"
             ),
-            Self::Conflict { prefix, wanted, .. } => {
-                let other = match wanted {
-                    Verdict::Allow => Verdict::Deny,
-                    Verdict::Deny => Verdict::Allow,
-                };
-                format!("`rpcguard {other} remove {prefix}` first, or leave one of them out")
+            Self::Contradiction(_) => "leave it out of one of the lists".to_owned(),
+            Self::Conflict {
+                prefix,
+                listed,
+                interface,
+            } => {
+                format!("`rpcguard {listed} remove {prefix} -i {interface}` first")
             }
             Self::NotListed {
                 verdict, interface, ..
@@ -245,7 +249,10 @@ impl Error {
     /// Whether the command was wrong, rather than something in the way of it.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::InterfaceName { .. } | Self::Repeated { .. })
+        matches!(
+            self,
+            Self::InterfaceName { .. } | Self::Repeated { .. } | Self::Contradiction(_)
+        )
     }
 }
 
@@ -275,8 +282,14 @@ impl<T> Doing<T> for Option<T> {
 
 /// What drivers say when they refuse a program, and what helps.
 const REMEDIES: &[(&str, &str)] = &[
-    ("too few free tx rings", "use fewer queues: `ethtool -L {} combined N`"),
-    ("gro_hw", "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left"),
+    (
+        "too few free tx rings",
+        "use fewer queues: `ethtool -L {} combined N`",
+    ),
+    (
+        "gro_hw",
+        "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left",
+    ),
     ("mtu", "lower the MTU: `ip link set {} mtu 1500`"),
     ("channels", "use fewer queues: `ethtool -L {} combined N`"),
     ("queue", "use fewer queues: `ethtool -L {} combined N`"),

@@ -18,6 +18,17 @@ pub struct Policy {
     pub observe: bool,
 }
 
+/// What to change about a policy; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// See [`Policy::ports`].
+    pub ports: Option<BTreeSet<u16>>,
+    /// See [`Policy::tcp`].
+    pub tcp: Option<bool>,
+    /// See [`Policy::observe`].
+    pub observe: Option<bool>,
+}
+
 impl Default for Policy {
     /// UDP to the portmapper's port.
     fn default() -> Self {
@@ -30,6 +41,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Carries a change out.
+    pub fn apply(&mut self, change: &PolicyChange) {
+        if let Some(ports) = &change.ports {
+            self.ports.clone_from(ports);
+        }
+        self.tcp = change.tcp.unwrap_or(self.tcp);
+        self.observe = change.observe.unwrap_or(self.observe);
+    }
+
     pub(crate) fn from_settings(settings: &Settings) -> Self {
         Self {
             ports: settings.ports.iter().collect(),

@@ -1,7 +1,8 @@
 //! `rpcguard attach`
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::{
@@ -11,11 +12,11 @@ use super::{
 use crate::{
     guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Verdict},
     output::{self, Format},
-    policy::Policy,
+    policy::{Policy, PolicyChange},
 };
 
 /// Guard interfaces: from now on, their packets to the portmapper are dropped unless they come from
-/// an allowed prefix.
+/// an allowed address.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,19 +24,21 @@ Examples:
   rpcguard attach eth0 --allow-file nfs-clients.txt --tcp
   rpcguard attach eth0 --observe        count what would be dropped, and drop nothing
 
-The longest prefix that matches a source decides, of allowed and denied ones together. List files
-hold one prefix a line, with `#` comments; `ipset save` output and nft sets are understood too.")]
+Of the allowed and denied prefixes that a source address is in, the longest decides; an address in
+none is dropped. A list file holds one prefix a line, with `#` comments; what `ipset save` and
+`nft list set` print is understood too.")]
 pub(super) struct Args {
-    /// Network interfaces.
-    #[arg(value_name = "IFACE", required = true)]
+    /// Network interfaces: all of them are guarded, or none.
+    #[arg(value_name = "IFACE", required = true, value_parser = input::interface_name)]
     interfaces: Vec<String>,
-    /// Let packets from this prefix or address pass.
+    /// Let packets from this prefix or address pass [repeatable].
     #[arg(long, value_name = "CIDR")]
     allow: Vec<PrefixArg>,
-    /// Let packets from the prefixes in this file pass (- for standard input).
+    /// Let packets from the prefixes in this file pass (- for standard input) [repeatable].
     #[arg(long, value_name = "PATH")]
     allow_file: Vec<PathBuf>,
-    /// Drop packets from this prefix or address, within a larger prefix that is allowed.
+    /// Drop packets from this prefix or address, which is part of a larger one that is allowed
+    /// [repeatable].
     #[arg(long, value_name = "CIDR")]
     deny: Vec<PrefixArg>,
     /// Guard this destination port, instead of 111 [repeatable].
@@ -47,16 +50,16 @@ pub(super) struct Args {
     /// Count only, and let everything pass.
     #[arg(long)]
     observe: bool,
-    /// Where the filter runs: in the driver, in the network stack, or in the better of the two
-    /// that the interface allows.
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Where the filter runs: in the driver (native), in the network stack (generic, slower), or in
+    /// the driver if it can and else in the stack (auto).
+    #[arg(long, value_enum, default_value = "auto", conflicts_with = "replace")]
     mode: ModeArg,
-    /// Renew the program of a guard that is attached, without a gap. Its lists and counters stay;
-    /// prefixes and settings given here are added to what it has.
+    /// Replace the program of guards that are attached already by that of this rpcguard, without a
+    /// gap. Lists and counters stay; prefixes and settings given here are added to what they have.
     #[arg(long)]
     replace: bool,
-    /// Have the program log its decisions, and print them until Ctrl-C. Slow; for looking into a
-    /// problem.
+    /// Have the program in the kernel log its decisions, and print them until Ctrl-C. Slow; for
+    /// looking into a problem.
     #[arg(long, value_name = "LEVEL", value_enum)]
     bpf_log: Option<BpfLogArg>,
     /// Print the state of the guards as JSON.
@@ -92,16 +95,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let lock = registry.lock_to_attach()?;
     let guards = if args.replace {
         let mut change = Change::default();
+        change.policy(args.policy());
         for prefix in allow {
             change.add(Verdict::Allow, prefix)?;
         }
         for prefix in deny {
             change.add(Verdict::Deny, prefix)?;
         }
-        replace_all(&args, &registry, &lock, change, log)?
+        let names = without_repeats(&args.interfaces);
+        guard::replace(&registry, &lock, names, &change, log)?
     } else {
         let mut policy = Policy::default();
-        args.change(&mut policy);
+        policy.apply(&args.policy());
         let mode = match args.mode {
             ModeArg::Auto => None,
             ModeArg::Native => Some(Mode::Native),
@@ -123,9 +128,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     drop(lock);
 
     match Format::of(args.json) {
-        Format::Json => output::status::print_json(&guards, &[])?,
-        Format::Text => output::status::print_lines(&guards)?,
+        Format::Json => output::status::print_guards_json(&guards),
+        Format::Text => output::status::print_lines(&guards),
     }
+    .context(output::CHANGED)?;
     if log != LogLevel::Off {
         follow_log::until_interrupted(&registry, &guards)?;
     }
@@ -133,13 +139,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 impl Args {
-    /// Applies the settings that were given to a policy.
-    fn change(&self, policy: &mut Policy) {
-        if !self.port.is_empty() {
-            policy.ports = BTreeSet::from_iter(self.port.iter().copied());
+    /// The settings that were given.
+    fn policy(&self) -> PolicyChange {
+        PolicyChange {
+            ports: input::ports(&self.port),
+            tcp: self.tcp.then_some(true),
+            observe: self.observe.then_some(true),
         }
-        policy.tcp |= self.tcp;
-        policy.observe |= self.observe;
     }
 }
 
@@ -171,24 +177,6 @@ fn attach_all(
                 return Err(error.into());
             }
         }
-    }
-    Ok(guards)
-}
-
-fn replace_all(
-    args: &Args,
-    registry: &Registry,
-    lock: &Lock,
-    mut change: Change,
-    log: LogLevel,
-) -> anyhow::Result<Vec<Guard>> {
-    let mut guards = Vec::new();
-    for name in without_repeats(&args.interfaces) {
-        let mut policy = registry.guard(name)?.policy()?;
-        args.change(&mut policy);
-        change.policy(policy);
-        let (guard, _) = guard::replace(registry, lock, name, &change, log)?;
-        guards.push(guard);
     }
     Ok(guards)
 }

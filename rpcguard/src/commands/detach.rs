@@ -1,19 +1,29 @@
 //! `rpcguard detach`
 
-use super::{Exit, input::without_repeats};
+use anyhow::Context as _;
+
+use super::{
+    Exit,
+    input::{self, without_repeats},
+};
 use crate::{
     error::{Error, Result},
     guard::{Entry, Lock, Registry},
     output,
 };
 
-/// Stop guarding interfaces. Their packets pass from now on; lists and counters are gone.
+/// Stop guarding interfaces: from now on, all their packets pass; lists and counters are lost.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Network interfaces; also those that are gone, to remove what is left of their guards.
-    #[arg(value_name = "IFACE", required_unless_present = "all")]
+    /// Network interfaces; also ones that do not exist any more, to remove what is left of their
+    /// guards.
+    #[arg(
+        value_name = "IFACE",
+        required_unless_present = "all",
+        value_parser = input::interface_name
+    )]
     interfaces: Vec<String>,
-    /// All interfaces of this network namespace.
+    /// All guarded interfaces of this network namespace.
     #[arg(long, conflicts_with = "interfaces")]
     all: bool,
 }
@@ -37,10 +47,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if entries.is_empty() {
         return Err(Error::NothingAttached.into());
     }
-    for entry in entries {
-        let text = detach(entry, &lock)?;
-        output::line(&text)?;
-    }
+    let detached = entries
+        .into_iter()
+        .map(|entry| detach(entry, &lock))
+        .collect::<Result<Vec<_>>>()?;
+    output::lines(&detached).context(output::CHANGED)?;
     Ok(Exit::Done)
 }
 

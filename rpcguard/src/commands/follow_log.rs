@@ -1,11 +1,15 @@
 //! Printing what the BPF program logs.
 
-use std::{io, os::fd::AsFd as _};
+use std::{
+    io::{self, Write as _},
+    os::fd::AsFd as _,
+};
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use tokio::{io::unix::AsyncFd, signal, task::LocalSet};
 
+use super::input::note;
 use crate::guard::{self, Change, Guard, LogLevel, Registry};
 
 /// Prints the log of these guards' programs until Ctrl-C, and then has them log no more.
@@ -19,20 +23,13 @@ pub(super) fn until_interrupted(registry: &Registry, guards: &[Guard]) -> anyhow
             .with_context(|| format!("cannot read the program's log on `{}`", guard.interface()))?;
         tasks.spawn_local(follow(logger));
     }
-    eprintln!("logging until Ctrl-C; the filter stays attached");
+    note("logging until Ctrl-C; the filter stays attached");
     tasks.block_on(&runtime, signal::ctrl_c())?;
 
     let lock = registry.lock()?;
-    for guard in guards {
-        guard::replace(
-            registry,
-            &lock,
-            guard.interface(),
-            &Change::default(),
-            LogLevel::Off,
-        )?;
-    }
-    eprintln!("logging ended; the filter stays attached");
+    let names = guards.iter().map(Guard::interface);
+    guard::replace(registry, &lock, names, &Change::default(), LogLevel::Off)?;
+    note("logging ended; the filter stays attached");
     Ok(())
 }
 
@@ -58,7 +55,8 @@ impl log::Log for Printer {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        println!("{} {}", record.level(), record.args());
+        // Who has closed the pipe still has to end the logging with Ctrl-C.
+        let _ = writeln!(io::stdout(), "{} {}", record.level(), record.args());
     }
 
     fn flush(&self) {}

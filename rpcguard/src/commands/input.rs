@@ -1,10 +1,15 @@
 //! Arguments that several commands have in common.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use crate::{
     error::{Error, Result},
-    guard::{Guard, Registry, Verdict},
+    guard::{self, Entry, Guard, Registry, Verdict},
     list_file,
     prefix::{ParsePrefixError, Prefix},
 };
@@ -65,13 +70,35 @@ pub(super) fn prefixes(
 
 /// Tells something worth knowing that is no error.
 pub(super) fn note(text: &str) {
-    eprintln!("note: {text}");
+    // Unlike eprintln!, goes on if nobody can be told.
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Takes a word that can be the name of an interface.
+pub(super) fn interface_name(word: &str) -> Result<String> {
+    guard::check_name(word)?;
+    Ok(word.to_owned())
+}
+
+/// The ports that were given, if any were.
+pub(super) fn ports(ports: &[u16]) -> Option<BTreeSet<u16>> {
+    (!ports.is_empty()).then(|| ports.iter().copied().collect())
 }
 
 /// The guards of these interfaces, or all guards if none is named.
 pub(super) fn guards(registry: &Registry, interfaces: &[String]) -> Result<Vec<Guard>> {
     if interfaces.is_empty() {
-        let guards = registry.guards()?;
+        let mut guards = Vec::new();
+        for entry in registry.entries()? {
+            match entry {
+                Entry::Guard(guard) => guards.push(*guard),
+                // To leave one out of all would go unnoticed.
+                Entry::Incompatible {
+                    interface, found, ..
+                } => return Err(Error::AbiVersion { interface, found }),
+                Entry::Leftover(_) => {}
+            }
+        }
         if guards.is_empty() {
             return Err(Error::NothingAttached);
         }
@@ -96,4 +123,10 @@ pub(super) fn without_repeats(names: &[String]) -> impl Iterator<Item = &str> {
 pub(super) enum Switch {
     On,
     Off,
+}
+
+impl Switch {
+    pub(super) fn is_on(self) -> bool {
+        self == Self::On
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use anyhow::Context as _;
+
 use super::{
     Exit,
     input::{self, PrefixArg},
@@ -24,7 +26,7 @@ pub(super) enum Command {
     },
     /// Remove prefixes from the list.
     Remove {
-        /// Prefixes or addresses, as they are in the list.
+        /// Prefixes or addresses that are in the list.
         #[arg(value_name = "CIDR", required = true)]
         prefixes: Vec<PrefixArg>,
         #[command(flatten)]
@@ -38,17 +40,20 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make the list hold what a file holds, at one instant.
+    /// Replace the whole list by the prefixes in a file, at one instant.
+    ///
+    /// Prefixes that are in both keep their packet counts, and no packet from them is lost.
     Replace {
-        /// The file, or - for standard input.
+        /// One prefix a line, with # comments, or what `ipset save` or `nft list set` prints; - for
+        /// standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
         #[command(flatten)]
         interfaces: Interfaces,
     },
-    /// Say which prefix decides about an address, of both lists, and what happens to its packets.
+    /// Say what happens to packets from an address, and which prefix of the two lists decides it.
     Test {
-        /// The address.
+        /// An IPv4 or IPv6 address.
         #[arg(value_name = "ADDR")]
         address: IpAddr,
         #[command(flatten)]
@@ -62,7 +67,12 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Interfaces {
     /// Only on this interface [default: all that are guarded; repeatable].
-    #[arg(short, long = "interface", value_name = "IFACE")]
+    #[arg(
+        short,
+        long = "interface",
+        value_name = "IFACE",
+        value_parser = input::interface_name
+    )]
     interfaces: Vec<String>,
 }
 
@@ -122,9 +132,12 @@ fn commit(change: &Change, interfaces: &Interfaces, verdict: Verdict) -> anyhow:
     let lock = registry.lock()?;
     let mut guards: Vec<Guard> = input::guards(&registry, &interfaces.interfaces)?;
     let committed = guard::commit(&mut guards, &lock, change)?;
-    for (guard, committed) in guards.iter().zip(committed) {
-        output::line(&describe(guard, verdict, committed))?;
-    }
+    let lines: Vec<String> = guards
+        .iter()
+        .zip(committed)
+        .map(|(guard, committed)| describe(guard, verdict, committed))
+        .collect();
+    output::lines(&lines).context(output::CHANGED)?;
     Ok(Exit::Done)
 }
 

@@ -15,22 +15,25 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::guard::Verdict;
 
+/// Behind the options of the subcommands.
+const LAST: usize = 900;
+
 /// Guards a portmapper (rpcbind, UDP port 111) in the kernel: an XDP program on the network
-/// interface drops what is not from allowed addresses, before the network stack sees it.
+/// interface drops packets to it that are not from allowed addresses, before the network stack sees
+/// them.
 ///
-/// The filter lives in the kernel. It stays in force when this command ends, until `detach` or a
-/// reboot.
+/// The filter stays in force when this command ends, until `detach` or a reboot.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 #[command(after_help = "\
 Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage.
 
 Environment:
   RPCGUARD_BPFFS  where a BPF file system is mounted, instead of /sys/fs/bpf
-  RUST_LOG        what to log about the work of this command, as env_logger reads it")]
+  RUST_LOG        what to log to standard error: error, warn, info, debug or trace")]
 pub struct Cli {
     /// Say more about what is done (-vv: much more).
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = LAST)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -41,11 +44,24 @@ enum Command {
     Attach(attach::Args),
     Detach(detach::Args),
     Status(status::Args),
-    /// Show and change the prefixes that are allowed.
-    #[command(subcommand)]
+    /// Show and change the allow list: the prefixes whose packets pass.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rpcguard allow add 192.0.2.7 2001:db8::/32
+  rpcguard allow replace nfs-clients.txt -i eth0
+  rpcguard allow test 192.0.2.7"
+    )]
     Allow(lists::Command),
-    /// Show and change the prefixes that are denied.
-    #[command(subcommand)]
+    /// Show and change the deny list: parts of allowed prefixes whose packets are dropped.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rpcguard allow add 192.0.2.0/24
+  rpcguard deny add 192.0.2.7           not this one of them"
+    )]
     Deny(lists::Command),
     Set(set::Args),
 }

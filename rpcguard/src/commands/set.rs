@@ -1,11 +1,15 @@
 //! `rpcguard set`
 
-use std::collections::BTreeSet;
+use anyhow::Context as _;
 
-use super::{Exit, input::Switch};
+use super::{
+    Exit,
+    input::{self, Switch},
+};
 use crate::{
     guard::{Change, Registry},
     output::{self, Format},
+    policy::PolicyChange,
 };
 
 /// Change the settings of a guard, at once and without a gap.
@@ -16,7 +20,7 @@ Examples:
   rpcguard set eth0 --port 111 --port 32771")]
 pub(super) struct Args {
     /// Network interface.
-    #[arg(value_name = "IFACE")]
+    #[arg(value_name = "IFACE", value_parser = input::interface_name)]
     interface: String,
     #[command(flatten)]
     settings: Settings,
@@ -29,12 +33,12 @@ pub(super) struct Args {
 #[group(required = true, multiple = true)]
 struct Settings {
     /// Count only, and let everything pass.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true)]
     observe: Option<Switch>,
     /// Guard TCP to the same ports as well.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true)]
     tcp: Option<Switch>,
-    /// Guard this destination port, and only those given here [repeatable].
+    /// Guard this destination port instead of those that are guarded now [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
 }
@@ -43,23 +47,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let registry = Registry::new()?;
     let lock = registry.lock()?;
     let mut guard = registry.guard(&args.interface)?;
-    let mut policy = guard.policy()?;
-    if let Some(observe) = args.settings.observe {
-        policy.observe = observe == Switch::On;
-    }
-    if let Some(tcp) = args.settings.tcp {
-        policy.tcp = tcp == Switch::On;
-    }
-    if !args.settings.port.is_empty() {
-        policy.ports = BTreeSet::from_iter(args.settings.port.iter().copied());
-    }
     let mut change = Change::default();
-    change.policy(policy);
+    change.policy(PolicyChange {
+        ports: input::ports(&args.settings.port),
+        tcp: args.settings.tcp.map(Switch::is_on),
+        observe: args.settings.observe.map(Switch::is_on),
+    });
     guard.commit(&lock, &change)?;
     let guards = [guard];
     match Format::of(args.json) {
-        Format::Json => output::status::print_json(&guards, &[])?,
-        Format::Text => output::status::print_lines(&guards)?,
+        Format::Json => output::status::print_guards_json(&guards),
+        Format::Text => output::status::print_lines(&guards),
     }
+    .context(output::CHANGED)?;
     Ok(Exit::Done)
 }

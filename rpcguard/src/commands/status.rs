@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Network interfaces [default: all that are guarded].
-    #[arg(value_name = "IFACE")]
+    #[arg(value_name = "IFACE", value_parser = input::interface_name)]
     interfaces: Vec<String>,
     /// Print JSON.
     #[arg(long)]
@@ -19,21 +19,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let registry = Registry::new()?;
-    let mut guards = Vec::new();
-    let mut others = Vec::new();
-    if args.interfaces.is_empty() {
-        for entry in registry.entries()? {
-            match entry {
-                Entry::Guard(guard) => guards.push(*guard),
-                other => others.push(other),
-            }
-        }
+    let entries = if args.interfaces.is_empty() {
+        registry.entries()?
     } else {
-        guards = input::guards(&registry, &args.interfaces)?;
-    }
+        let guards = input::guards(&registry, &args.interfaces)?;
+        let entries = guards.into_iter().map(Box::new).map(Entry::Guard);
+        entries.collect()
+    };
     match Format::of(args.json) {
-        Format::Json => output::status::print_json(&guards, &others)?,
-        Format::Text => output::status::print_text(&guards, &others)?,
+        Format::Json => output::status::print_json(&entries)?,
+        Format::Text => output::status::print_text(&entries)?,
     }
     Ok(Exit::Done)
 }

@@ -10,15 +10,15 @@ use aya::{
     Ebpf,
     maps::Array,
     programs::{
+        ProgramInfo,
         links::{FdLink, PinnedLink},
-        loaded_programs,
         xdp::XdpLink,
     },
 };
 use rpcguard_common::abi::{ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
 
 use super::{
-    Change, Committed, Entry, Guard, Lock, Mode, Registry,
+    Change, Entry, Guard, Lock, Mode, Registry, commit,
     interface::{self, Interface},
     link, pins, preconditions,
     program::{self, LogLevel, MAPS, Variant},
@@ -112,53 +112,75 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     })
 }
 
-/// Puts this build's program in the place of the one that is attached, at one instant; prefixes,
-/// settings and counters stay, but for what `change` changes.
+/// Puts this build's program in the place of those that are attached to these interfaces, each at
+/// one instant; prefixes, settings and counters stay, but for what `change` changes.
 ///
 /// # Errors
 ///
-/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`Guard::commit`], and failing system
-/// calls. Nothing is changed then, except that the program may be the old one while `change` is in
-/// force, if the last step of all fails.
-pub fn replace(
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls.
+/// Nothing is changed then, except that programs may be the old ones while `change` is in force, if
+/// the last step of all fails.
+pub fn replace<'a>(
     registry: &Registry,
     lock: &Lock,
-    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
     change: &Change,
     log: LogLevel,
-) -> Result<(Guard, Committed)> {
-    let mut guard = registry.guard(name)?;
-    let directory = guard.directory.clone();
-    let link_layer = interface::link_layer(&guard.interface)?;
-    let next = directory.join(pins::NEXT_PROGRAM);
-    pins::remove_if_there(&next)?;
+) -> Result<Vec<Guard>> {
+    let mut guards = Vec::new();
+    let mut successors = Vec::new();
+    for name in names {
+        let guard = registry.guard(name)?;
+        successors.push(Successor::load(&guard, log)?);
+        guards.push(guard);
+    }
+    commit(&mut guards, lock, change)?;
+    for (guard, successor) in guards.iter_mut().zip(successors) {
+        successor.take_over(guard)?;
+        *guard = registry.guard(&guard.interface.name)?;
+    }
+    Ok(guards)
+}
 
-    preconditions::lift_memlock();
-    let mut ebpf = program::prepare(link_layer, log, Some(&directory))?;
-    let program = program::load(&mut ebpf, attached_variant(&guard))?;
-    let committed = guard.commit(lock, change)?;
+/// A program that is to take the place of a guard's.
+struct Successor {
+    ebpf: Ebpf,
+    variant: Variant,
+}
 
-    let failed = format!("replace the program of `{name}`");
-    program.pin(&next).doing(&failed)?;
-    let link = PinnedLink::from_pin(directory.join(pins::LINK)).doing(&failed)?;
-    let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
-    program.attach_to_link(link).doing(&failed)?;
-    fs::rename(&next, directory.join(pins::PROGRAM)).doing(&failed)?;
-    Ok((registry.guard(name)?, committed))
+impl Successor {
+    /// Has the verifier check it, and nothing more.
+    fn load(guard: &Guard, log: LogLevel) -> Result<Self> {
+        let link_layer = interface::link_layer(&guard.interface)?;
+        let variant = attached_variant(guard)?;
+        preconditions::lift_memlock();
+        let mut ebpf = program::prepare(link_layer, log, Some(&guard.directory))?;
+        program::load(&mut ebpf, variant)?;
+        Ok(Self { ebpf, variant })
+    }
+
+    fn take_over(mut self, guard: &Guard) -> Result<()> {
+        let failed = format!("replace the program of `{}`", guard.interface.name);
+        let next = guard.directory.join(pins::NEXT_PROGRAM);
+        pins::remove_if_there(&next)?;
+        let program = program::load(&mut self.ebpf, self.variant)?;
+        program.pin(&next).doing(&failed)?;
+        let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
+        let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
+        program.attach_to_link(link).doing(&failed)?;
+        fs::rename(&next, guard.directory.join(pins::PROGRAM)).doing(&failed)
+    }
 }
 
 /// Which of the programs is attached, by its name in the kernel.
-fn attached_variant(guard: &Guard) -> Variant {
-    let frags = loaded_programs()
-        .filter_map(std::result::Result::ok)
-        .any(|info| {
-            info.id() == guard.link.program_id && info.name_as_str() == Some(Variant::Frags.name())
-        });
-    if frags {
+fn attached_variant(guard: &Guard) -> Result<Variant> {
+    let failed = format!("look at the program of `{}`", guard.interface.name);
+    let program = ProgramInfo::from_pin(guard.directory.join(pins::PROGRAM)).doing(failed)?;
+    Ok(if program.name_as_str() == Some(Variant::Frags.name()) {
         Variant::Frags
     } else {
         Variant::Linear
-    }
+    })
 }
 
 /// Writes the state and the prefixes that the filter starts with.

@@ -34,7 +34,7 @@ pub(super) fn by_index(index: u32) -> Result<Option<Interface>> {
 }
 
 /// The rules of dev_valid_name() in the kernel's net/core/dev.c.
-pub(super) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let refuse = |why| {
         Err(Error::InterfaceName {
             name: name.to_owned(),

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::{major, minor};
+
 use crate::error::{Error, Result};
 
 /// How long to wait for another rpcguard. Its longest change, two million prefixes, takes seconds.
@@ -37,12 +39,20 @@ impl Drop for Lock {
 impl Lock {
     /// Waits for the lock on `directory`, which `provide` sees to being there.
     pub(super) fn acquire(directory: &Path, provide: impl Fn() -> Result<()>) -> Result<Self> {
+        Self::acquire_within(PATIENCE, directory, provide)
+    }
+
+    fn acquire_within(
+        patience: Duration,
+        directory: &Path,
+        provide: impl Fn() -> Result<()>,
+    ) -> Result<Self> {
         let failed = |source| Error::File {
             action: "lock",
             path: directory.to_owned(),
             source,
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         let mut told = false;
         loop {
             provide()?;
@@ -65,7 +75,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(Error::Locked {
                         holder: holder(&file),
-                        waited: PATIENCE.as_secs(),
+                        waited: patience,
                     });
                 }
                 Err(TryLockError::WouldBlock) => {}
@@ -94,13 +104,17 @@ fn holder(file: &File) -> String {
     let (Ok(metadata), Ok(locks)) = (file.metadata(), fs::read_to_string("/proc/locks")) else {
         return unknown();
     };
-    let inode = format!(":{}", metadata.ino());
+    let device = metadata.dev();
+    let inode = format!(
+        "{:02x}:{:02x}:{}",
+        major(device),
+        minor(device),
+        metadata.ino()
+    );
     let pid = locks
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(|fields| {
-            fields.get(1) == Some(&"FLOCK") && fields.get(5).is_some_and(|at| at.ends_with(&inode))
-        })
+        .find(|fields| fields.get(1) == Some(&"FLOCK") && fields.get(5) == Some(&inode.as_str()))
         .and_then(|fields| fields[4].parse::<u32>().ok());
     match pid {
         Some(pid) if pid != 0 => {
@@ -109,5 +123,48 @@ fn holder(file: &File) -> String {
             format!("process {pid} (`{}`)", command.trim_end())
         }
         _ => unknown(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_in_vain_is_told_who_holds_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let patience = Duration::from_millis(50);
+        let acquire = || Lock::acquire_within(patience, directory.path(), || Ok(()));
+        let held = acquire().unwrap();
+        let started = Instant::now();
+        let error = acquire().unwrap_err().to_string();
+        assert!(started.elapsed() >= patience);
+        let this = std::env::current_exe().unwrap();
+        let holder = format!("process {} (`{}", std::process::id(), this.display());
+        assert!(error.contains(&holder), "{error}");
+        assert!(error.contains("for more than 50ms"), "{error}");
+        drop(held);
+    }
+
+    #[test]
+    fn the_directory_may_be_removed_while_its_lock_is_waited_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("rpcguard");
+        let provide = || {
+            let _ = fs::create_dir(&directory);
+            Ok(())
+        };
+        let acquire = || Lock::acquire_within(Duration::from_secs(10), &directory, provide);
+        thread::scope(|scope| {
+            let held = acquire().unwrap();
+            let second = scope.spawn(acquire);
+            thread::sleep(Duration::from_millis(50));
+            // Removes the directory that the other one has open and waits for.
+            drop(held);
+            let second = second.join().unwrap().unwrap();
+            assert!(directory.exists());
+            drop(second);
+        });
+        assert!(!directory.exists());
     }
 }

@@ -28,6 +28,7 @@ use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
 pub use attach::{Attach, Attached, attach, replace};
 pub use counters::ReasonCounters;
+pub(crate) use interface::check_name;
 pub use link::Mode;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
@@ -60,14 +61,6 @@ impl Verdict {
         match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
-        }
-    }
-
-    /// What it makes of a prefix.
-    pub(crate) const fn participle(self) -> &'static str {
-        match self {
-            Self::Allow => "allowed",
-            Self::Deny => "denied",
         }
     }
 }

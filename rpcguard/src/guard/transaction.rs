@@ -27,7 +27,7 @@ use rpcguard_common::abi::{
 use super::{Guard, Lock, Verdict, trie::Tries};
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::Policy,
+    policy::{Policy, PolicyChange},
     prefix::Prefix,
     sys::mapped::MappedArray,
 };
@@ -37,7 +37,7 @@ use crate::{
 pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
     replaced: Option<(Verdict, HashSet<Prefix>)>,
-    policy: Option<Policy>,
+    policy: PolicyChange,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +51,10 @@ impl Change {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if this change adds it to the other list.
+    /// [`Error::Contradiction`] if this change adds it to the other list.
     pub fn add(&mut self, verdict: Verdict, prefix: Prefix) -> Result<()> {
         match self.edits.insert(prefix, Edit::Add(verdict)) {
-            Some(Edit::Add(other)) if other != verdict => Err(Error::Conflict {
-                prefix,
-                wanted: verdict,
-                present: match other {
-                    Verdict::Allow => "is to be allowed as well",
-                    Verdict::Deny => "is to be denied as well",
-                },
-            }),
+            Some(Edit::Add(other)) if other != verdict => Err(Error::Contradiction(prefix)),
             _ => Ok(()),
         }
     }
@@ -77,9 +70,9 @@ impl Change {
         self.replaced = Some((verdict, prefixes.into_iter().collect()));
     }
 
-    /// Sets what is guarded, and how.
-    pub fn policy(&mut self, policy: Policy) {
-        self.policy = Some(policy);
+    /// Changes what is guarded, and how.
+    pub fn policy(&mut self, change: PolicyChange) {
+        self.policy = change;
     }
 }
 
@@ -110,11 +103,7 @@ impl Listing {
         prefixes.sort_unstable();
         prefixes.dedup();
         if let Some(pair) = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(Error::Conflict {
-                prefix: pair[1].0,
-                wanted: pair[1].1,
-                present: "is to be allowed as well",
-            });
+            return Err(Error::Contradiction(pair[0].0));
         }
         let mut counts = PrefixCounts::default();
         count(
@@ -220,9 +209,9 @@ impl Guard {
         let mut state = self.state()?;
         let (steps, committed) = self.plan(change, state.epoch)?;
         let mut settings = *state.current();
-        if let Some(policy) = &change.policy {
-            policy.write_to(&mut settings);
-        }
+        let mut policy = Policy::from_settings(&settings);
+        policy.apply(&change.policy);
+        policy.write_to(&mut settings);
         if steps.is_empty() && settings == *state.current() {
             return Ok(Staged {
                 committed,
@@ -300,15 +289,12 @@ impl Guard {
                 (Edit::Add(wanted), Some(present)) if wanted == present => {
                     committed.unchanged += 1;
                 }
-                (Edit::Add(wanted), Some(present)) => {
-                    let present = match present {
-                        Verdict::Allow => "it is in the allow list",
-                        Verdict::Deny => "it is in the deny list",
-                    };
+                (Edit::Add(_), Some(listed)) => {
+                    let interface = self.interface.name.clone();
                     return Err(Error::Conflict {
                         prefix,
-                        wanted,
-                        present,
+                        listed,
+                        interface,
                     });
                 }
                 (Edit::Add(_), None) => {

@@ -1,13 +1,10 @@
 //! What would happen to packets from an address.
 
-use std::{
-    io::{self, Write},
-    net::IpAddr,
-};
+use std::{io::Write as _, net::IpAddr};
 
 use serde::Serialize;
 
-use super::Document;
+use super::{Document, stdout};
 use crate::{
     error::Result,
     guard::{Decided, Guard, Verdict},
@@ -46,7 +43,7 @@ pub(crate) fn print_json(guards: &[Guard], address: IpAddr) -> anyhow::Result<()
 }
 
 pub(crate) fn print_text(guards: &[Guard], address: IpAddr) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for guard in guards {
         let view = DecisionView::of(guard, address)?;
         let why = match (&view.prefix, view.verdict) {
@@ -61,5 +58,6 @@ pub(crate) fn print_text(guards: &[Guard], address: IpAddr) -> anyhow::Result<()
         };
         writeln!(out, "{}: {address} is {why}: {what}", view.name)?;
     }
+    out.flush()?;
     Ok(())
 }

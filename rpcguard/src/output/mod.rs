@@ -7,7 +7,7 @@ pub(crate) mod prefixes;
 pub(crate) mod status;
 mod text;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ impl<T: Serialize> Document<T> {
 
     /// Prints the document on one line.
     fn print(&self) -> anyhow::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut out = stdout();
         serde_json::to_writer(&mut out, self).map_err(io::Error::from)?;
         writeln!(out)?;
         out.flush()?;
@@ -52,7 +52,37 @@ impl<T: Serialize> Document<T> {
     }
 }
 
-/// Prints one line.
-pub(crate) fn line(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+/// What to say about a failure to print, when what was to be done is done.
+pub(crate) const CHANGED: &str = "the change is made, but could not be reported";
+
+/// Prints lines.
+pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
+    let mut out = stdout();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+/// Standard output, to be flushed.
+fn stdout() -> BufWriter<Stdout> {
+    BufWriter::new(Stdout(io::stdout().lock()))
+}
+
+/// Standard output, whose errors say that they are its.
+struct Stdout(StdoutLock<'static>);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(of_stdout)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(of_stdout)
+    }
+}
+
+fn of_stdout(error: io::Error) -> io::Error {
+    let text = format!("cannot write to standard output: {error}");
+    io::Error::new(error.kind(), text)
 }

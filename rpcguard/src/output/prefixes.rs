@@ -1,11 +1,11 @@
 //! Prefixes and their hits.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::{
-    Document,
+    Document, stdout,
     text::{Align, grouped, table},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) fn print_json(guards: &[Guard], verdict: Verdict) -> anyhow::Result<(
 }
 
 pub(crate) fn print_text(guards: &[Guard], verdict: Verdict) -> anyhow::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = stdout();
     for (index, guard) in guards.iter().enumerate() {
         if index != 0 {
             writeln!(out)?;

@@ -1,21 +1,18 @@
 //! Guards: their settings and counters.
 
-use std::{
-    io::{self, Write},
-    time::SystemTime,
-};
+use std::{io::Write, time::SystemTime};
 
 use jiff::Timestamp;
 use rpcguard_common::{abi::Counter, reason::Action};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Document,
+    Document, stdout,
     text::{Align, counted, grouped, table},
 };
 use crate::{
     error::Result,
-    guard::{Entry, Guard, Mode, PrefixCounts, ReasonCounters},
+    guard::{Entry, Guard, Leftover, Mode, PrefixCounts, ReasonCounters},
     policy::Policy,
 };
 
@@ -71,18 +68,21 @@ impl Serialize for CountersView {
     }
 }
 
-/// A guard that is not working, and why.
+/// A guard that cannot be read.
 #[derive(Serialize)]
-struct NotGuarding {
+struct UnreadableView {
     name: String,
+    /// `gone` or `incompatible`.
     state: &'static str,
+    /// The ABI version of one that is incompatible.
+    abi_version: Option<u32>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum View {
     Guard(Box<Status>),
-    Other(NotGuarding),
+    Unreadable(UnreadableView),
 }
 
 impl Status {
@@ -118,49 +118,71 @@ impl Status {
     }
 }
 
-/// Prints the document that DESIGN and the schema describe.
-pub(crate) fn print_json(guards: &[Guard], others: &[Entry]) -> anyhow::Result<()> {
-    let mut views = Vec::with_capacity(guards.len() + others.len());
-    for guard in guards {
-        views.push(View::Guard(Box::new(Status::of(guard)?)));
+impl View {
+    fn of(entry: &Entry) -> Result<Self> {
+        let unreadable = |name: &str, state, abi_version| {
+            Self::Unreadable(UnreadableView {
+                name: name.to_owned(),
+                state,
+                abi_version,
+            })
+        };
+        Ok(match entry {
+            Entry::Guard(guard) => Self::Guard(Box::new(Status::of(guard)?)),
+            Entry::Leftover(leftover) => unreadable(&leftover.interface, "gone", None),
+            Entry::Incompatible {
+                interface, found, ..
+            } => unreadable(interface, "incompatible", Some(*found)),
+        })
     }
-    for other in others {
-        let (name, state) = describe(other);
-        views.push(View::Other(NotGuarding {
-            name: name.to_owned(),
-            state,
-        }));
-    }
-    Document::new(views).print()
+}
+
+/// Prints everything about each guard as JSON.
+pub(crate) fn print_json(entries: &[Entry]) -> anyhow::Result<()> {
+    let views = entries.iter().map(View::of);
+    Document::new(views.collect::<Result<_>>()?).print()
+}
+
+/// As [`print_json`], for what `attach` and `set` have brought about.
+pub(crate) fn print_guards_json(guards: &[Guard]) -> anyhow::Result<()> {
+    let views = guards.iter().map(Status::of);
+    Document::new(views.collect::<Result<_>>()?).print()
 }
 
 /// Prints one line a guard: what `attach` and `set` have brought about.
 pub(crate) fn print_lines(guards: &[Guard]) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for guard in guards {
         writeln!(out, "{}", summary(guard)?)?;
     }
+    out.flush()?;
     Ok(())
 }
 
 /// Prints everything about each guard.
-pub(crate) fn print_text(guards: &[Guard], others: &[Entry]) -> anyhow::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    if guards.is_empty() && others.is_empty() {
+pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
+    let mut out = stdout();
+    if entries.is_empty() {
         writeln!(out, "no interface of this network namespace is guarded")?;
     }
-    for (index, guard) in guards.iter().enumerate() {
+    for (index, entry) in entries.iter().enumerate() {
         if index != 0 {
             writeln!(out)?;
         }
-        print_guard(&mut out, guard)?;
-    }
-    for other in others {
-        let (name, state) = describe(other);
-        writeln!(
-            out,
-            "{name}: {state}; `rpcguard detach {name}` removes what is left"
-        )?;
+        match entry {
+            Entry::Guard(guard) => print_guard(&mut out, guard)?,
+            Entry::Leftover(Leftover { interface, .. }) => writeln!(
+                out,
+                "{interface}: gone; `rpcguard detach {interface}` removes what is left of its guard"
+            )?,
+            Entry::Incompatible {
+                interface, found, ..
+            } => writeln!(
+                out,
+                "{interface}: guarded by an rpcguard of ABI version {found}, whose settings and \
+                 counters this one cannot read"
+            )?,
+        }
     }
     out.flush()?;
     Ok(())
@@ -259,16 +281,6 @@ fn summary(guard: &Guard) -> Result<String> {
             ),
         },
     ))
-}
-
-fn describe(entry: &Entry) -> (&str, &'static str) {
-    match entry {
-        Entry::Guard(guard) => (guard.interface(), "guarded"),
-        Entry::Leftover(leftover) => (&leftover.interface, "gone"),
-        Entry::Incompatible { interface, .. } => {
-            (interface, "guarded by an rpcguard of another ABI version")
-        }
-    }
 }
 
 fn rfc3339(time: SystemTime) -> String {
