@@ -32,7 +32,7 @@ pub enum Error {
         hardware: u16,
     },
     /// Capabilities are missing.
-    #[error("not permitted to {action}: {missing} missing")]
+    #[error("not permitted to {action}: this process lacks {missing}")]
     NotPermitted {
         /// What was to be done.
         action: String,

@@ -13,27 +13,46 @@ use crate::error::{Error, Result};
 /// linux/magic.h
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
-/// Checks that this process may load and attach programs.
-pub(super) fn privileges(action: &str) -> Result<()> {
+/// A capability, and what it is called.
+pub(super) type Needed = (CapabilitySet, &'static str);
+
+/// What it takes to work with maps and links.
+pub(super) const TO_CHANGE: &[Needed] = &[
+    (CapabilitySet::BPF, "CAP_BPF"),
+    (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
+];
+
+/// What it takes to load the program as well: the verifier only follows it in full for those who
+/// may trace the kernel.
+pub(super) const TO_LOAD: &[Needed] = &[
+    (CapabilitySet::BPF, "CAP_BPF"),
+    (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
+    (CapabilitySet::PERFMON, "CAP_PERFMON"),
+];
+
+/// Checks that this process has what it needs.
+pub(super) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
     // Without /proc/self or capget(2) there is nothing to check, and the kernel says what it thinks.
     let Ok(sets) = capabilities(None) else {
         return Ok(());
     };
-    let has = |capability| sets.effective.contains(capability);
-    let bpf = has(CapabilitySet::BPF) || has(CapabilitySet::SYS_ADMIN);
-    let mut missing = Vec::new();
-    if !bpf {
-        missing.push("CAP_BPF");
-    }
-    if !has(CapabilitySet::NET_ADMIN) {
-        missing.push("CAP_NET_ADMIN");
-    }
+    let has = |capability| {
+        // CAP_SYS_ADMIN stands for those that were split off it, but not for CAP_NET_ADMIN.
+        sets.effective.contains(capability)
+            || capability != CapabilitySet::NET_ADMIN
+                && sets.effective.contains(CapabilitySet::SYS_ADMIN)
+    };
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|(capability, _)| !has(*capability))
+        .map(|(_, name)| *name)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     Err(Error::NotPermitted {
         action: action.to_owned(),
-        missing: missing.join(" and "),
+        missing: missing.join(", "),
     })
 }
 

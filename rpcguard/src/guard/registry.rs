@@ -106,7 +106,7 @@ impl Registry {
     ///
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], [`Error::NothingAttached`], [`Error::Locked`].
     pub fn lock(&self) -> Result<Lock> {
-        self.privileged("change guards")?;
+        self.privileged("change guards", preconditions::TO_CHANGE)?;
         let directory = self.directory();
         Lock::acquire(&directory, || {
             if directory.exists() {
@@ -123,13 +123,13 @@ impl Registry {
     ///
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], [`Error::Locked`].
     pub fn lock_to_attach(&self) -> Result<Lock> {
-        self.privileged("attach the filter")?;
+        self.privileged("attach the filter", preconditions::TO_LOAD)?;
         let directory = self.directory();
         Lock::acquire(&directory, || pins::create_directory(&directory))
     }
 
-    fn privileged(&self, action: &str) -> Result<()> {
-        preconditions::privileges(action)?;
+    fn privileged(&self, action: &str, needed: &[preconditions::Needed]) -> Result<()> {
+        preconditions::privileges(action, needed)?;
         preconditions::bpffs(&self.bpffs)
     }
 
@@ -139,7 +139,7 @@ impl Registry {
     ///
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], failing system calls.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        self.privileged("look at guards")?;
+        self.privileged("look at guards", preconditions::TO_CHANGE)?;
         let directory = self.directory();
         let listing = match fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
