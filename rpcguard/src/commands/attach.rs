@@ -22,7 +22,7 @@ use crate::{
 Examples:
   rpcguard attach eth0 --allow 192.168.1.0/24
   rpcguard attach eth0 --allow-file nfs-clients.txt --tcp
-  rpcguard attach eth0 --observe        count what would be dropped, and drop nothing
+  rpcguard attach eth0 --observe      # count what would be dropped, and drop nothing
 
 Of the allowed and denied prefixes that a source address is in, the longest decides; an address in
 none is dropped. A list file holds one prefix a line, with `#` comments; what `ipset save` and

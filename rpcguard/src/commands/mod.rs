@@ -60,7 +60,7 @@ Examples:
         after_help = "\
 Examples:
   rpcguard allow add 192.0.2.0/24
-  rpcguard deny add 192.0.2.7           not this one of them"
+  rpcguard deny add 192.0.2.7         # not this one of them"
     )]
     Deny(lists::Command),
     Set(set::Args),
