@@ -1,0 +1,206 @@
+//! What is printed as JSON: its schemas, and the exact values of a known state.
+
+use expect_test::{ExpectFile, expect_file};
+use rpcguard_common::reason::Reason;
+use rpcguard_tests::{lab::PacketSocket, packet::Frame};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use crate::{
+    documents::{self, ListDocument, StatusDocument, TestDocument},
+    machine::Machine,
+};
+
+/// The schema of what is printed, as opposed to what can be read.
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+#[track_caller]
+fn is_schema_of<T: JsonSchema>(file: &ExpectFile) {
+    let schema = serde_json::to_string_pretty(&schema_of::<T>()).unwrap();
+    file.assert_eq(&(schema + "\n"));
+}
+
+/// `UPDATE_EXPECT=1` writes them.
+#[test]
+fn the_schemas_in_the_documentation_are_those_of_the_documents() {
+    is_schema_of::<StatusDocument>(&expect_file!["../../../docs/schema/status.json"]);
+    is_schema_of::<ListDocument>(&expect_file!["../../../docs/schema/list.json"]);
+    is_schema_of::<TestDocument>(&expect_file!["../../../docs/schema/test.json"]);
+}
+
+#[test]
+fn every_reason_is_in_the_schema_and_nothing_else() {
+    let schema = schema_of::<documents::Counters>();
+    let properties = schema.get("properties").unwrap().as_object().unwrap();
+    let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut reasons = Reason::ALL.map(Reason::name);
+    names.sort_unstable();
+    reasons.sort_unstable();
+    assert_eq!(names, reasons);
+}
+
+/// Sends one datagram of `payload` bytes from `source` to the portmapper on eth0.
+fn send_call(machine: &Machine, source: [u8; 4], payload: usize) {
+    let frame = Frame::ethernet()
+        .to_mac(machine.host().mac("eth0").unwrap())
+        .ipv4(source.into())
+        .to_v4([192, 0, 2, 1].into())
+        .udp(111)
+        .payload(&vec![0; payload]);
+    let wire = PacketSocket::open(machine.neighbour(), "eth0").unwrap();
+    wire.send(&frame.build()).unwrap();
+}
+
+fn json_of(machine: &Machine, arguments: &str) -> Value {
+    let finished = machine.rpcguard(arguments).succeeded();
+    assert_eq!(finished.stderr, "");
+    assert_eq!(finished.stdout.lines().count(), 1, "one document, one line");
+    finished.json()
+}
+
+#[test]
+fn documents_say_exactly_what_is_the_case() {
+    let Some(machine) = Machine::or_skip("documents_say_exactly_what_is_the_case") else {
+        return;
+    };
+    let started = jiff::Timestamp::now();
+    let attached = json_of(
+        &machine,
+        "attach eth0 --allow 10.0.0.0/8 --allow 2001:db8::/32 --deny 10.1.0.0/16 --tcp \
+         --port 2049 --port 111 --mode native --json",
+    );
+    // Ethernet, IPv4 and UDP headers are 42 bytes.
+    send_call(&machine, [10, 0, 0, 1], 58);
+    send_call(&machine, [10, 0, 0, 2], 158);
+    send_call(&machine, [10, 1, 0, 1], 258);
+    send_call(&machine, [203, 0, 113, 1], 358);
+
+    let status = json_of(&machine, "status --json");
+    documents::read::<StatusDocument>(&status);
+    let guard = &status["interfaces"][0];
+    let counted = |packets: u64, bytes: u64| json!({ "packets": packets, "bytes": bytes });
+    let expected = json!({
+        "schema_version": 1,
+        "interfaces": [{
+            "name": "eth0",
+            "ifindex": machine.host().ifindex("eth0").unwrap(),
+            "mode": "native",
+            "program_id": machine.programs()["eth0"],
+            "link_id": guard["link_id"],
+            "attached_at": guard["attached_at"],
+            "policy": {
+                "unlisted": "drop",
+                "observe": false,
+                "tcp": true,
+                "ports": [111, 2049],
+                "rate": null,
+            },
+            "prefixes": { "allow": { "v4": 1, "v6": 1 }, "deny": { "v4": 1, "v6": 0 } },
+            "counters": {
+                "allowed": counted(2, 300),
+                "unlisted": counted(1, 400),
+                "denied": counted(1, 300),
+                "within_rate": counted(0, 0),
+                "over_rate": counted(0, 0),
+                "amplifier": counted(0, 0),
+                "malformed": counted(0, 0),
+                "fragment": counted(0, 0),
+                "undecidable": counted(0, 0),
+                "later_fragment": counted(0, 0),
+            },
+        }],
+    });
+    assert_eq!(status, expected);
+    assert!(guard["link_id"].as_u64().unwrap() > 0);
+    let attached_at: jiff::Timestamp = guard["attached_at"].as_str().unwrap().parse().unwrap();
+    assert!(attached_at.as_second() >= started.as_second());
+    assert!(attached_at <= jiff::Timestamp::now());
+    // What attach printed is the same document, before the packets.
+    let mut before = expected;
+    for reason in ["allowed", "unlisted", "denied"] {
+        before["interfaces"][0]["counters"][reason] = counted(0, 0);
+    }
+    assert_eq!(attached, before);
+
+    let allowed = json_of(&machine, "allow list --json");
+    documents::read::<ListDocument>(&allowed);
+    let expected = json!({
+        "schema_version": 1,
+        "interfaces": [{
+            "name": "eth0",
+            "prefixes": [
+                { "prefix": "10.0.0.0/8", "verdict": "allow", "packets": 2, "bytes": 300 },
+                { "prefix": "2001:db8::/32", "verdict": "allow", "packets": 0, "bytes": 0 },
+            ],
+        }],
+    });
+    assert_eq!(allowed, expected);
+    let denied = json_of(&machine, "deny list --json");
+    documents::read::<ListDocument>(&denied);
+    let prefix = json!({ "prefix": "10.1.0.0/16", "verdict": "deny", "packets": 1, "bytes": 300 });
+    assert_eq!(denied["interfaces"][0]["prefixes"], json!([prefix]));
+}
+
+#[test]
+fn a_tested_address_has_its_prefix_and_its_fate() {
+    let Some(machine) = Machine::or_skip("a_tested_address_has_its_prefix_and_its_fate") else {
+        return;
+    };
+    let _ = machine
+        .rpcguard("attach eth0 --allow 10.0.0.0/8 --deny 10.1.0.0/16")
+        .succeeded();
+    let _ = machine
+        .rpcguard("attach eth1 --observe --deny 10.1.0.0/16")
+        .succeeded();
+    let cases = [
+        (
+            "10.0.0.1",
+            ("allow", json!("10.0.0.0/8"), "pass"),
+            ("unlisted", json!(null), "pass"),
+        ),
+        (
+            "10.1.0.1",
+            ("deny", json!("10.1.0.0/16"), "drop"),
+            ("deny", json!("10.1.0.0/16"), "pass"),
+        ),
+        (
+            "2001:db8::1",
+            ("unlisted", json!(null), "drop"),
+            ("unlisted", json!(null), "pass"),
+        ),
+    ];
+    for (address, eth0, eth1) in cases {
+        let document = json_of(&machine, &format!("allow test {address} --json"));
+        documents::read::<TestDocument>(&document);
+        let decision = |name: &str, (verdict, prefix, action): (&str, Value, &str)| {
+            json!({
+                "name": name,
+                "address": address,
+                "verdict": verdict,
+                "prefix": prefix,
+                "action": action,
+            })
+        };
+        let interfaces = json!([decision("eth0", eth0), decision("eth1", eth1)]);
+        assert_eq!(
+            document,
+            json!({ "schema_version": 1, "interfaces": interfaces })
+        );
+        // It is the same question of either list.
+        let of_deny = json_of(&machine, &format!("deny test {address} --json"));
+        assert_eq!(of_deny, document);
+    }
+}
+
+#[test]
+fn no_guard_is_an_empty_document() {
+    let Some(machine) = Machine::or_skip("no_guard_is_an_empty_document") else {
+        return;
+    };
+    let status = json_of(&machine, "status --json");
+    documents::read::<StatusDocument>(&status);
+    assert_eq!(status, json!({ "schema_version": 1, "interfaces": [] }));
+}
