@@ -14,13 +14,16 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt as _,
+    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
 };
 
 use aya::maps::{Map, MapData};
 
-use crate::error::{Doing as _, Error, Result};
+use crate::{
+    error::{Doing as _, Error, Result},
+    sys::bpf,
+};
 
 /// Directory below the bpffs.
 pub(super) const DIRECTORY: &str = "rpcguard";
@@ -86,8 +89,9 @@ pub(super) fn map(directory: &Path, name: &str) -> Result<Map> {
     Map::from_map_data(data).doing(action)
 }
 
-/// Removes a guard's directory with all pins in it, the link first.
+/// Detaches a guard, then removes its directory with all pins in it, the link first.
 pub(super) fn remove(directory: &Path) -> Result<()> {
+    detach(&directory.join(LINK))?;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::File {
@@ -106,6 +110,17 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
         fs::remove_file(&path).map_err(failed(&path))?;
     }
     fs::remove_dir(directory).map_err(failed(directory))
+}
+
+/// Takes the program off the interface. Removing the pin would do that too, but later: too late for
+/// an `attach` that follows.
+fn detach(link: &Path) -> Result<()> {
+    if !link.exists() {
+        return Ok(());
+    }
+    let failed = format!("detach the pinned link {}", link.display());
+    let link = bpf::open_pin(link).doing(&failed)?;
+    bpf::detach_link(link.as_fd()).doing(failed)
 }
 
 /// Removes one pin.

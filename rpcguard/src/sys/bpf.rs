@@ -81,6 +81,15 @@ pub(crate) fn xdp_link(link: BorrowedFd<'_>) -> io::Result<XdpLink> {
     })
 }
 
+/// Takes a program off what it is attached to, at once (Linux 5.9). Closing the last descriptor, or
+/// removing the last pin, does so some time later.
+pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = zeroed_attr();
+    attr.link_detach.link_fd = link.as_raw_fd() as u32;
+    bpf(bpf_cmd::BPF_LINK_DETACH, &mut attr)?;
+    Ok(())
+}
+
 /// Whether a batch command failed for lack of batches: `ENOTSUPP` from a map type without them
 /// (LPM tries before Linux 5.13), `EINVAL` from a kernel without the command (before 5.6).
 fn lacks_batches(error: &io::Error) -> bool {
