@@ -95,21 +95,20 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
 
     let directory = registry.vacant_directory(name);
     pins::create_directory(&directory)?;
-    if let Err(error) = pin(&mut ebpf, variant, link, &directory) {
-        // The link was closed, and so the filter is off again.
-        return Err(match pins::remove(&directory) {
+    let pinned = pin(&mut ebpf, variant, link, &directory);
+    match pinned.and_then(|()| registry.guard(name)) {
+        Ok(guard) => Ok(Attached {
+            guard,
+            native_refused,
+        }),
+        Err(error) => Err(match pins::remove(&directory) {
             Ok(()) => error,
             Err(source) => Error::Unfinished {
                 cause: Box::new(error),
                 source: Box::new(source),
             },
-        });
+        }),
     }
-    let guard = registry.guard(name)?;
-    Ok(Attached {
-        guard,
-        native_refused,
-    })
 }
 
 /// Puts this build's program in the place of those that are attached to these interfaces, each at

@@ -28,8 +28,12 @@ pub(super) fn by_name(name: &str) -> Result<Interface> {
         .ok_or_else(|| Error::NoSuchInterface(name.to_owned()))
 }
 
-/// Looks an interface of this network namespace up; `None` if it is gone.
+/// Looks an interface of this network namespace up; `None` if it is gone, as is that of a link with
+/// index zero.
 pub(super) fn by_index(index: u32) -> Result<Option<Interface>> {
+    if index == 0 {
+        return Ok(None);
+    }
     netlink::interface_by_index(index).doing(format!("look up the interface with index {index}"))
 }
 
