@@ -2,8 +2,13 @@
 
 use std::{
     env, fs, io,
-    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use rpcguard_common::abi::{ABI_VERSION, State, map};
@@ -15,7 +20,10 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    sys::{bpf, mapped::MappedArray},
+    sys::{
+        bpf::{self, XdpLink},
+        mapped::MappedArray,
+    },
 };
 
 /// Where bpffs is mounted, unless `RPCGUARD_BPFFS` says otherwise.
@@ -153,7 +161,7 @@ impl Registry {
         paths.sort();
         paths
             .iter()
-            .filter_map(|path| self.entry(path).transpose())
+            .filter_map(|path| self.settled_entry(path).transpose())
             .collect()
     }
 
@@ -211,15 +219,34 @@ impl Registry {
         Ok(leftover)
     }
 
-    /// A directory for the guard of `interface` that no other guard has.
+    /// A directory for the guard of `interface` that no other guard has: one that was renamed keeps
+    /// its directory, and leaves its name to another interface.
     pub(super) fn vacant_directory(&self, interface: &str) -> PathBuf {
-        let plain = self.directory().join(pins::directory_name(interface, None));
         let initial = netns_inode(Path::new("/proc/1/ns/net")).ok();
-        if initial == Some(self.netns) && !plain.exists() {
-            return plain;
+        let plain = (initial == Some(self.netns)).then(|| pins::directory_name(interface, None));
+        let distinct = pins::directory_name(interface, Some(self.netns));
+        let mut directory = self.directory().join(plain.as_ref().unwrap_or(&distinct));
+        let mut number = 1;
+        while directory.exists() {
+            directory = self.directory().join(format!("{distinct}@{number}"));
+            number += 1;
         }
-        self.directory()
-            .join(pins::directory_name(interface, Some(self.netns)))
+        directory
+    }
+
+    /// As [`Self::entry`], with some patience for a guard that is being attached or detached at
+    /// this moment, half of whose pins are there.
+    fn settled_entry(&self, directory: &Path) -> Result<Option<Entry>> {
+        const ATTEMPTS: usize = 20;
+        const INTERVAL: Duration = Duration::from_millis(5);
+        for _ in 1..ATTEMPTS {
+            match self.entry(directory) {
+                Err(_) if !directory.exists() => return Ok(None),
+                Err(_) => thread::sleep(INTERVAL),
+                entry => return entry,
+            }
+        }
+        self.entry(directory)
     }
 
     /// What a directory of pins is; `None` if it belongs to another network namespace.
@@ -234,10 +261,12 @@ impl Registry {
         if !state.exists() {
             // Interrupted before it said where it belongs. Its name tells which interface it was
             // meant for, and that is enough to clean it up.
-            let foreign = name.rsplit_once('@').is_some_and(|(_, netns)| {
-                netns.parse().is_ok_and(|netns: u64| netns != self.netns)
-            });
-            return Ok((!foreign).then(|| Entry::Leftover(leftover())));
+            let foreign = name
+                .split('@')
+                .nth(1)
+                .is_some_and(|netns| netns.parse() != Ok(self.netns));
+            let there = directory.exists();
+            return Ok((there && !foreign).then(|| Entry::Leftover(leftover())));
         }
         let header = read_header(&state)?;
         if header.netns != self.netns {
@@ -248,13 +277,8 @@ impl Registry {
             return Ok(Some(Entry::Leftover(leftover())));
         }
         let failed = format!("open the pinned link {}", path.display());
-        let link = bpf::open_pin(&path).doing(&failed)?;
-        let info = bpf::xdp_link(link.as_fd()).doing(&failed)?;
-        // An interface that moved to another network namespace leaves its index to another one.
-        let holds_program =
-            |interface: &Interface| interface.xdp.iter().any(|xdp| xdp.id == info.program_id);
-        let interface = interface::by_index(info.ifindex)?.filter(holds_program);
-        let Some(interface) = interface else {
+        let link = bpf::open_pin(&path).doing(failed)?;
+        let Some((interface, info)) = attached_to(link.as_fd())? else {
             return Ok(Some(Entry::Leftover(leftover())));
         };
         if header.abi_version != ABI_VERSION {
@@ -265,6 +289,26 @@ impl Registry {
             }));
         }
         Guard::open(directory, interface, info).map(|guard| Some(Entry::Guard(Box::new(guard))))
+    }
+}
+
+/// The interface that a link is attached to; `None` if it is gone, or has moved to another network
+/// namespace, where its index may be that of another interface here.
+fn attached_to(link: BorrowedFd<'_>) -> Result<Option<(Interface, XdpLink)>> {
+    let link_info = || bpf::xdp_link(link).doing("look at a link");
+    let mut info = link_info()?;
+    loop {
+        if let Some(interface) = interface::by_index(info.ifindex)?
+            && interface.xdp.iter().any(|xdp| xdp.id == info.program_id)
+        {
+            return Ok(Some((interface, info)));
+        }
+        let now = link_info()?;
+        if now.program_id == info.program_id {
+            return Ok(None);
+        }
+        // The program was replaced meanwhile.
+        info = now;
     }
 }
 
