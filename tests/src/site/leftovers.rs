@@ -1,0 +1,144 @@
+//! [`CleanLab`]: nothing of rpcguard outlives a test.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aya::maps::{Array, Map, MapData, loaded_maps};
+use rpcguard_common::abi::{State, map};
+
+use crate::lab::{Host, Lab};
+
+/// The kernel frees programs and maps some time after their last user is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A lab that asserts, when it goes, that its bpffs is empty, and that the kernel holds no filter
+/// that belongs to one of its hosts.
+///
+/// Other tests attach filters on the same machine at the same time. A filter is known to be of a
+/// host by its state map, which every one of its programs refers to and which names the network
+/// namespace.
+#[derive(Debug)]
+pub struct CleanLab {
+    lab: Lab,
+    /// Held open, so that their inode numbers are not given to somebody else meanwhile.
+    networks: Mutex<Vec<File>>,
+}
+
+impl CleanLab {
+    /// Watches over a lab.
+    #[must_use]
+    pub const fn new(lab: Lab) -> Self {
+        Self {
+            lab,
+            networks: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A new host, whose network lives as long as this lab.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        let host = self.mortal_host();
+        let network = host.enter(|| File::open("/proc/thread-self/ns/net"));
+        let mut networks = self.networks.lock().expect("nobody panicked");
+        networks.push(network.expect("a network"));
+        drop(networks);
+        host
+    }
+
+    /// A new host whose network namespace goes when the host does.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    #[must_use]
+    pub fn mortal_host(&self) -> Host {
+        self.lab.host().expect("a host")
+    }
+
+    /// The lab itself.
+    #[must_use]
+    pub const fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// What is pinned, by any host.
+    ///
+    /// # Panics
+    ///
+    /// If the bpffs cannot be read.
+    #[must_use]
+    pub fn pins(&self) -> Vec<String> {
+        self.mortal_host().enter(|| {
+            let mut found = Vec::new();
+            list(Path::new("/sys/fs/bpf"), &mut found);
+            found
+        })
+    }
+
+    /// How many filters the kernel holds that belong to a host of this lab.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel does not tell its maps.
+    #[must_use]
+    pub fn filters(&self) -> usize {
+        let networks = self.networks.lock().expect("nobody panicked");
+        let inodes: Vec<u64> = networks
+            .iter()
+            .map(|network| network.metadata().expect("a network").ino())
+            .collect();
+        loaded_maps()
+            // One that goes while it is looked at.
+            .filter_map(Result::ok)
+            .filter(|info| info.name_as_str() == Some(map::STATE))
+            .filter_map(|info| network_of(info.id()))
+            .filter(|network| inodes.contains(network))
+            .count()
+    }
+}
+
+impl Drop for CleanLab {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        let pins = self.pins();
+        assert!(pins.is_empty(), "the test left pins behind: {pins:?}");
+        let deadline = Instant::now() + PATIENCE;
+        while self.filters() > 0 {
+            let left = self.filters();
+            assert!(Instant::now() < deadline, "{left} filters are left behind");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The network namespace that a state map names.
+fn network_of(id: u32) -> Option<u64> {
+    let map = Map::from_map_data(MapData::from_id(id).ok()?).ok()?;
+    let state = Array::<_, State>::try_from(map).ok()?;
+    Some(state.get(&0, 0).ok()?.netns)
+}
+
+fn list(directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        // The kernel's own maps.debug and progs.debug: nobody else's names may have a dot.
+        if entry.file_name().to_string_lossy().contains('.') {
+            continue;
+        }
+        found.push(entry.path().display().to_string());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            list(&entry.path(), found);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Snapshot`]: all that a guard is, to be compared with what it should be.
+
+use std::net::IpAddr;
+
+use rpcguard::{
+    guard::{Entry, Guard, PrefixCounts, Verdict},
+    policy::Policy,
+    prefix::Prefix,
+};
+use rpcguard_common::{
+    abi::{PrefixEntry, map},
+    reason::Action,
+};
+use rpcguard_tests::site::Site;
+
+use aya::maps::{LpmTrie, Map, MapData};
+
+/// A guard's settings and lists, and what they make of some addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) policy: Policy,
+    pub(crate) prefixes: Vec<(Prefix, Verdict)>,
+    decided: Vec<Option<(Prefix, Verdict)>>,
+    verdicts: Vec<Action>,
+}
+
+impl Snapshot {
+    /// Takes one of the site's `eth0`, with these sources as samples; `None` if it is not guarded.
+    ///
+    /// What the guard says must fit together: list lengths, decisions, and the verdicts of the
+    /// program in the kernel.
+    #[track_caller]
+    pub(crate) fn of(site: &Site, samples: &[IpAddr]) -> Option<Self> {
+        let snapshot = site.registry(|registry| match registry.find("eth0").unwrap() {
+            Some(Entry::Guard(guard)) => Some(Self::read(&guard, samples)),
+            _ => None,
+        });
+        assert_eq!(snapshot.is_some(), is_filtered(site), "{snapshot:?}");
+        let mut snapshot = snapshot?;
+        snapshot.verdicts = site.verdicts(samples);
+        let expected: Vec<Action> = snapshot
+            .decided
+            .iter()
+            .map(|decided| match decided {
+                Some((_, Verdict::Allow)) => Action::Pass,
+                _ if snapshot.policy.observe || !snapshot.policy.ports.contains(&111) => {
+                    Action::Pass
+                }
+                _ => Action::Drop,
+            })
+            .collect();
+        assert_eq!(snapshot.verdicts, expected, "of {samples:?}");
+        Some(snapshot)
+    }
+
+    fn read(guard: &Guard, samples: &[IpAddr]) -> Self {
+        let listed = guard.prefixes().unwrap();
+        let prefixes: Vec<_> = listed.iter().map(|l| (l.prefix, l.verdict)).collect();
+        assert_eq!(guard.prefix_counts().unwrap(), counts(&prefixes));
+        let decide = |address: &IpAddr| guard.decide(*address).unwrap().by;
+        Self {
+            policy: guard.policy().unwrap(),
+            decided: samples.iter().map(decide).collect(),
+            verdicts: Vec::new(),
+            prefixes,
+        }
+    }
+}
+
+/// The lengths of the lists.
+pub(crate) fn counts(prefixes: &[(Prefix, Verdict)]) -> PrefixCounts {
+    let count = |verdict, v4| {
+        let of_list = |(prefix, listed): &&(Prefix, Verdict)| {
+            *listed == verdict && prefix.address().is_ipv4() == v4
+        };
+        u32::try_from(prefixes.iter().filter(of_list).count()).unwrap()
+    };
+    PrefixCounts {
+        allow_v4: count(Verdict::Allow, true),
+        allow_v6: count(Verdict::Allow, false),
+        deny_v4: count(Verdict::Deny, true),
+        deny_v6: count(Verdict::Deny, false),
+    }
+}
+
+/// Whether the kernel runs an XDP program for the site's `eth0`.
+pub(crate) fn is_filtered(site: &Site) -> bool {
+    site.host.ip("link show eth0").unwrap().contains("prog/xdp")
+}
+
+/// How many entries the tries of the site's guard have, listed or not.
+pub(crate) fn entries(site: &Site) -> usize {
+    fn count<A: aya::Pod>(map: Map) -> usize {
+        let trie = LpmTrie::<_, A, PrefixEntry>::try_from(map).unwrap();
+        trie.keys().map(Result::unwrap).count()
+    }
+    let pins = site.pins();
+    site.host.enter(|| {
+        let open = |name| Map::from_map_data(MapData::from_pin(pins.join(name)).unwrap()).unwrap();
+        count::<[u8; 4]>(open(map::PREFIXES_V4)) + count::<[u8; 16]>(open(map::PREFIXES_V6))
+    })
+}
