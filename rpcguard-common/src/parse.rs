@@ -194,15 +194,33 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     if header[0] >> 4 != 6 {
         return Parsed::Other;
     }
-    let mut next = header[6];
-    let mut offset = start + Ipv6Hdr::LEN;
-    // As for IPv4, what lies beyond the payload length is padding. Zero announces a jumbogram
-    // (RFC 2675), for which Linux takes the frame as it is.
-    let end = match usize::from(u16::from_be_bytes([header[4], header[5]])) {
-        0 => usize::MAX,
-        payload_len => offset + payload_len,
-    };
-    let mut first_fragment = false;
+    // Linux cuts the packet at its payload length, as it does for IPv4. Zero announces a jumbogram
+    // (RFC 2675), for which it takes the frame as it is; so zero becomes 65,536 here, which is more
+    // than a frame has. (Without a branch, which would double the verifier's states.)
+    let payload_len = u16::from_be_bytes([header[4], header[5]]);
+    let payload_len = usize::from(payload_len.wrapping_sub(1)) + 1;
+    let offset = start + Ipv6Hdr::LEN;
+    let network = Network::V6(start);
+    match header[6] {
+        UDP => flow(network, Transport::Udp, offset, false, offset + payload_len),
+        TCP => flow(network, Transport::Tcp, offset, false, offset + payload_len),
+        next => parse_extensions(packet, network, next, offset, payload_len),
+    }
+}
+
+/// Follows a chain of IPv6 extension headers, the first of which is announced by `next`.
+#[inline(always)]
+fn parse_extensions<P: PacketReader>(
+    packet: &P,
+    network: Network,
+    mut next: u8,
+    offset: usize,
+    payload_len: usize,
+) -> Parsed {
+    let mut offset = packet.widen(offset);
+    let end = offset + payload_len;
+    // The fragment fields seen so far, all bits together.
+    let mut fragment_bits = packet.widen(0);
     let mut headers = 0;
     loop {
         let transport = match next {
@@ -215,18 +233,17 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
         if offset > MAX_HEADER_OFFSET {
             return Parsed::Undecidable;
         }
+        let first_fragment = fragment_bits & usize::from(IPV6_MORE_FRAGMENTS) != 0;
         if let Some(transport) = transport {
-            return flow(Network::V6(start), transport, offset, first_fragment, end);
+            return flow(network, transport, offset, first_fragment, end);
         }
         if headers == MAX_EXTENSION_HEADERS {
             return Parsed::Undecidable;
         }
-        let Some(extension) = packet.read::<4>(offset) else {
-            return cut_off(first_fragment);
+        let extension = match packet.read::<4>(offset) {
+            Some(extension) if offset + 8 <= end => extension,
+            _ => return cut_off(first_fragment),
         };
-        if end < offset + 8 {
-            return cut_off(first_fragment);
-        }
         if next == FRAGMENT {
             let fragment = u16::from_be_bytes([extension[2], extension[3]]);
             if fragment & IPV6_FRAGMENT_OFFSET != 0 {
@@ -235,7 +252,7 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
                     _ => Parsed::Other,
                 };
             }
-            first_fragment |= fragment & IPV6_MORE_FRAGMENTS != 0;
+            fragment_bits |= usize::from(fragment);
             offset += 8;
         } else if next == AUTHENTICATION {
             // RFC 4302 section 2.2: in 32-bit words, minus two.

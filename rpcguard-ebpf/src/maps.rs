@@ -25,6 +25,12 @@ pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as
 #[btf_map]
 pub(crate) static HITS: PerCpuArray<Counter, { HIT_SLOTS as usize + 1 }> = PerCpuArray::new();
 
+/// The beginning of a frame in several buffers: as far as headers are followed.
+pub(crate) type Scratch = [u8; 4224];
+
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+
 /// Whether frames begin with an Ethernet header. Read-only to the kernel too, so the verifier
 /// removes the other branch.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]
