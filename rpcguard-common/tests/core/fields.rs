@@ -183,16 +183,25 @@ fn four_ether_types_are_followed() {
 fn ipv4_has_version_four_and_at_least_five_words() {
     for byte in 0..=u8::MAX {
         let (version, words) = (byte >> 4, usize::from(byte & 0x0f));
-        // Enough options for any length, each byte of which would be another port.
-        let mut frame = [&CALL_V4[..34], &[0xee; 40]].concat();
+        // Wherever a parser takes the destination port from, it is 111: the total length, checksum,
+        // source or destination of a header that is too short, then options or the UDP header.
+        let mut frame = [&CALL_V4[..34], &[0, 111].repeat(30)].concat();
         frame[ETHERNET] = byte;
-        let valid = version == 4 && words >= 5;
-        if valid {
-            let transport = ETHERNET + words * 4;
-            frame.truncate(transport);
-            frame.extend(&CALL_V4[34..]);
+        for at in [2, 10, 14, 18] {
+            frame = with_word(&frame, ETHERNET + at, 111);
         }
+        let valid = version == 4 && words >= 5;
         assert_eq!(reason(&frame).is_some(), valid, "{byte:#04x}");
+    }
+}
+
+#[test]
+fn ipv4_options_move_the_ports() {
+    for words in 5..=15 {
+        let options = [0xee; 40];
+        let mut frame = [&CALL_V4[..34], &options[..(words - 5) * 4], &CALL_V4[34..]].concat();
+        frame[ETHERNET] = 0x40 | words as u8;
+        assert_eq!(reason(&frame), Some(Reason::Unlisted), "{words} words");
     }
 }
 

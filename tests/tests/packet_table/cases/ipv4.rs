@@ -42,9 +42,14 @@ pub(super) fn cases() -> Vec<Case> {
         case("router alert", UNLISTED, ipv4().options(1).patch(20, &[148, 4, 0, 0]).dump()),
         case("invalid options", UNLISTED, ipv4().options(1).patch(20, &[7, 255, 0, 0]).dump()),
         // Header length and version that Linux refuses.
-        case("header length 0", IGNORED, first_byte(0x40)),
+        // What then lies where the ports would be says 111.
+        case("header length 0, total length in the port's place", IGNORED,
+            first_byte(0x40).ip_length(111)),
         case("header length 1", IGNORED, first_byte(0x41)),
-        case("header length 4", IGNORED, first_byte(0x44)),
+        case("header length 3, source address in the port's place", IGNORED,
+            Frame::ethernet().ipv4(Ipv4Addr::new(198, 51, 0, 111)).dump().patch(0, &[0x43])),
+        case("header length 4, destination address in the port's place", IGNORED,
+            first_byte(0x44).to_v4(Ipv4Addr::new(203, 0, 0, 111))),
         case("version 0", IGNORED, first_byte(0x05)),
         case("version 5", IGNORED, first_byte(0x55)),
         case("version 6 under the EtherType of IPv4", IGNORED, first_byte(0x65)),

@@ -1,5 +1,7 @@
 //! Devices without link layer: tun, WireGuard, PPP, venet.
 
+use std::net::Ipv4Addr;
+
 use rpcguard_tests::packet::{
     Frame,
     numbers::{ACK, DESTINATION_OPTIONS, HOP_BY_HOP, ROUTING, SYN},
@@ -21,7 +23,8 @@ pub(super) fn cases() -> Vec<Case> {
         case("layer 3: IPv4 options", UNLISTED, ipv4().options(10).dump()),
         case("layer 3: IPv4 first fragment", UNLISTED, ipv4().first_fragment().dump()),
         case("layer 3: IPv4 later fragment", LATER_FRAGMENT, ipv4().later_fragment().dump()),
-        case("layer 3: IPv4 header length 4", IGNORED, ipv4().dump().patch(0, &[0x44])),
+        case("layer 3: IPv4 header length 4", IGNORED, 
+            ipv4().to_v4(Ipv4Addr::new(203, 0, 0, 111)).dump().patch(0, &[0x44])),
         case("layer 3: IPv6", UNLISTED, ipv6().dump()),
         case("layer 3: IPv6, allowed", ALLOWED, Frame::layer3().ipv6(FRIEND_V6).dump()),
         case("layer 3: IPv6, denied", DENIED, Frame::layer3().ipv6(FOE_V6).dump()),
