@@ -82,7 +82,7 @@ enum BpfLogArg {
     Debug,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let allow = input::prefixes(Verdict::Allow, &args.allow, &args.allow_file)?;
     let deny = input::prefixes(Verdict::Deny, &args.deny, &[])?;
     let log = match args.bpf_log {
@@ -113,7 +113,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             ModeArg::Generic => Some(Mode::Generic),
         };
         attach_all(
-            &args,
+            args,
             &registry,
             &lock,
             &Attach {

@@ -84,7 +84,7 @@ impl Cli {
     /// Whatever stood in its way; a [`crate::Error`] or an error of standard output.
     pub fn run(self) -> anyhow::Result<Exit> {
         match self.command {
-            Command::Attach(args) => attach::run(args),
+            Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Allow(command) => lists::run(command, Verdict::Allow),
