@@ -5,9 +5,7 @@ use crate::machine::Machine;
 /// A machine with something to lose.
 fn guarded(test: &str) -> Option<Machine> {
     let machine = Machine::or_skip(test)?;
-    let _ = machine
-        .rpcguard("attach eth0 --allow 192.0.2.0/24 --deny 192.0.2.7")
-        .succeeded();
+    machine.does("attach eth0 --allow 192.0.2.0/24 --deny 192.0.2.7");
     Some(machine)
 }
 
@@ -34,9 +32,9 @@ fn what_cannot_be_an_interface_name_is_refused_by_every_command() {
     ];
     for command in commands {
         for (name, why) in names {
-            let _ = machine
+            machine
                 .refuses_with(command, name)
-                .as_wrong_usage()
+                .exited_with(2)
                 .saying(why);
         }
     }
@@ -73,12 +71,12 @@ fn what_is_no_prefix_is_refused() {
     ] {
         for (prefix, why) in prefixes {
             let refusal = machine.refuses(&format!("{command} {prefix}"));
-            let _ = refusal.as_wrong_usage().saying(prefix).saying(why);
+            refusal.exited_with(2).saying(prefix).saying(why);
         }
     }
     for address in ["10.0.0.0/8", "10.0.0", "localhost"] {
         let refusal = machine.refuses(&format!("allow test {address}"));
-        let _ = refusal.as_wrong_usage().saying(address);
+        refusal.exited_with(2).saying(address);
     }
 }
 
@@ -100,9 +98,9 @@ fn a_prefix_given_twice_is_refused() {
         ("allow add 10.1.0.0/16 10.1.0.0/16", "allow"),
         ("deny remove 10.1.0.0/16 10.1.0.0/16", "deny"),
     ] {
-        let _ = machine
+        machine
             .refuses(command)
-            .as_wrong_usage()
+            .exited_with(2)
             .saying(&format!("`10.1.0.0/16` is given twice for the {list} list"))
             .hinting("once");
     }
@@ -120,9 +118,9 @@ fn a_prefix_to_be_allowed_and_denied_is_refused() {
         &format!("attach eth1 --allow-file {file} --deny 10.1.0.0/16"),
         "attach eth0 --replace --allow 10.1.0.0/16 --deny 10.1.0.0/16",
     ] {
-        let _ = machine
+        machine
             .refuses(command)
-            .as_wrong_usage()
+            .exited_with(2)
             .saying("`10.1.0.0/16` is to be both allowed and denied")
             .hinting("leave it out of one");
     }

@@ -17,15 +17,15 @@ fn an_interface_that_does_not_exist_is_named() {
         return;
     };
     let refused = |command: &str| {
-        let _ = machine
+        machine
             .refuses(command)
-            .as_failure()
+            .exited_with(1)
             .saying("there is no interface `eth9` in this network namespace")
             .hinting("ip -br link");
     };
     refused("attach eth9 --allow 10.0.0.0/8");
     refused("status eth9");
-    let _ = machine.rpcguard("attach eth0").succeeded();
+    machine.does("attach eth0");
     refused("attach eth9 --allow 10.0.0.0/8");
     refused("detach eth9");
     refused("set eth9 --tcp on");
@@ -40,12 +40,10 @@ fn an_interface_that_is_guarded_is_not_guarded_again() {
     else {
         return;
     };
-    let _ = machine
-        .rpcguard("attach eth0 --allow 192.0.2.0/24")
-        .succeeded();
-    let _ = machine
+    machine.does("attach eth0 --allow 192.0.2.0/24");
+    machine
         .refuses("attach eth0 --allow 10.0.0.0/8")
-        .as_failure()
+        .exited_with(1)
         .saying("`eth0` is already guarded")
         .hinting("--replace");
 }
@@ -55,7 +53,7 @@ fn an_interface_that_is_not_guarded_is_named() {
     let Some(machine) = Machine::or_skip("an_interface_that_is_not_guarded_is_named") else {
         return;
     };
-    let _ = machine.rpcguard("attach eth0").succeeded();
+    machine.does("attach eth0");
     for command in [
         "detach eth1",
         "detach eth0 eth1",
@@ -66,9 +64,9 @@ fn an_interface_that_is_not_guarded_is_named() {
         "deny test 10.0.0.1 -i eth1",
         "attach eth1 --replace",
     ] {
-        let _ = machine
+        machine
             .refuses(command)
-            .as_failure()
+            .exited_with(1)
             .saying("`eth1` is not guarded")
             .hinting("`rpcguard attach eth1` guards it");
     }
@@ -88,13 +86,13 @@ fn where_nothing_is_guarded_there_is_nothing_to_change() {
         "allow list",
         "deny test 10.0.0.1",
     ] {
-        let _ = machine
+        machine
             .refuses(command)
-            .as_failure()
+            .exited_with(1)
             .saying("no interface of this network namespace is guarded")
             .hinting("`rpcguard attach IFACE`");
     }
-    let status = machine.rpcguard("status").succeeded();
+    let status = machine.does("status");
     let nothing = "no interface of this network namespace is guarded\n";
     assert_eq!(status.stdout, nothing);
 }
@@ -111,12 +109,12 @@ fn a_program_of_somebody_else_is_named_and_left_alone() {
     for options in ["", "--replace", "--mode native", "--mode generic"] {
         let refusal = machine
             .refuses(&format!("attach eth0 {options}"))
-            .as_failure();
+            .exited_with(1);
         if options == "--replace" {
-            let _ = refusal.saying("`eth0` is not guarded");
+            refusal.saying("`eth0` is not guarded");
             continue;
         }
-        let _ = refusal
+        refusal
             .saying("`eth0` has an XDP program of somebody else")
             .saying(&format!("id {id}, name `pass`, attached in native mode"))
             .hinting(&format!("`bpftool prog show id {id}`"))
@@ -133,9 +131,9 @@ fn an_interface_without_a_header_that_is_understood_is_refused() {
         return;
     };
     tun::create(machine.host(), "radio0", RADIO).unwrap();
-    let _ = machine
+    machine
         .refuses("attach radio0")
-        .as_failure()
+        .exited_with(1)
         .saying("cannot guard `radio0`: its link layer (801) is not supported")
         .hinting("attach to the Ethernet interface");
 }
@@ -160,15 +158,13 @@ fn a_guard_of_another_abi_version_is_refused_until_it_is_detached() {
     let Some(machine) = Machine::or_skip(TEST) else {
         return;
     };
-    let _ = machine
-        .rpcguard("attach eth0 --allow 192.0.2.0/24")
-        .succeeded();
+    machine.does("attach eth0 --allow 192.0.2.0/24");
     set_abi_version(&machine, OTHER);
     let refused = |commands: &[&str]| {
         for command in commands {
-            let _ = machine
+            machine
                 .refuses(command)
-                .as_failure()
+                .exited_with(1)
                 .saying("guard of `eth0`")
                 .saying(&format!("ABI version {OTHER}"))
                 .saying(&format!("works with version {ABI_VERSION}"))
@@ -185,20 +181,20 @@ fn a_guard_of_another_abi_version_is_refused_until_it_is_detached() {
         "deny test 10.0.0.1",
     ]);
     // It is not left out silently where another guard could be changed.
-    let _ = machine.rpcguard("attach eth1").succeeded();
+    machine.does("attach eth1");
     refused(&["allow add 10.0.0.0/8", "deny list"]);
 
-    let status = machine.rpcguard("status").succeeded().stdout;
+    let status = machine.does("status").stdout;
     assert!(status.contains("eth0: guarded by an rpcguard of ABI version 99"));
-    let status = machine.rpcguard("status --json").succeeded().json();
+    let status = machine.does("status --json").json();
     documents::read::<StatusDocument>(&status);
     let expected = json!({ "name": "eth0", "state": "incompatible", "abi_version": OTHER });
     assert_eq!(status["interfaces"][0], expected);
 
-    let detached = machine.rpcguard("detach eth0").succeeded();
+    let detached = machine.does("detach eth0");
     assert_eq!(detached.stdout, "eth0: no longer guarded\n");
     assert!(!machine.programs().contains_key("eth0"));
-    let _ = machine.rpcguard("attach eth0").succeeded();
+    machine.does("attach eth0");
 }
 
 #[test]
@@ -207,11 +203,11 @@ fn several_interfaces_are_attached_to_or_none() {
         return;
     };
     let refusal = machine.refuses("attach eth0 eth9 --allow 10.0.0.0/8");
-    let _ = refusal.as_failure().saying("`eth9`");
+    refusal.exited_with(1).saying("`eth9`");
     let mut theirs = LabProgram::load(LabProgram::PASS).unwrap();
     theirs.attach(machine.host(), "eth1").unwrap();
     let refusal = machine.refuses("attach eth0 eth1");
-    let _ = refusal.as_failure().saying("`eth1` has an XDP program");
+    refusal.exited_with(1).saying("`eth1` has an XDP program");
     assert_eq!(machine.programs().len(), 1);
 }
 
@@ -221,7 +217,7 @@ fn an_interface_named_twice_counts_once() {
         return;
     };
     let lines = |arguments: &str| {
-        let finished = machine.rpcguard(arguments).succeeded();
+        let finished = machine.does(arguments);
         finished
             .stdout
             .lines()
@@ -244,18 +240,16 @@ fn replace_renews_all_programs_or_changes_nothing() {
     let Some(machine) = Machine::or_skip("replace_renews_all_programs_or_changes_nothing") else {
         return;
     };
-    let _ = machine.rpcguard("attach eth0 --observe").succeeded();
+    machine.does("attach eth0 --observe");
     let refusal = machine.refuses("attach eth0 eth1 --replace --allow 10.0.0.0/8");
-    let _ = refusal.as_failure().saying("`eth1` is not guarded");
-    let _ = machine
-        .rpcguard("attach eth1 --deny 10.0.0.0/8 --port 2049")
-        .succeeded();
+    refusal.exited_with(1).saying("`eth1` is not guarded");
+    machine.does("attach eth1 --deny 10.0.0.0/8 --port 2049");
     let refusal = machine.refuses("attach eth0 eth1 --replace --allow 10.0.0.0/8");
-    let _ = refusal.as_failure().saying("deny list of `eth1`");
+    refusal.exited_with(1).saying("deny list of `eth1`");
 
     let before = machine.programs();
     let command = "attach eth0 eth1 --replace --allow 10.1.0.0/16 --tcp --json";
-    let document = machine.rpcguard(command).succeeded().json();
+    let document = machine.does(command).json();
     let policies: Vec<_> = document["interfaces"]
         .as_array()
         .unwrap()

@@ -2,7 +2,6 @@
 
 use expect_test::{ExpectFile, expect_file};
 use rpcguard_common::reason::Reason;
-use rpcguard_tests::{lab::PacketSocket, packet::Frame};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -42,20 +41,8 @@ fn every_reason_is_in_the_schema_and_nothing_else() {
     assert_eq!(names, reasons);
 }
 
-/// Sends one datagram of `payload` bytes from `source` to the portmapper on eth0.
-fn send_call(machine: &Machine, source: [u8; 4], payload: usize) {
-    let frame = Frame::ethernet()
-        .to_mac(machine.host().mac("eth0").unwrap())
-        .ipv4(source.into())
-        .to_v4([192, 0, 2, 1].into())
-        .udp(111)
-        .payload(&vec![0; payload]);
-    let wire = PacketSocket::open(machine.neighbour(), "eth0").unwrap();
-    wire.send(&frame.build()).unwrap();
-}
-
 fn json_of(machine: &Machine, arguments: &str) -> Value {
-    let finished = machine.rpcguard(arguments).succeeded();
+    let finished = machine.does(arguments);
     assert_eq!(finished.stderr, "");
     assert_eq!(finished.stdout.lines().count(), 1, "one document, one line");
     finished.json()
@@ -73,10 +60,10 @@ fn documents_say_exactly_what_is_the_case() {
          --port 2049 --port 111 --mode native --json",
     );
     // Ethernet, IPv4 and UDP headers are 42 bytes.
-    send_call(&machine, [10, 0, 0, 1], 58);
-    send_call(&machine, [10, 0, 0, 2], 158);
-    send_call(&machine, [10, 1, 0, 1], 258);
-    send_call(&machine, [203, 0, 113, 1], 358);
+    machine.call_portmapper([10, 0, 0, 1], 58);
+    machine.call_portmapper([10, 0, 0, 2], 158);
+    machine.call_portmapper([10, 1, 0, 1], 258);
+    machine.call_portmapper([203, 0, 113, 1], 358);
 
     let status = json_of(&machine, "status --json");
     documents::read::<StatusDocument>(&status);
@@ -149,12 +136,8 @@ fn a_tested_address_has_its_prefix_and_its_fate() {
     let Some(machine) = Machine::or_skip("a_tested_address_has_its_prefix_and_its_fate") else {
         return;
     };
-    let _ = machine
-        .rpcguard("attach eth0 --allow 10.0.0.0/8 --deny 10.1.0.0/16")
-        .succeeded();
-    let _ = machine
-        .rpcguard("attach eth1 --observe --deny 10.1.0.0/16")
-        .succeeded();
+    machine.does("attach eth0 --allow 10.0.0.0/8 --deny 10.1.0.0/16");
+    machine.does("attach eth1 --observe --deny 10.1.0.0/16");
     let cases = [
         (
             "10.0.0.1",

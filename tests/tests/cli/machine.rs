@@ -4,12 +4,16 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use rpcguard::guard::{Entry, Registry};
-use rpcguard_tests::lab::{Finished, Host, Lab, connect, rpcguard_binary};
+use rpcguard_tests::{
+    lab::{Finished, Host, Lab, PacketSocket, connect, rpcguard_binary},
+    packet::Frame,
+};
 use serde_json::Value;
 
 /// A host whose interfaces `eth0` and `eth1` lead to a neighbour, and nowhere else.
@@ -45,8 +49,16 @@ impl Machine {
         &self.host
     }
 
-    pub(crate) fn neighbour(&self) -> &Host {
-        &self.neighbour
+    /// Sends one datagram of `length` bytes from `source` to the portmapper, in through eth0.
+    pub(crate) fn call_portmapper(&self, source: [u8; 4], length: usize) {
+        let frame = Frame::ethernet()
+            .to_mac(self.host.mac("eth0").unwrap())
+            .ipv4(source.into())
+            .to_v4([192, 0, 2, 1].into())
+            .udp(111)
+            .payload(&vec![0; length]);
+        let wire = PacketSocket::open(&self.neighbour, "eth0").unwrap();
+        wire.send(&frame.build()).unwrap();
     }
 
     /// `rpcguard` with arguments separated by blanks.
@@ -59,6 +71,12 @@ impl Machine {
     /// Runs [`Machine::command`] to its end.
     pub(crate) fn rpcguard(&self, arguments: &str) -> Finished {
         Finished::wait_for(&mut self.command(arguments))
+    }
+
+    /// As [`Machine::rpcguard`], which must succeed.
+    #[track_caller]
+    pub(crate) fn does(&self, arguments: &str) -> Finished {
+        self.rpcguard(arguments).succeeded()
     }
 
     /// The command run by `wrapper`, a program that takes a command line.
@@ -126,6 +144,14 @@ impl Machine {
     }
 }
 
+/// Addresses from 10.0.0.0 on, one a line.
+pub(crate) fn addresses(count: u32) -> String {
+    let first = u32::from(Ipv4Addr::new(10, 0, 0, 0));
+    (first..first + count)
+        .map(|address| format!("{}\n", Ipv4Addr::from(address)))
+        .collect()
+}
+
 /// What is attached, pinned and listed on a machine.
 #[derive(Debug, PartialEq)]
 pub(crate) struct State {
@@ -182,16 +208,10 @@ impl Refusal {
         Self(finished)
     }
 
-    /// The command failed.
+    /// The exit code: 1 if it failed, 2 if the command was wrong.
     #[track_caller]
-    pub(crate) fn as_failure(self) -> Self {
-        Self(self.0.exited_with(1))
-    }
-
-    /// The command was wrong.
-    #[track_caller]
-    pub(crate) fn as_wrong_usage(self) -> Self {
-        Self(self.0.exited_with(2))
+    pub(crate) fn exited_with(self, code: i32) -> Self {
+        Self(self.0.exited_with(code))
     }
 
     /// It said these words.

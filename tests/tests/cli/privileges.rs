@@ -15,9 +15,7 @@ const COMMANDS: [&str; 5] = [
 
 fn guarded(test: &str) -> Option<Machine> {
     let machine = Machine::or_skip(test)?;
-    let _ = machine
-        .rpcguard("attach eth0 --allow 192.0.2.0/24")
-        .succeeded();
+    machine.does("attach eth0 --allow 192.0.2.0/24");
     Some(machine)
 }
 
@@ -37,9 +35,9 @@ fn somebody_who_is_not_root_is_told_what_is_missing() {
         command
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", copy])
             .args(arguments.split_whitespace());
-        let _ = machine
+        machine
             .refuses_command(&mut command)
-            .as_failure()
+            .exited_with(1)
             .saying("not permitted to ")
             .saying("this process lacks CAP_BPF, CAP_NET_ADMIN")
             .hinting("root (sudo)");
@@ -58,18 +56,18 @@ fn a_missing_capability_is_named() {
     for (dropped, missing) in sets {
         let wrapper = ["setpriv", &format!("--bounding-set={dropped}")];
         for arguments in COMMANDS {
-            let _ = machine
+            machine
                 .refuses_command(&mut machine.wrapped(&wrapper, arguments))
-                .as_failure()
+                .exited_with(1)
                 .saying(missing)
                 .hinting("give it the capabilities");
         }
     }
     let wrapper = ["setpriv", "--bounding-set=-perfmon,-sys_admin"];
     for arguments in ["attach eth1", "attach eth0 --replace"] {
-        let _ = machine
+        machine
             .refuses_command(&mut machine.wrapped(&wrapper, arguments))
-            .as_failure()
+            .exited_with(1)
             .saying("not permitted to attach the filter: this process lacks CAP_PERFMON\n");
     }
 }
@@ -104,9 +102,9 @@ fn without_a_bpf_file_system_the_mount_command_is_offered() {
     for bpffs in [plain, missing.as_str()] {
         for arguments in COMMANDS {
             let mut command = machine.command(arguments);
-            let _ = machine
+            machine
                 .refuses_command(command.env("RPCGUARD_BPFFS", bpffs))
-                .as_failure()
+                .exited_with(1)
                 .saying(&format!("there is no BPF file system at {bpffs}"))
                 .hinting(&format!("`mount -t bpf bpf {bpffs}`"));
         }
@@ -131,13 +129,7 @@ fn the_bpf_file_system_can_be_elsewhere() {
     };
     let _ = run("attach eth1");
     assert!(run("status").stdout.starts_with("eth1: guarded"));
-    assert!(
-        machine
-            .rpcguard("status")
-            .succeeded()
-            .stdout
-            .starts_with("eth0: guarded")
-    );
+    assert!(machine.does("status").stdout.starts_with("eth0: guarded"));
     let _ = run("detach --all");
     assert_eq!(machine.programs().len(), 1);
 }
