@@ -190,7 +190,7 @@ impl Error {
             Self::NoBpffs(path) => {
                 format!("mount one: `mount -t bpf bpf {}`", path.display())
             }
-            Self::Kernel(_) => "rpcguard needs Linux 5.10 or later, with BTF".to_owned(),
+            Self::Kernel(_) => "rpcguard needs Linux 5.10 or later".to_owned(),
             Self::AlreadyAttached(name) => format!(
                 "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
                  change it; `attach --replace` renews its program"

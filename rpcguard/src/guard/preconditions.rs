@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::{
     fs::statfs,
     process::{Resource, Rlimit, setrlimit},
+    system::uname,
     thread::{CapabilitySet, capabilities},
 };
 
@@ -29,6 +30,26 @@ pub(super) const TO_LOAD: &[Needed] = &[
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
     (CapabilitySet::PERFMON, "CAP_PERFMON"),
 ];
+
+/// The oldest kernel that has all that is used: XDP links (5.9), and what the verifier learned until
+/// this long-term version.
+const OLDEST_KERNEL: (u32, u32) = (5, 10);
+
+/// Checks that the kernel is not older than it may be.
+pub(super) fn kernel() -> Result<()> {
+    check_release(&uname().release().to_string_lossy())
+}
+
+fn check_release(release: &str) -> Result<()> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < OLDEST_KERNEL => {
+            Err(Error::Kernel(format!("it is Linux {release}")))
+        }
+        // What is not understood is not refused.
+        _ => Ok(()),
+    }
+}
 
 /// Checks that this process has what it needs.
 pub(super) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
@@ -77,5 +98,32 @@ pub(super) fn lift_memlock() {
     };
     if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
         log::debug!("RLIMIT_MEMLOCK stays as it is: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_older_than_5_10_are_refused_by_name() {
+        for release in [
+            "5.9.16-1-amd64",
+            "4.19.0-27-cloud-amd64",
+            "3.10.0-1160.el7.x86_64",
+        ] {
+            let error = check_release(release).unwrap_err();
+            assert!(error.to_string().contains(release), "{error}");
+        }
+        for release in [
+            "5.10.0-33-amd64",
+            "5.15.0",
+            "6.1.0-9",
+            "6.18.44-fc",
+            "10.0",
+            "strange",
+        ] {
+            check_release(release).unwrap();
+        }
     }
 }

@@ -131,6 +131,7 @@ impl Registry {
     ///
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], [`Error::Locked`].
     pub fn lock_to_attach(&self) -> Result<Lock> {
+        preconditions::kernel()?;
         self.privileged("attach the filter", preconditions::TO_LOAD)?;
         let directory = self.directory();
         Lock::acquire(&directory, || pins::create_directory(&directory))
