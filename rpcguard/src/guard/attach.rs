@@ -20,9 +20,10 @@ use rpcguard_common::abi::{ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settin
 use super::{
     Change, Entry, Guard, Lock, Mode, Registry, commit,
     interface::{self, Interface},
-    link, pins, preconditions,
+    link,
+    listing::Listing,
+    pins, preconditions,
     program::{self, LogLevel, MAPS, Variant},
-    transaction::Listing,
     trie,
 };
 use crate::{

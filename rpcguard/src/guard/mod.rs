@@ -5,9 +5,11 @@
 //! is only a handle to it, and dropping one changes nothing.
 
 mod attach;
+mod change;
 mod counters;
 mod interface;
 mod link;
+mod listing;
 mod lock;
 mod pins;
 mod preconditions;
@@ -27,6 +29,7 @@ use aya::maps::{Array, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
 pub use attach::{Attach, Attached, attach, replace};
+pub use change::{Change, Committed};
 pub use counters::ReasonCounters;
 pub(crate) use interface::check_name;
 pub use link::Mode;
@@ -35,7 +38,7 @@ pub use prefixes::{Decided, ListedPrefix};
 pub use program::LogLevel;
 pub use registry::{Entry, Leftover, Registry};
 pub use rpcguard_common::{abi::PrefixCounts, reason::Reason};
-pub use transaction::{Change, Committed, commit};
+pub use transaction::commit;
 
 use crate::{
     error::{Doing as _, Result},

@@ -58,7 +58,8 @@ impl Guard {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        prefixes.sort_unstable_by_key(|listed| (listed.prefix, listed.verdict));
+        prefixes.sort_unstable_by_key(|listed| listed.prefix);
+        prefixes.dedup_by_key(|listed| listed.prefix);
         Ok(prefixes)
     }
 

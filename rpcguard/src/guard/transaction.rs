@@ -8,113 +8,28 @@
 //! 2. prefix entries are written, shorter prefixes first, because the entry of a prefix that is not
 //!    in the list says what its longest listed ancestor says;
 //! 3. the epoch is stored;
-//! 4. entries of prefixes that are in no list any more are removed;
+//! 4. entries of prefixes that are in no list any more are removed, once no packet is under way
+//!    that began under the epoch before;
 //! 5. [`State::changing`] is cleared.
 //!
 //! Who finds `changing` set undoes the steps before the third, or finishes those after it, by
 //! looking at every entry's epoch.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     os::fd::AsFd as _,
 };
 
 use aya::maps::MapData;
-use rpcguard_common::abi::{
-    Decision, HIT_SLOTS, MAX_PREFIXES, PrefixCounts, PrefixEntry, Settings, State, map,
-};
+use rpcguard_common::abi::{Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
 
-use super::{Guard, Lock, Verdict, trie::Tries};
+use super::{Change, Committed, Guard, Lock, Verdict, change::Edit, listing::count, trie::Tries};
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::{Policy, PolicyChange},
+    policy::Policy,
     prefix::Prefix,
-    sys::mapped::MappedArray,
+    sys::{mapped::MappedArray, packets},
 };
-
-/// What is to be changed.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    edits: BTreeMap<Prefix, Edit>,
-    replaced: Option<(Verdict, HashSet<Prefix>)>,
-    policy: PolicyChange,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edit {
-    Add(Verdict),
-    Remove(Verdict),
-}
-
-impl Change {
-    /// Adds a prefix to a list. One that is in it already stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Contradiction`] if this change adds it to the other list.
-    pub fn add(&mut self, verdict: Verdict, prefix: Prefix) -> Result<()> {
-        match self.edits.insert(prefix, Edit::Add(verdict)) {
-            Some(Edit::Add(other)) if other != verdict => Err(Error::Contradiction(prefix)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes a prefix from a list, in which it must be.
-    pub fn remove(&mut self, verdict: Verdict, prefix: Prefix) {
-        self.edits.insert(prefix, Edit::Remove(verdict));
-    }
-
-    /// Makes a list hold these prefixes and no others. Those that are in it already are not
-    /// touched, and keep their hits.
-    pub fn replace(&mut self, verdict: Verdict, prefixes: impl IntoIterator<Item = Prefix>) {
-        self.replaced = Some((verdict, prefixes.into_iter().collect()));
-    }
-
-    /// Changes what is guarded, and how.
-    pub fn policy(&mut self, change: PolicyChange) {
-        self.policy = change;
-    }
-}
-
-/// What a change came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// How many prefixes were added.
-    pub added: usize,
-    /// How many were removed.
-    pub removed: usize,
-    /// How many were to be added and were there already.
-    pub unchanged: usize,
-}
-
-/// The lists that a filter starts with.
-pub(super) struct Listing {
-    /// All prefixes, in ascending order.
-    pub(super) prefixes: Vec<(Prefix, Verdict)>,
-    pub(super) counts: PrefixCounts,
-}
-
-impl Listing {
-    /// Merges the two lists, refusing a prefix that is in both, and lists that are too long.
-    pub(super) fn new(allow: &[Prefix], deny: &[Prefix]) -> Result<Self> {
-        let allow = allow.iter().map(|prefix| (*prefix, Verdict::Allow));
-        let deny = deny.iter().map(|prefix| (*prefix, Verdict::Deny));
-        let mut prefixes: Vec<_> = allow.chain(deny).collect();
-        prefixes.sort_unstable();
-        prefixes.dedup();
-        if let Some(pair) = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(Error::Contradiction(pair[0].0));
-        }
-        let mut counts = PrefixCounts::default();
-        count(
-            &mut counts,
-            prefixes
-                .iter()
-                .map(|(prefix, verdict)| (*prefix, *verdict, 1)),
-        )?;
-        Ok(Self { prefixes, counts })
-    }
-}
 
 /// One prefix that changes.
 struct Step {
@@ -157,6 +72,14 @@ pub fn commit(guards: &mut [Guard], _lock: &Lock, change: &Change) -> Result<Vec
     for stage in staged.iter().flat_map(|staged| &staged.pending) {
         stage.put_in_force();
     }
+    let removes = |pending: &Pending| !pending.written.removed.is_empty();
+    if staged
+        .iter()
+        .flat_map(|staged| &staged.pending)
+        .any(removes)
+    {
+        packets::wait_for_those_under_way();
+    }
     for (guard, staged) in guards.iter_mut().zip(&staged) {
         if let Some(pending) = &staged.pending {
             // The change is made; what is left of the old entries is as good as gone.
@@ -181,7 +104,18 @@ struct Staged {
 struct Pending {
     array: MappedArray,
     state: State,
+    written: Written,
+}
+
+/// What remains to be done about the entries of a change once it is in force.
+#[derive(Default)]
+struct Written {
+    /// Prefixes whose entries can go.
     removed: Vec<Prefix>,
+    /// The hit slots that they leave.
+    freed: Vec<u32>,
+    /// Prefixes that were added when no slot was left.
+    uncounted: Vec<(Prefix, Verdict)>,
 }
 
 impl Pending {
@@ -219,32 +153,44 @@ impl Guard {
             });
         }
         count(&mut settings.prefixes, steps.iter().map(Step::counted))?;
-        let slots = self.take_slots(&mut settings, committed.added)?;
+        let slots = self.take_slots(&mut settings, committed.added, state.epoch)?;
         let array = self.map_state()?;
 
         let epoch = state.epoch;
         state.changing = 1;
         state.settings[State::side(epoch + 1)] = settings;
         self.store(&state)?;
-        let removed = self.write_steps(&steps, slots, epoch)?;
+        let written = self.write_steps(&steps, slots, epoch)?;
         state.epoch = epoch + 1;
         Ok(Staged {
             committed,
             pending: Some(Pending {
                 array,
                 state,
-                removed,
+                written,
             }),
         })
     }
 
     /// Steps 4 and 5.
     fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
-        self.tries.remove(&pending.removed)?;
+        self.tries.remove(&pending.written.removed)?;
+        self.pass_slots_on(&pending.written)?;
         self.store(&State {
             changing: 0,
             ..pending.state
         })
+    }
+
+    /// Gives the hit slots of prefixes that were removed to those that have none.
+    fn pass_slots_on(&mut self, written: &Written) -> Result<()> {
+        let mut entries = Vec::new();
+        for (slot, (prefix, verdict)) in written.freed.iter().zip(&written.uncounted) {
+            self.clear_hits(*slot)?;
+            let decision = Decision::listed((*verdict).into(), *slot);
+            entries.push((*prefix, PrefixEntry::settled(prefix.length(), decision)));
+        }
+        self.tries.write(&entries)
     }
 
     /// Undoes or completes what an interrupted command left.
@@ -268,6 +214,9 @@ impl Guard {
             }
         }
         self.tries.write(&restored)?;
+        if !removed.is_empty() {
+            packets::wait_for_those_under_way();
+        }
         self.tries.remove(&removed)?;
         state.changing = 0;
         self.store(&state)
@@ -319,13 +268,16 @@ impl Guard {
         for (prefix, edit) in &change.edits {
             plan(*prefix, *edit, self.listed(*prefix, epoch)?)?;
         }
-        if let Some((verdict, wanted)) = &change.replaced {
-            let listed: HashMap<Prefix, Verdict> = self
-                .listed_prefixes(epoch)?
-                .into_iter()
-                .map(|(prefix, verdict, _)| (prefix, verdict))
-                .collect();
+        let mut listed = HashMap::new();
+        if !change.replaced.is_empty() {
+            let prefixes = self.listed_prefixes(epoch)?.into_iter();
+            listed.extend(prefixes.map(|(prefix, verdict, _)| (prefix, verdict)));
+        }
+        for (verdict, wanted) in &change.replaced {
             for prefix in wanted {
+                if change.adds_to_other(*verdict, *prefix) {
+                    return Err(Error::Contradiction(*prefix));
+                }
                 plan(*prefix, Edit::Add(*verdict), listed.get(prefix).copied())?;
             }
             for (prefix, present) in &listed {
@@ -340,7 +292,12 @@ impl Guard {
     }
 
     /// Finds hit slots for `wanted` new prefixes: as many as are left.
-    fn take_slots(&mut self, settings: &mut Settings, wanted: usize) -> Result<Vec<u32>> {
+    fn take_slots(
+        &mut self,
+        settings: &mut Settings,
+        wanted: usize,
+        epoch: u32,
+    ) -> Result<Vec<u32>> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let fresh = wanted.min(HIT_SLOTS - settings.hit_slots_used);
         let first = settings.hit_slots_used + 1;
@@ -354,7 +311,7 @@ impl Guard {
                 .tries
                 .entries()?
                 .into_iter()
-                .flat_map(|(_, entry)| [entry.before.hit_slot(), entry.after.hit_slot()])
+                .map(|(_, entry)| entry.at(epoch).hit_slot())
                 .chain(slots.iter().copied())
                 .collect();
             let free = (1..=HIT_SLOTS).filter(|slot| !taken.contains(slot));
@@ -366,45 +323,43 @@ impl Guard {
         Ok(slots)
     }
 
-    /// Writes the entries of a change for the epoch after `epoch`; returns the prefixes whose
-    /// entries can go once it is in force.
-    fn write_steps(&mut self, steps: &[Step], slots: Vec<u32>, epoch: u32) -> Result<Vec<Prefix>> {
+    /// Writes the entries of a change for the epoch after `epoch`.
+    fn write_steps(&mut self, steps: &[Step], slots: Vec<u32>, epoch: u32) -> Result<Written> {
         let mut slots = slots.into_iter();
-        let mut removed = Vec::new();
+        let mut written = Written::default();
         for group in steps.chunk_by(|a, b| a.prefix.length() == b.prefix.length()) {
-            let entries = group
-                .iter()
-                .map(|step| {
-                    let parent = parent(&self.tries, step.prefix)?;
-                    let (before, after) = match step.edit {
-                        Edit::Add(verdict) => {
-                            let slot = slots.next().unwrap_or(0);
-                            (
-                                inherited(parent, epoch),
-                                Decision::listed(verdict.into(), slot),
-                            )
+            let mut entries = Vec::with_capacity(group.len());
+            for Step { prefix, edit } in group {
+                let parent = parent(&self.tries, *prefix)?;
+                let (before, after) = match edit {
+                    Edit::Add(verdict) => {
+                        let slot = slots.next().unwrap_or(0);
+                        if slot == 0 {
+                            written.uncounted.push((*prefix, *verdict));
                         }
-                        Edit::Remove(_) => {
-                            removed.push(step.prefix);
-                            let own = self.tries.longest(step.prefix)?.unwrap_or_default();
-                            (own.at(epoch), inherited(parent, epoch + 1))
-                        }
-                    };
-                    let length = step.prefix.length().into();
-                    Ok((
-                        step.prefix,
-                        PrefixEntry {
-                            before,
-                            after,
-                            epoch: epoch + 1,
-                            length,
-                        },
-                    ))
-                })
-                .collect::<Result<Vec<_>>>()?;
+                        let own = Decision::listed((*verdict).into(), slot);
+                        (inherited(parent, epoch), own)
+                    }
+                    Edit::Remove(_) => {
+                        let own = self.tries.longest(*prefix)?.unwrap_or_default().at(epoch);
+                        written.removed.push(*prefix);
+                        written
+                            .freed
+                            .extend(Some(own.hit_slot()).filter(|slot| *slot != 0));
+                        (own, inherited(parent, epoch + 1))
+                    }
+                };
+                let entry = PrefixEntry {
+                    before,
+                    after,
+                    epoch: epoch + 1,
+                    length: prefix.length().into(),
+                };
+                entries.push((*prefix, entry));
+            }
             self.tries.write(&entries)?;
         }
-        Ok(removed)
+        Ok(written)
     }
 
     fn store(&mut self, state: &State) -> Result<()> {
@@ -432,35 +387,4 @@ fn parent(tries: &Tries, prefix: Prefix) -> Result<Option<PrefixEntry>> {
 
 fn inherited(parent: Option<PrefixEntry>, epoch: u32) -> Decision {
     parent.map_or(Decision::UNLISTED, |entry| entry.at(epoch).inherited())
-}
-
-/// Brings the counts up to date, and refuses what would not fit.
-fn count(
-    counts: &mut PrefixCounts,
-    changes: impl Iterator<Item = (Prefix, Verdict, i64)>,
-) -> Result<()> {
-    let mut change: BTreeMap<(Verdict, bool), i64> = BTreeMap::new();
-    for (prefix, verdict, by) in changes {
-        *change
-            .entry((verdict, prefix.address().is_ipv4()))
-            .or_default() += by;
-    }
-    for ((verdict, v4), by) in change {
-        let count = match (verdict, v4) {
-            (Verdict::Allow, true) => &mut counts.allow_v4,
-            (Verdict::Allow, false) => &mut counts.allow_v6,
-            (Verdict::Deny, true) => &mut counts.deny_v4,
-            (Verdict::Deny, false) => &mut counts.deny_v6,
-        };
-        let new = i64::from(*count) + by;
-        if new > i64::from(MAX_PREFIXES) {
-            return Err(Error::TooManyPrefixes {
-                family: if v4 { "IPv4" } else { "IPv6" },
-                verdict,
-                count: usize::try_from(new).unwrap_or(usize::MAX),
-            });
-        }
-        *count = u32::try_from(new).unwrap_or(0);
-    }
-    Ok(())
 }

@@ -33,7 +33,8 @@ impl Tries {
         }
     }
 
-    /// Everything in both tries, in no particular order.
+    /// Everything in both tries, in no particular order. Some of it appears twice if entries are
+    /// removed meanwhile: where the kernel does not find its place again, it starts anew.
     pub(super) fn entries(&self) -> Result<Vec<(Prefix, PrefixEntry)>> {
         let mut all = entries::<[u8; 4]>(&self.v4)?;
         all.append(&mut entries::<[u8; 16]>(&self.v6)?);
@@ -118,6 +119,8 @@ where
         .into_iter()
         .filter_map(|(key, entry): (Key<A>, PrefixEntry)| {
             let length = u8::try_from(key.prefix_len()).ok()?;
+            // The value of one that was removed meanwhile is that of its longest ancestor.
+            (entry.length == key.prefix_len()).then_some(())?;
             Some((Prefix::new(IpAddr::from(key.data()), length)?, entry))
         })
         .collect())

@@ -168,6 +168,12 @@ pub(crate) fn lookup_batch<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Op
             Ok(_) => false,
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
             Err(error) if first && lacks_batches(&error) => return Ok(None),
+            // Elements were deleted meanwhile, more than older kernels put up with.
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {
+                elements.clear();
+                first = true;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         // SAFETY: the kernel wrote `count` keys, which is at most the capacity.

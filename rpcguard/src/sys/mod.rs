@@ -3,3 +3,4 @@
 pub(crate) mod bpf;
 pub(crate) mod mapped;
 pub(crate) mod netlink;
+pub(crate) mod packets;
