@@ -69,17 +69,23 @@ pub fn decide<P: PacketReader, T: Tables>(
         Transport::Tcp if tables.guards_tcp() => {}
         Transport::Tcp => return None,
     }
+    // What the packet does not have, Linux cannot deliver it without; but the fragments that follow
+    // a first one may bring it.
+    let cut_off = flow
+        .first_fragment
+        .then_some(Outcome::because(Reason::Undecidable));
     // Both protocols have the destination port at the same place (RFC 768, RFC 9293).
-    let port = packet.read::<2>(flow.offset + 2)?;
+    let Some(port) = packet.read::<2>(flow.offset + 2) else {
+        return cut_off;
+    };
     if !tables.guards_port(u16::from_be_bytes(port)) {
         return None;
     }
     if flow.transport == Transport::Tcp {
-        if flow.flags_cut_off {
-            return Some(Outcome::because(Reason::Undecidable));
-        }
-        if !opens_connection(packet, &flow)? {
-            return None;
+        match opens_connection(packet, &flow) {
+            Some(true) => {}
+            Some(false) => return None,
+            None => return cut_off,
         }
     }
     let decision = tables.lookup(source(packet, flow.network)?);
@@ -94,9 +100,12 @@ pub fn decide<P: PacketReader, T: Tables>(
     })
 }
 
-/// Whether this TCP segment opens a connection: SYN without ACK.
+/// Whether this TCP segment opens a connection: SYN without ACK. `None` if it has no flags.
 #[inline(always)]
 fn opens_connection<P: PacketReader>(packet: &P, flow: &Flow) -> Option<bool> {
+    if flow.flags_cut_off {
+        return None;
+    }
     let [_, flags] = packet.read::<2>(flow.offset + TCP_FLAGS_OFFSET - 1)?;
     Some(flags & (TCP_SYN | TCP_ACK) == TCP_SYN)
 }
