@@ -40,8 +40,9 @@ const PACKAGES: [Package; 4] = [
 /// The real portmapper, and the client that asks it.
 const RPCBIND: [&str; 2] = ["rpcbind", "rpcinfo"];
 
-/// What rpcbind needs that a minimal Debian lacks. None of them brings a service.
-const RPCBIND_LIBRARIES: [&str; 2] = ["libtirpc3", "libwrap0"];
+/// What rpcbind needs that a minimal Debian lacks: two libraries, and the number of the port called
+/// sunrpc. None of them brings a service.
+const RPCBIND_NEEDS: [&str; 3] = ["libtirpc3", "libwrap0", "netbase"];
 
 const WHY_ROOT: &str = "to install Debian packages";
 
@@ -61,7 +62,7 @@ pub(super) fn ensure() -> Result<()> {
     }
     let mut packages: Vec<_> = missing.iter().map(|package| package.name).collect();
     if rpcbind {
-        packages.extend(RPCBIND_LIBRARIES);
+        packages.extend(RPCBIND_NEEDS);
     }
     step("updating the list of Debian packages", || {
         process::run(&mut apt_get(&["update"])?)
