@@ -1,13 +1,13 @@
 //! What is printed as JSON: its schemas, and the exact values of a known state.
 
 use expect_test::{ExpectFile, expect_file};
-use rpcguard_common::reason::Reason;
+use rpcguard_common::{abi::HIT_SLOTS, reason::Reason};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use crate::{
     documents::{self, ListDocument, StatusDocument, TestDocument},
-    machine::Machine,
+    machine::{Machine, addresses},
 };
 
 /// The schema of what is printed, as opposed to what can be read.
@@ -176,6 +176,37 @@ fn a_tested_address_has_its_prefix_and_its_fate() {
         let of_deny = json_of(&machine, &format!("deny test {address} --json"));
         assert_eq!(of_deny, document);
     }
+}
+
+#[test]
+fn hits_that_are_not_counted_are_null() {
+    let Some(machine) = Machine::or_skip("hits_that_are_not_counted_are_null") else {
+        return;
+    };
+    let file = machine.file("list", addresses(HIT_SLOTS + 1));
+    machine.does(&format!("attach eth0 --allow-file {}", file.display()));
+    let document = json_of(&machine, "allow list --json");
+    let list: ListDocument = documents::read(&document);
+    let counted = |listed: &&documents::ListedPrefix| listed.packets.is_some();
+    let prefixes = &list.interfaces[0].prefixes;
+    assert_eq!(prefixes.len(), HIT_SLOTS as usize + 1);
+    assert_eq!(prefixes.iter().filter(counted).count(), HIT_SLOTS as usize);
+}
+
+#[test]
+fn an_interface_that_is_gone_says_so() {
+    let Some(machine) = Machine::or_skip("an_interface_that_is_gone_says_so") else {
+        return;
+    };
+    machine.does("attach eth0 eth1");
+    machine.host().ip("link del eth1").unwrap();
+    let status = json_of(&machine, "status --json");
+    documents::read::<StatusDocument>(&status);
+    let gone = json!({ "name": "eth1", "state": "gone", "abi_version": null });
+    assert_eq!(status["interfaces"][1], gone);
+    let text = machine.does("status").stdout;
+    let line = "eth1: gone; `rpcguard detach eth1` removes what is left of its guard\n";
+    assert!(text.ends_with(line), "{text}");
 }
 
 #[test]
