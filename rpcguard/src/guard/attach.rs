@@ -69,6 +69,7 @@ pub struct Attached {
 /// [`Error::AlreadyAttached`], [`Error::ForeignProgram`], [`Error::Refused`], and everything that
 /// can be wrong with the interface, the prefixes and the machine. The interface is then as before.
 pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Result<Attached> {
+    registry.remove_orphans(lock)?;
     let interface = interface::by_name(name)?;
     match registry.find(name)? {
         Some(Entry::Guard(_)) => return Err(Error::AlreadyAttached(name.to_owned())),

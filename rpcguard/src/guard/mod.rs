@@ -11,6 +11,7 @@ mod interface;
 mod link;
 mod listing;
 mod lock;
+mod orphans;
 mod pins;
 mod preconditions;
 mod prefixes;

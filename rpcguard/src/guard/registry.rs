@@ -149,6 +149,14 @@ impl Registry {
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], failing system calls.
     pub fn entries(&self) -> Result<Vec<Entry>> {
         self.privileged("look at guards", preconditions::TO_CHANGE)?;
+        self.directories()?
+            .iter()
+            .filter_map(|path| self.settled_entry(path).transpose())
+            .collect()
+    }
+
+    /// The directories of pins, of all network namespaces, in the order of their names.
+    pub(super) fn directories(&self) -> Result<Vec<PathBuf>> {
         let directory = self.directory();
         let listing = match fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -160,10 +168,7 @@ impl Registry {
         };
         let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
         paths.sort();
-        paths
-            .iter()
-            .filter_map(|path| self.settled_entry(path).transpose())
-            .collect()
+        Ok(paths)
     }
 
     /// All guards that this rpcguard can work with.
@@ -314,12 +319,12 @@ fn attached_to(link: BorrowedFd<'_>) -> Result<Option<(Interface, XdpLink)>> {
 }
 
 /// The part of [`State`] that is the same in every ABI version.
-struct Header {
+pub(super) struct Header {
     abi_version: u32,
-    netns: u64,
+    pub(super) netns: u64,
 }
 
-fn read_header(pin: &Path) -> Result<Header> {
+pub(super) fn read_header(pin: &Path) -> Result<Header> {
     let failed = format!("read the pinned map {}", pin.display());
     let data = aya::maps::MapData::from_pin(pin).doing(&failed)?;
     // Two words, as BPF objects are little endian here.
@@ -331,7 +336,7 @@ fn read_header(pin: &Path) -> Result<Header> {
     })
 }
 
-fn netns_inode(path: &Path) -> Result<u64> {
+pub(super) fn netns_inode(path: &Path) -> Result<u64> {
     fs::metadata(path)
         .map(|metadata| metadata.ino())
         .map_err(|source| Error::File {
