@@ -15,7 +15,7 @@ use rpcguard_common::reason::Action;
 
 use crate::{
     lab::{Host, Lab, Listener, PacketSocket, connect},
-    packet::Frame,
+    packet::{Frame, peers::STRANGER_V4},
 };
 
 pub use leftovers::CleanLab;
@@ -118,6 +118,19 @@ impl Site {
     /// As [`Self::send`].
     pub fn send_datagram(&self, source: IpAddr, port: u16, payload: &[u8]) {
         self.send(&self.packet_from(source).udp(port).payload(payload).build());
+    }
+
+    /// Waits until the host has seen every frame that was sent so far.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn settle(&self) {
+        const UNGUARDED: u16 = 49_999;
+        const LAST: &[u8] = b"the last frame";
+        let listener = self.listen(UNGUARDED);
+        self.send_datagram(STRANGER_V4.into(), UNGUARDED, LAST);
+        listener.until(LAST, PATIENCE).expect("the last frame");
     }
 
     /// A socket of the host, for both families.

@@ -1,8 +1,16 @@
 //! Guards from attach to detach, and everything that can come in between: crashes, failing system
 //! calls, interfaces and namespaces that go, several commands at once, floods.
 
+mod concurrent;
 mod failing;
+mod flood;
+mod gone;
+mod hits;
 mod interrupted;
+mod killed;
+mod library;
+mod lists;
 mod model;
+mod names;
 mod snapshot;
 mod traced;

@@ -214,7 +214,7 @@ fn any_sequence_of_changes_comes_to_what_a_naive_model_says() {
         let attached = attach(registry, &lock, "eth0", &Attach::default()).unwrap();
         let guard = std::cell::RefCell::new(attached.guard);
         let config = ProptestConfig {
-            cases: 100,
+            cases: 48,
             failure_persistence: None,
             ..ProptestConfig::default()
         };
