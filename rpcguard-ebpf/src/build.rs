@@ -6,6 +6,7 @@ use std::{
     env, fmt, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
 };
 
 /// What the object is for.
@@ -51,8 +52,14 @@ impl std::error::Error for Error {}
 /// The root of this workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    // What cargo says now comes first: cargo does not compile anything again for a checkout that
+    // was moved together with its target directory.
+    static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
+        env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    // Every package that uses this is in a directory of the root.
+    PACKAGE.parent().unwrap_or(&PACKAGE)
 }
 
 /// Where `cargo xtask setup` puts the linker, in a workspace.
