@@ -60,8 +60,13 @@ pub(super) fn prefixes(
     }
     for path in files {
         let list = list_file::read(path)?;
+        let name = if path.as_os_str() == list_file::STANDARD_INPUT {
+            "standard input".into()
+        } else {
+            path.to_string_lossy()
+        };
         for text in &list.notes {
-            note(&format!("{}: {text}", path.display()));
+            note(&format!("{name}: {text}"));
         }
         prefixes.extend(list.entries.iter().map(|entry| entry.prefix));
     }

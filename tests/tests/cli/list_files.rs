@@ -132,7 +132,7 @@ fn standard_input_is_a_list_too() {
     let Some(machine) = guarded("standard_input_is_a_list_too") else {
         return;
     };
-    let good = machine.file("good", "10.0.0.0/8\n");
+    let good = machine.file("good", "10.0.0.1/8\n");
     let bad = machine.file("bad", "10.0.0.0/8\nmistake\n");
     let fed = |arguments: &str, from: &Path| {
         let mut command = machine.command(arguments);
@@ -143,7 +143,9 @@ fn standard_input_is_a_list_too() {
         .refuses_command(&mut fed("allow replace -", &bad))
         .exited_with(1)
         .saying("standard input:2:1: `mistake`");
-    let _ = Finished::wait_for(&mut fed("allow replace -", &good)).succeeded();
+    let replaced = Finished::wait_for(&mut fed("allow replace -", &good)).succeeded();
+    let noted = "note: standard input: line 1: `10.0.0.1/8` has host bits set";
+    assert!(replaced.stderr.starts_with(noted), "{replaced}");
     assert_eq!(listed_prefixes(&machine), ["10.0.0.0/8"]);
     let _ = Finished::wait_for(&mut fed("attach eth1 --allow-file /dev/stdin", &good)).succeeded();
     let list = machine.does("allow list -i eth1");
