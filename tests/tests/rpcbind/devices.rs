@@ -1,0 +1,167 @@
+//! Devices other than Ethernet of the usual size.
+#![expect(unsafe_code, reason = "a tun device is made by ioctl(2)")]
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    net::{IpAddr, UdpSocket},
+    os::fd::AsRawFd as _,
+};
+
+use aya::programs::loaded_programs;
+use rpcguard_common::abi::program;
+use rpcguard_tests::{
+    lab::{Host, Lab, Listener, skip},
+    packet::{
+        Frame,
+        peers::{HOST_V4, HOST_V6, STRANGER_V4, STRANGER_V6},
+        rpc,
+    },
+    site::{CleanLab, PATIENCE, Site},
+};
+use serde_json::Value;
+
+use crate::in_both_modes;
+
+#[test]
+fn jumbo_frames_are_filtered_and_counted_whole() {
+    let test = "jumbo_frames_are_filtered_and_counted_whole";
+    in_both_modes(test, |mode| {
+        let Some(site) = Site::or_skip(test) else {
+            return;
+        };
+        for host in [&site.host, &site.neighbour] {
+            host.ip("link set eth0 mtu 9000").unwrap();
+        }
+        let listener = site.listen(111);
+        site.rpcguard(&format!(
+            "attach eth0 --mode {mode} --allow 192.0.2.0/24 --allow 2001:db8:a::/48"
+        ));
+        let id = site.guard(|guard| guard.program_id());
+        let program = loaded_programs()
+            .flatten()
+            .find(|program| program.id() == id);
+        let name = program.unwrap().name_as_str().unwrap().to_owned();
+        assert_eq!(name == program::FRAGS, mode == "native", "{name}");
+
+        let mut payload = rpc::DUMP.to_vec();
+        payload.resize(8_900, 0x5a);
+        for (stranger, friend) in [
+            ("198.51.100.7", "192.0.2.7"),
+            ("2001:db8:b::7", "2001:db8:a::7"),
+        ] {
+            let [stranger, friend] = [stranger, friend].map(|a| a.parse::<IpAddr>().unwrap());
+            for _ in 0..3 {
+                site.send_datagram(stranger, 111, &payload);
+            }
+            site.send_datagram(friend, 111, &payload);
+            let datagram = listener.next(PATIENCE).unwrap().expect("a datagram");
+            assert_eq!(datagram.source.ip(), friend);
+            assert!(datagram.payload == payload);
+        }
+        let headers = [14 + 20 + 8, 14 + 40 + 8];
+        let bytes: usize = headers.iter().map(|headers| headers + payload.len()).sum();
+        let status: Value = serde_json::from_str(&site.rpcguard("status --json")).unwrap();
+        let counters = &status["interfaces"][0]["counters"];
+        assert_eq!(counters["unlisted"]["packets"], 6);
+        assert_eq!(counters["unlisted"]["bytes"], 3 * bytes);
+        assert_eq!(counters["allowed"]["bytes"], bytes);
+        site.rpcguard("detach eth0");
+    });
+}
+
+#[test]
+fn loopback_is_filtered_in_generic_mode() {
+    let Some(lab) = Lab::or_skip("loopback_is_filtered_in_generic_mode") else {
+        return;
+    };
+    let lab = CleanLab::new(lab);
+    let host = lab.host();
+    let listener = Listener::bind(&host, "127.0.0.1:111").unwrap();
+    let run = |arguments: &str| host.rpcguard(arguments.split(' ')).succeeded();
+    let attached = run("attach lo --allow 127.0.0.2");
+    assert!(attached.stderr.contains("generic"), "{attached}");
+    let send = |source: &str, payload: &[u8]| {
+        let socket = host.enter(|| UdpSocket::bind((source, 0))).unwrap();
+        socket.send_to(payload, "127.0.0.1:111").unwrap();
+    };
+    let strangers_delivered = || {
+        send("127.0.0.1", &rpc::DUMP);
+        send("127.0.0.2", b"last");
+        listener.until(b"last", PATIENCE).unwrap().len()
+    };
+    assert_eq!(strangers_delivered(), 0);
+    run("detach lo");
+    assert_eq!(strangers_delivered(), 1);
+}
+
+/// Makes a tun device, which is the sending end of its only wire; `None` if there are none here.
+fn tun(host: &Host, name: &str) -> Option<File> {
+    const IFF_TUN: libc::c_short = 0x0001;
+    const IFF_NO_PI: libc::c_short = 0x1000;
+    const TUNSETIFF: libc::Ioctl = 0x4004_54ca;
+    let made = host.enter(|| {
+        let device = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")?;
+        // SAFETY: all fields are integers, of which zero is a value.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = IFF_TUN | IFF_NO_PI;
+        // SAFETY: the request is the ifreq that this ioctl reads.
+        let result = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, &raw const request) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(device)
+    });
+    made.ok()
+}
+
+#[test]
+fn a_device_without_ethernet_headers_is_filtered() {
+    let test = "a_device_without_ethernet_headers_is_filtered";
+    let Some(lab) = Lab::or_skip(test) else {
+        return;
+    };
+    let lab = CleanLab::new(lab);
+    let host = lab.host();
+    let Some(mut device) = tun(&host, "tun0") else {
+        return skip(test, "tun devices cannot be made here (/dev/net/tun)");
+    };
+    host.ip("link set tun0 up").unwrap();
+    host.add_address("tun0", &format!("{HOST_V4}/24")).unwrap();
+    host.add_address("tun0", &format!("{HOST_V6}/64")).unwrap();
+    host.ip("-4 route add default dev tun0").unwrap();
+    host.ip("-6 route add default dev tun0").unwrap();
+    let listener = Listener::bind(&host, "[::]:111").unwrap();
+    let mut strangers_delivered = || {
+        for frame in [
+            Frame::layer3().ipv4(STRANGER_V4).dump(),
+            Frame::layer3().ipv6(STRANGER_V6).dump(),
+            Frame::layer3()
+                .ipv4([192, 0, 2, 1].into())
+                .udp(111)
+                .payload(b"last"),
+        ] {
+            device.write_all(&frame.build()).unwrap();
+        }
+        listener.until(b"last", PATIENCE).unwrap().len()
+    };
+    let run = |arguments: &str| host.rpcguard(arguments.split(' ')).succeeded();
+    assert_eq!(strangers_delivered(), 2);
+    for mode in ["auto", "generic"] {
+        run(&format!("attach tun0 --mode {mode} --allow 192.0.2.1"));
+        assert_eq!(strangers_delivered(), 0, "in {mode} mode");
+        let status = run("status --json").json();
+        let counters = &status["interfaces"][0]["counters"];
+        assert_eq!(counters["unlisted"]["packets"], 2);
+        assert_eq!(counters["unlisted"]["bytes"], 20 + 40 + 2 * (8 + 40));
+        assert_eq!(counters["allowed"]["bytes"], 20 + 8 + 4);
+        run("detach tun0");
+        assert_eq!(strangers_delivered(), 2);
+    }
+}
