@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     Exit,
-    input::{self, PrefixArg},
+    input::{self, PrefixArg, note},
 };
 use crate::{
     guard::{self, Change, Committed, Guard, Registry, Verdict},
@@ -100,7 +100,14 @@ pub(super) fn run(command: Command, verdict: Verdict) -> anyhow::Result<Exit> {
         }
         Command::Replace { file, interfaces } => {
             let mut change = Change::default();
-            change.replace(verdict, input::prefixes(verdict, &[], &[file])?);
+            let prefixes = input::prefixes(verdict, &[], std::slice::from_ref(&file))?;
+            if prefixes.is_empty() {
+                note(&format!(
+                    "{} holds no prefix: the {verdict} list becomes empty",
+                    file.display()
+                ));
+            }
+            change.replace(verdict, prefixes);
             commit(&change, &interfaces, verdict)
         }
         Command::List { interfaces, json } => {

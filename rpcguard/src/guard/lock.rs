@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 /// How long to wait for another rpcguard. Its longest change, two million prefixes, takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// After what time to say what is waited for.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// How often to look again.
 const INTERVAL: Duration = Duration::from_millis(10);
 
@@ -52,7 +55,7 @@ impl Lock {
             path: directory.to_owned(),
             source,
         };
-        let deadline = Instant::now() + patience;
+        let started = Instant::now();
         let mut told = false;
         loop {
             provide()?;
@@ -72,7 +75,7 @@ impl Lock {
                 // Locked the directory that another rpcguard removed meanwhile.
                 Ok(()) => continue,
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
                     return Err(Error::Locked {
                         holder: holder(&file),
                         waited: patience,
@@ -80,8 +83,8 @@ impl Lock {
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
-            if !told {
-                log::info!("waiting for another rpcguard: {}", holder(&file));
+            if !told && started.elapsed() >= SILENCE {
+                log::warn!("waiting for another rpcguard: {}", holder(&file));
                 told = true;
             }
             thread::sleep(INTERVAL);
