@@ -4,6 +4,10 @@
 
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the entry points that the macro makes hand the context over"
+)]
 
 mod ctx;
 mod filter;
@@ -16,13 +20,13 @@ use ctx::{FragsPacket, LinearPacket};
 
 /// For frames in one buffer.
 #[xdp]
-pub fn rpcguard(ctx: XdpContext) -> u32 {
+fn rpcguard(ctx: XdpContext) -> u32 {
     filter::run(&ctx, &LinearPacket::new(&ctx))
 }
 
 /// For frames in several buffers.
 #[xdp(frags)]
-pub fn rpcguard_frags(ctx: XdpContext) -> u32 {
+fn rpcguard_frags(ctx: XdpContext) -> u32 {
     match FragsPacket::new(&ctx) {
         Ok(packet) => filter::run(&ctx, &packet),
         Err(packet) => filter::run(&ctx, &packet),

@@ -25,9 +25,11 @@ impl KernelTables {
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
         let state: *const State = STATE.get_ptr(0)?;
-        // SAFETY: `state` points to a live map value; userspace stores the epoch as one aligned
-        // word, hence the volatile read.
-        let epoch = unsafe { addr_of!((*state).epoch).read_volatile() };
+        // SAFETY: `state` points to a live map value.
+        let epoch = unsafe { addr_of!((*state).epoch) };
+        // SAFETY: as above; userspace stores the epoch as one aligned word, hence the volatile
+        // read.
+        let epoch = unsafe { epoch.read_volatile() };
         // SAFETY: `side` is 0 or 1.
         let settings = unsafe { addr_of!((*state).settings[State::side(epoch)]) };
         Some(Self { settings, epoch })
@@ -41,17 +43,21 @@ impl KernelTables {
 
     #[inline(always)]
     fn flags(&self) -> u32 {
-        // SAFETY: settings points into the live state value; volatile for the same reason.
-        unsafe { addr_of!((*self.settings).flags).read_volatile() }
+        // SAFETY: settings points into the live state value.
+        let flags = unsafe { addr_of!((*self.settings).flags) };
+        // SAFETY: as above; volatile for the same reason as the epoch.
+        unsafe { flags.read_volatile() }
     }
 }
 
 impl Tables for KernelTables {
     #[inline(always)]
     fn guards_port(&self, port: u16) -> bool {
-        // SAFETY: settings points into the live state value; the reference to a port set that
-        // only changes under another epoch does not outlive this call.
-        let ports: &PortSet = unsafe { &*addr_of!((*self.settings).ports) };
+        // SAFETY: settings points into the live state value.
+        let ports: *const PortSet = unsafe { addr_of!((*self.settings).ports) };
+        // SAFETY: as above; the reference to a port set that only changes under another epoch does
+        // not outlive this call.
+        let ports = unsafe { &*ports };
         ports.contains(port)
     }
 

@@ -70,10 +70,7 @@ fn clippy_bpf() -> Result<Outcome> {
 }
 
 fn rustdoc() -> Result<Outcome> {
-    process::run(
-        process::cargo(&["doc", "--no-deps", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "-Dwarnings"),
-    )?;
+    process::run(process::cargo(&["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))?;
     Ok(Outcome::Passed)
 }
 

@@ -17,11 +17,7 @@ pub(crate) fn read<const N: usize>(ctx: &XdpContext, offset: usize) -> Option<[u
 
 /// Writes as [`read`] reads.
 #[inline(always)]
-pub(crate) fn write<const N: usize>(
-    ctx: &XdpContext,
-    offset: usize,
-    bytes: [u8; N],
-) -> Option<()> {
+pub(crate) fn write<const N: usize>(ctx: &XdpContext, offset: usize, bytes: [u8; N]) -> Option<()> {
     let at = within::<N>(ctx, offset)?;
     // SAFETY: as in `read`; nothing else refers to the frame.
     unsafe { at.write(bytes) };

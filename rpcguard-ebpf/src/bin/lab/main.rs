@@ -3,6 +3,10 @@
 
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the entry points that the macro makes hand the context over"
+)]
 
 mod bytes;
 mod flood;
@@ -12,19 +16,19 @@ use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
 /// Passes everything.
 #[xdp]
-pub fn pass(_: XdpContext) -> u32 {
+fn pass(_: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
 /// Drops everything.
 #[xdp]
-pub fn drop(_: XdpContext) -> u32 {
+fn drop(_: XdpContext) -> u32 {
     xdp_action::XDP_DROP
 }
 
 /// Sends a frame back out of the interface that it came in by, with another source address.
 #[xdp]
-pub fn flood(ctx: XdpContext) -> u32 {
+fn flood(ctx: XdpContext) -> u32 {
     match flood::change_source(&ctx) {
         Some(()) => xdp_action::XDP_TX,
         None => xdp_action::XDP_ABORTED,
@@ -33,7 +37,7 @@ pub fn flood(ctx: XdpContext) -> u32 {
 
 /// Counts and drops UDP datagrams from the portmapper's port; passes everything else.
 #[xdp]
-pub fn count_reflections(ctx: XdpContext) -> u32 {
+fn count_reflections(ctx: XdpContext) -> u32 {
     match reflections::count(&ctx) {
         Some(()) => xdp_action::XDP_DROP,
         None => xdp_action::XDP_PASS,
