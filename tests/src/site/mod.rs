@@ -144,6 +144,10 @@ impl Site {
     }
 
     /// Calls `body` in the host with its registry of guards.
+    ///
+    /// # Panics
+    ///
+    /// If /proc is not there.
     pub fn registry<T: Send>(&self, body: impl FnOnce(&Registry) -> T + Send) -> T {
         self.host
             .enter(|| body(&Registry::new().expect("a registry")))

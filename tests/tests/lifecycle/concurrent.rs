@@ -39,7 +39,9 @@ fn a_reader_sees_the_whole_of_one_list_or_of_the_other() {
     let Some(site) = Site::or_skip("a_reader_sees_the_whole_of_one_list_or_of_the_other") else {
         return;
     };
-    let lists = [hosts(0..2_000), hosts(1_000..3_000)];
+    // An entry that is removed while it is read has the value of its parent.
+    let parent = "10.0.0.0/8".parse().unwrap();
+    let lists = [hosts(0..2_000), hosts(1_000..3_000)].map(|hosts| [vec![parent], hosts].concat());
     let files = lists.clone().map(|list| file(&list));
     let path = |list: usize| files[list].path().display();
     site.rpcguard(&format!("attach eth0 --allow-file {}", path(0)));

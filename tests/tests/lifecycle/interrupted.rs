@@ -84,7 +84,7 @@ impl Scene<'_> {
                 self.command
             );
             done += usize::from(found == new);
-            self.run_again(&site, call, &found, &new);
+            self.go_on(&site, call, &found, &new);
         }
         run_all(&["detach --all"][..usize::from(new.is_some())]);
         eprintln!(
@@ -95,31 +95,25 @@ impl Scene<'_> {
         assert!(old.is_some() || old_pins.is_empty());
     }
 
-    /// The next command finds nothing wrong, and leaves nothing behind.
-    fn run_again(
-        &self,
-        site: &Site,
-        call: usize,
-        found: &Option<Snapshot>,
-        new: &Option<Snapshot>,
-    ) {
-        let again = site.host.rpcguard(self.command.split_whitespace());
-        assert!(
-            again.is_success() || found == new,
-            "after being killed before call {call}: {again}"
-        );
-        let settled = Snapshot::of(site, &samples());
-        assert_eq!(&settled, new, "after being killed before call {call}");
-        match settled {
-            None => assert_eq!(site.lab.pins(), [""; 0]),
-            Some(settled) => {
-                // An `add` of what is there already changes nothing; this does, and so tidies up.
-                site.rpcguard("allow add 203.0.113.99");
-                site.rpcguard("allow remove 203.0.113.99");
-                assert_eq!(entries(site), settled.prefixes.len());
-                assert_eq!(site.lab.pins().len(), PINS);
-            }
+    /// The next commands find nothing wrong, and leave nothing behind: first one about something
+    /// else, then the same again.
+    fn go_on(&self, site: &Site, call: usize, found: &Option<Snapshot>, new: &Option<Snapshot>) {
+        let about = format!("`{}`, killed before call {call}", self.command);
+        if let Some(found) = found {
+            site.rpcguard("allow add 203.0.113.99");
+            site.rpcguard("allow remove 203.0.113.99");
+            assert_eq!(entries(site), found.prefixes.len(), "{about}");
+            assert_eq!(
+                Snapshot::of(site, &samples()).as_ref(),
+                Some(found),
+                "{about}"
+            );
         }
+        let again = site.host.rpcguard(self.command.split_whitespace());
+        assert!(again.is_success() || found == new, "{about}: {again}");
+        assert_eq!(&Snapshot::of(site, &samples()), new, "{about}");
+        let pins = if new.is_some() { PINS } else { 0 };
+        assert_eq!(site.lab.pins().len(), pins, "{about}");
     }
 }
 

@@ -73,6 +73,7 @@ const OLD_CALLS: [i64; 0] = [];
 
 /// Runs a command to its end, and interferes with the call of this number, from zero, if it comes
 /// to that.
+#[expect(clippy::zombie_processes, reason = "waitpid sees its end")]
 pub(crate) fn run(command: &mut Command, at: Option<(usize, Interference)>) -> Traced {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: ptrace(2) is one system call.
