@@ -14,7 +14,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 6] = [
     Package {
         name: "iproute2",
         command: "ip",
@@ -34,6 +34,16 @@ const PACKAGES: [Package; 4] = [
         name: "xdp-tools",
         command: "xdp-loader",
         why: "loads the BPF object, and stands for somebody else's XDP program",
+    },
+    Package {
+        name: "ipset",
+        command: "ipset",
+        why: "writes lists that rpcguard has to read",
+    },
+    Package {
+        name: "nftables",
+        command: "nft",
+        why: "writes lists that rpcguard has to read",
     },
 ];
 
