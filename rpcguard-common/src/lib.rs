@@ -6,11 +6,13 @@
 //! and fuzzers run. Nothing here allocates, panics, or knows about maps and system calls.
 //!
 //! The way of one packet: [`parse::parse`] finds the transport header, [`policy::decide`] asks the
-//! tables and returns an [`policy::Outcome`], whose [`reason::Reason`] says pass or drop.
+//! tables and returns an [`policy::Outcome`], whose [`reason::Reason`] says pass or drop. Most
+//! packets do not go that far: [`glance::glance`] tells sooner.
 
 #![no_std]
 
 pub mod abi;
+pub mod glance;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]

@@ -18,8 +18,8 @@ pub const MAX_VLAN_TAGS: usize = 4;
 /// How many IPv6 extension headers are followed.
 pub const MAX_EXTENSION_HEADERS: usize = 8;
 
-const ETHERTYPE_OFFSET: usize = 12;
-const ETHERNET_HEADER_LEN: usize = 14;
+pub(crate) const ETHERTYPE_OFFSET: usize = 12;
+pub(crate) const ETHERNET_HEADER_LEN: usize = 14;
 const VLAN_TAG_LEN: usize = 4;
 const MAX_ETHERNET_HEADER_LEN: usize = ETHERNET_HEADER_LEN + MAX_VLAN_TAGS * VLAN_TAG_LEN;
 
@@ -39,8 +39,8 @@ const MOBILITY: u8 = IpProto::MobilityHeader as u8;
 const HIP: u8 = IpProto::Hip as u8;
 const SHIM6: u8 = IpProto::Shim6 as u8;
 
-const TCP: u8 = IpProto::Tcp as u8;
-const UDP: u8 = IpProto::Udp as u8;
+pub(crate) const TCP: u8 = IpProto::Tcp as u8;
+pub(crate) const UDP: u8 = IpProto::Udp as u8;
 
 /// Offset of the flag byte in a TCP header (RFC 9293 section 3.1).
 pub(crate) const TCP_FLAGS_OFFSET: usize = 13;

@@ -88,7 +88,17 @@ pub fn decide<P: PacketReader, T: Tables>(
             None => return cut_off,
         }
     }
-    let decision = tables.lookup(source(packet, flow.network)?);
+    judge(packet, flow.network, tables)
+}
+
+/// Decides about a packet to a guarded port, by its source alone.
+#[inline(always)]
+pub fn judge<P: PacketReader, T: Tables>(
+    packet: &P,
+    network: Network,
+    tables: &T,
+) -> Option<Outcome> {
+    let decision = tables.lookup(source(packet, network)?);
     let reason = match decision.verdict() {
         Verdict::Allow => Reason::Allowed,
         Verdict::Deny => Reason::Denied,
@@ -106,8 +116,15 @@ fn opens_connection<P: PacketReader>(packet: &P, flow: &Flow) -> Option<bool> {
     if flow.flags_cut_off {
         return None;
     }
-    let [_, flags] = packet.read::<2>(flow.offset + TCP_FLAGS_OFFSET - 1)?;
-    Some(flags & (TCP_SYN | TCP_ACK) == TCP_SYN)
+    packet
+        .read::<2>(flow.offset + TCP_FLAGS_OFFSET - 1)
+        .map(is_opening)
+}
+
+/// Whether the byte before the flags of a TCP segment and its flags have SYN set and ACK clear.
+#[inline(always)]
+pub(crate) const fn is_opening([_, flags]: [u8; 2]) -> bool {
+    flags & (TCP_SYN | TCP_ACK) == TCP_SYN
 }
 
 /// The source address; `None` only if the packet shrank since it was parsed.
@@ -115,6 +132,13 @@ fn opens_connection<P: PacketReader>(packet: &P, flow: &Flow) -> Option<bool> {
 fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Source> {
     Some(match network {
         Network::V4(start) => Source::V4(packet.read(start + 12)?),
-        Network::V6(start) => Source::V6(packet.read(start + 8)?),
+        Network::V6(start) => {
+            // In halves, which are copied as words.
+            let [high, low] = [packet.read::<8>(start + 8)?, packet.read::<8>(start + 16)?];
+            let mut address = [0; 16];
+            address[..8].copy_from_slice(&high);
+            address[8..].copy_from_slice(&low);
+            Source::V6(address)
+        }
     })
 }

@@ -4,8 +4,6 @@
     reason = "packet bytes are only to be had through pointers"
 )]
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
@@ -15,10 +13,11 @@ use rpcguard_common::packet::{MAX_READ_OFFSET, PacketReader};
 
 use crate::maps::{SCRATCH, Scratch};
 
-/// A packet whose length on the wire is known.
-pub(crate) trait WirePacket: PacketReader {
-    /// Bytes on the wire, all buffers together.
-    fn wire_len(&self) -> u64;
+/// Bytes on the wire, all buffers together.
+#[inline(always)]
+pub(crate) fn wire_len(ctx: &XdpContext) -> u64 {
+    // SAFETY: the context is the one that the program was called with.
+    unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) }
 }
 
 /// A frame that is in one buffer.
@@ -34,6 +33,12 @@ impl LinearPacket {
             data: ctx.data(),
             data_end: ctx.data_end(),
         }
+    }
+
+    /// Bytes in this buffer.
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> u64 {
+        (self.data_end - self.data) as u64
     }
 }
 
@@ -58,13 +63,6 @@ impl PacketReader for LinearPacket {
     }
 }
 
-impl WirePacket for LinearPacket {
-    #[inline(always)]
-    fn wire_len(&self) -> u64 {
-        (self.data_end - self.data) as u64
-    }
-}
-
 /// A frame in several buffers, of which only the first could be read directly: its beginning is
 /// copied to scratch memory.
 ///
@@ -73,7 +71,6 @@ impl WirePacket for LinearPacket {
 pub(crate) struct FragsPacket {
     scratch: *const Scratch,
     len: usize,
-    wire_len: u64,
 }
 
 impl FragsPacket {
@@ -81,9 +78,8 @@ impl FragsPacket {
     #[inline(always)]
     pub(crate) fn new(ctx: &XdpContext) -> Result<Self, LinearPacket> {
         let linear = LinearPacket::new(ctx);
-        // SAFETY: the context is the one that the program was called with.
-        let wire_len = unsafe { bpf_xdp_get_buff_len(ctx.as_ptr().cast()) };
-        if wire_len == linear.wire_len() {
+        let wire_len = wire_len(ctx);
+        if wire_len == linear.len() {
             return Err(linear);
         }
         // Neither of the two happens; the packet would then be read as far as its first buffer goes.
@@ -99,11 +95,7 @@ impl FragsPacket {
         if result != 0 {
             return Err(linear);
         }
-        Ok(Self {
-            scratch,
-            len,
-            wire_len,
-        })
+        Ok(Self { scratch, len })
     }
 }
 
@@ -126,30 +118,19 @@ impl PacketReader for FragsPacket {
     }
 }
 
-impl WirePacket for FragsPacket {
-    #[inline(always)]
-    fn wire_len(&self) -> u64 {
-        self.wire_len
-    }
-}
-
 /// See [`PacketReader::widen`].
+///
+/// The verifier remembers what was stored to a stack slot for loads of the whole slot and of its
+/// lower half. Of the upper half it only knows that it was written.
 #[inline(always)]
 fn widen(offset: usize) -> usize {
-    /// The verifier tracks what is spilled to a whole, aligned stack slot, and of half a slot only
-    /// that it was written.
-    #[repr(C, align(8))]
-    struct Slot {
-        _first_half: MaybeUninit<u32>,
-        second_half: u32,
-    }
-    let mut slot = Slot {
-        _first_half: MaybeUninit::uninit(),
-        second_half: 0,
-    };
-    let second_half = &raw mut slot.second_half;
+    const UPPER_HALF: usize = 1;
+    let mut slot = 0_u64;
+    let slot = &raw mut slot;
     // SAFETY: the pointer is to a live local.
-    unsafe { second_half.write_volatile(offset as u32) };
+    unsafe { slot.write_volatile((offset as u64) << 32) };
+    // SAFETY: it lies in the slot. The target is little endian.
+    let upper_half = unsafe { slot.cast::<u32>().add(UPPER_HALF) };
     // SAFETY: as above.
-    unsafe { second_half.read_volatile() as usize }
+    unsafe { upper_half.read_volatile() as usize }
 }

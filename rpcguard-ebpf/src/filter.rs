@@ -3,36 +3,80 @@
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
 use rpcguard_common::{
     abi::Counter,
+    glance::{Glance, glance},
     parse::LinkLayer,
-    policy::{Outcome, decide},
+    policy::{Outcome, Tables as _, decide, judge},
     reason::Action,
 };
 
 use crate::{
-    ctx::WirePacket,
+    ctx::{FragsPacket, LinearPacket, wire_len},
     maps::{COUNTERS, ETHERNET, HITS},
     tables::KernelTables,
 };
 
-/// The whole of the filter, for either kind of packet.
+/// The whole of the filter, for frames in one buffer.
 #[inline(always)]
-pub(crate) fn run<P: WirePacket>(ctx: &XdpContext, packet: &P) -> u32 {
+pub(crate) fn linear(ctx: &XdpContext) -> u32 {
+    run(
+        ctx,
+        |tables| decide(&LinearPacket::new(ctx), link(), tables),
+        || LinearPacket::new(ctx).len(),
+    )
+}
+
+/// The whole of the filter, for frames in several buffers.
+#[inline(always)]
+pub(crate) fn frags(ctx: &XdpContext) -> u32 {
+    run(
+        ctx,
+        |tables| match FragsPacket::new(ctx) {
+            Ok(packet) => decide(&packet, link(), tables),
+            Err(packet) => decide(&packet, link(), tables),
+        },
+        || wire_len(ctx),
+    )
+}
+
+/// Looks at the first buffer at a glance, and asks `decide` if that does not tell.
+///
+/// The packet's bounds are read from the context where they are needed: that spares every packet
+/// from keeping them for the few that go all the way.
+#[inline(always)]
+fn run(
+    ctx: &XdpContext,
+    decide: impl FnOnce(&KernelTables) -> Option<Outcome>,
+    wire_len: impl FnOnce() -> u64,
+) -> u32 {
+    let glance = glance(&LinearPacket::new(ctx), link());
+    if glance == Glance::Other {
+        return xdp_action::XDP_PASS;
+    }
     let Some(tables) = KernelTables::current() else {
         return xdp_action::XDP_PASS;
     };
-    let link = if ETHERNET.load() == 1 {
-        LinkLayer::Ethernet
-    } else {
-        LinkLayer::None
+    let outcome = match glance {
+        Glance::Udp { port, .. } if !tables.guards_port(port) => None,
+        Glance::Udp { network, .. } => judge(&LinearPacket::new(ctx), network, &tables),
+        Glance::Unclear | Glance::Other => decide(&tables),
     };
-    let Some(outcome) = decide(packet, link, &tables) else {
+    let Some(outcome) = outcome else {
         return xdp_action::XDP_PASS;
     };
-    count(outcome, packet.wire_len());
+    count(outcome, wire_len());
     log(ctx, outcome);
     match outcome.reason.action() {
         Action::Drop if !tables.observes() => xdp_action::XDP_DROP,
         _ => xdp_action::XDP_PASS,
+    }
+}
+
+#[inline(always)]
+fn link() -> LinkLayer {
+    if ETHERNET.load() == 1 {
+        LinkLayer::Ethernet
+    } else {
+        LinkLayer::None
     }
 }
 

@@ -16,21 +16,16 @@ mod tables;
 
 use aya_ebpf::{macros::xdp, programs::XdpContext};
 
-use ctx::{FragsPacket, LinearPacket};
-
 /// For frames in one buffer.
 #[xdp]
 fn rpcguard(ctx: XdpContext) -> u32 {
-    filter::run(&ctx, &LinearPacket::new(&ctx))
+    filter::linear(&ctx)
 }
 
 /// For frames in several buffers.
 #[xdp(frags)]
 fn rpcguard_frags(ctx: XdpContext) -> u32 {
-    match FragsPacket::new(&ctx) {
-        Ok(packet) => filter::run(&ctx, &packet),
-        Err(packet) => filter::run(&ctx, &packet),
-    }
+    filter::frags(&ctx)
 }
 
 #[expect(unsafe_code, reason = "link_section is unsafe to use")]

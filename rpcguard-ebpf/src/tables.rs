@@ -4,7 +4,7 @@
     reason = "map values are shared with userspace and read through pointers"
 )]
 
-use core::ptr::addr_of;
+use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
@@ -69,9 +69,26 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn lookup(&self, source: Source) -> Decision {
         let entry = match source {
-            Source::V4(address) => PREFIXES_V4.get(&Key::new(32, address)),
-            Source::V6(address) => PREFIXES_V6.get(&Key::new(128, address)),
+            Source::V4(address) => PREFIXES_V4.get(&AlignedKey::new(32, address).key),
+            Source::V6(address) => PREFIXES_V6.get(&AlignedKey::new(128, address).key),
         };
         entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
+    }
+}
+
+/// A key whose address can be stored and compared in whole words.
+#[repr(C, align(8))]
+struct AlignedKey<K> {
+    _padding: MaybeUninit<u32>,
+    key: Key<K>,
+}
+
+impl<K> AlignedKey<K> {
+    #[inline(always)]
+    const fn new(length: u32, address: K) -> Self {
+        Self {
+            _padding: MaybeUninit::uninit(),
+            key: Key::new(length, address),
+        }
     }
 }
