@@ -26,6 +26,7 @@ const UNSAFE: &[&str] = &[
     "tests/src/lab/host.rs",
     "tests/src/lab/namespace.rs",
     "tests/src/lab/packet_socket.rs",
+    "tests/tests/lifecycle/traced.rs",
     "tests/tests/cli/tun.rs",
     "tests/tests/lifecycle/traced.rs",
     "tests/tests/rpcbind/devices.rs",

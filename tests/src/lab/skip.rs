@@ -1,6 +1,11 @@
 //! Tests that cannot run on this machine say so.
 
-use std::{env, fs::OpenOptions, io::Write as _, path::PathBuf};
+use std::{
+    env,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::Path,
+};
 
 /// Says on standard error that `test` is skipped and why, and appends the same line to the file
 /// that `RPCGUARD_SKIPPED` names, which `cargo xtask test` counts.
@@ -9,17 +14,24 @@ use std::{env, fs::OpenOptions, io::Write as _, path::PathBuf};
 ///
 /// If that file cannot be written: a skipped test must not go uncounted.
 pub fn skip(test: &str, reason: &str) {
-    let line = format!("SKIPPED {test}: {reason}\n");
+    let line = line(test, reason);
     // Not eprintln!, which the test harness captures.
     let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(path) = env::var_os("RPCGUARD_SKIPPED") {
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(line.as_bytes()))
-            .unwrap_or_else(|error| {
-                panic!("cannot write {}: {error}", PathBuf::from(path).display())
-            });
+    if let Some(file) = env::var_os("RPCGUARD_SKIPPED") {
+        append(Path::new(&file), &line)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));
     }
+}
+
+pub(super) fn line(test: &str, reason: &str) -> String {
+    format!("SKIPPED {test}: {reason}\n")
+}
+
+/// In one write, so that lines of several tests do not mix.
+pub(super) fn append(file: &Path, line: &str) -> io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)?
+        .write_all(line.as_bytes())
 }
