@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Packets in one measurement.
-const PACKETS: u32 = 2_000_000;
+const PACKETS: u32 = 1_000_000;
 
 /// Each round measures the bare program, then the filter.
 pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
@@ -47,8 +47,8 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         let sources = Sources::any_of(sources.parse()?);
         let flood = Flood::new(&attacker, "eth0", frame.build(), sources)?;
         let (mut bares, mut ratios) = (Vec::new(), Vec::new());
-        for round in 0..effort.rounds {
-            report.progress(&format!("flood, {name}"), round, effort.rounds);
+        for round in 0..effort.long_rounds {
+            report.progress(&format!("flood, {name}"), round, effort.long_rounds);
             let bare = rate(&host, drop.xdp_mut()?, &flood)?;
             bares.push(bare / 1e6);
             ratios.push(rate(&host, kernel.xdp_mut(Program::Linear)?, &flood)? / bare);

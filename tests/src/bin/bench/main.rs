@@ -27,13 +27,24 @@ struct Arguments {
 /// How often to measure what.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
-    rounds: usize,
+    /// Rounds of what takes a tenth of a second.
+    short_rounds: usize,
+    /// Rounds of what takes seconds.
+    long_rounds: usize,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let effort = Effort {
-        rounds: if arguments.quick { 15 } else { 101 },
+    let effort = if arguments.quick {
+        Effort {
+            short_rounds: 75,
+            long_rounds: 11,
+        }
+    } else {
+        Effort {
+            short_rounds: 501,
+            long_rounds: 101,
+        }
     };
     let mut report = Report::begin();
     cost::measure(effort, &mut report)?;
