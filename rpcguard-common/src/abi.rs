@@ -238,7 +238,10 @@ impl PrefixCounts {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        [self.allow_v4, self.allow_v6, self.deny_v4, self.deny_v6].into_iter().map(u64::from).sum()
+        [self.allow_v4, self.allow_v6, self.deny_v4, self.deny_v6]
+            .into_iter()
+            .map(u64::from)
+            .sum()
     }
 }
 

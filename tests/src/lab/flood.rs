@@ -23,8 +23,8 @@ use super::{Host, LabProgram};
 /// Frames handed over at once.
 const BATCH: u32 = 64;
 
-/// Frames between two looks at the clock.
-const STRIDE: u32 = 64 * BATCH;
+/// Frames between two looks at the clock: many, because setting a run up takes some 40 ms.
+const STRIDE: u32 = 2048 * BATCH;
 
 /// Where a flood claims to come from: any address of one prefix, at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
