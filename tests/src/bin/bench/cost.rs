@@ -55,8 +55,8 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     let drop = LabProgram::load(LabProgram::DROP)?;
     let cases = cases();
     let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
-    for round in 0..effort.short_rounds {
-        report.progress("cost per packet", round, effort.short_rounds);
+    for round in 0..effort.rounds {
+        report.progress("cost per packet", round, effort.rounds);
         for (case, (bares, overs)) in cases.iter().zip(&mut samples) {
             let bare = match case.bare {
                 Bare::Pass => pass.xdp()?,

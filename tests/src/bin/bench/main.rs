@@ -27,24 +27,13 @@ struct Arguments {
 /// How often to measure what.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
-    /// Rounds of what takes a tenth of a second.
-    short_rounds: usize,
-    /// Rounds of what takes seconds.
-    long_rounds: usize,
+    rounds: usize,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let effort = if arguments.quick {
-        Effort {
-            short_rounds: 75,
-            long_rounds: 11,
-        }
-    } else {
-        Effort {
-            short_rounds: 501,
-            long_rounds: 101,
-        }
+    let effort = Effort {
+        rounds: if arguments.quick { 75 } else { 501 },
     };
     let mut report = Report::begin();
     cost::measure(effort, &mut report)?;
