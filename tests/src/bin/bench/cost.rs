@@ -20,7 +20,6 @@ use rpcguard_tests::{
 use crate::{
     Effort,
     report::{Report, Target},
-    samples::Samples,
 };
 
 /// Runs of a program in one measurement.
@@ -57,27 +56,25 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
     for round in 0..effort.rounds {
         report.progress("cost per packet", round, effort.rounds);
-        for (case, (bares, overs)) in cases.iter().zip(&mut samples) {
-            let bare = match case.bare {
+        for (case, (bare, filtered)) in cases.iter().zip(&mut samples) {
+            let bare_program = match case.bare {
                 Bare::Pass => pass.xdp()?,
                 Bare::Drop => drop.xdp()?,
             };
-            let bare = nanoseconds_per_run(bare, &case.frame)?;
-            bares.push(bare);
-            overs.push(nanoseconds_per_run(filter, &case.frame)? - bare);
+            bare.push(nanoseconds_per_run(bare_program, &case.frame)?);
+            filtered.push(nanoseconds_per_run(filter, &case.frame)?);
         }
     }
     report.section(
         "Cost per packet, in nanoseconds over a bare program",
         "one allow prefix a family; BPF_PROG_TEST_RUN",
     );
-    for (case, (bares, overs)) in cases.iter().zip(samples) {
-        let bare = Samples::new(bares);
+    for (case, (bare, filtered)) in cases.iter().zip(samples) {
         let against = match case.bare {
             Bare::Pass => "XDP_PASS",
             Bare::Drop => "XDP_DROP",
         };
-        report.cost(case.name, against, &bare, &Samples::new(overs), case.target);
+        report.cost(case.name, against, &bare, &filtered, case.target);
     }
     Ok(())
 }

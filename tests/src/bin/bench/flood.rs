@@ -17,7 +17,6 @@ use rpcguard_tests::{
 use crate::{
     Effort,
     report::{Report, Target},
-    samples::Samples,
 };
 
 /// Packets in one measurement: some hundredths of a second, so that whatever else the machine does
@@ -51,15 +50,14 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         let sources = Sources::any_of(sources.parse()?);
         let bare = bare.flood(&frame, sources)?;
         let filtered = filtered.flood(&frame, sources)?;
-        let (mut bares, mut ratios) = (Vec::new(), Vec::new());
+        let (mut bare_rates, mut filtered_rates) = (Vec::new(), Vec::new());
         for round in 0..effort.rounds {
             report.progress(&format!("flood, {name}"), round, effort.rounds);
-            let bare = bare.rate()?;
-            bares.push(bare / 1e6);
-            ratios.push(filtered.rate()? / bare);
+            bare_rates.push(bare.rate()? / 1e6);
+            filtered_rates.push(filtered.rate()? / 1e6);
         }
         let target = Target::AtLeast(0.9);
-        report.rate(name, &Samples::new(bares), &Samples::new(ratios), target);
+        report.rate(name, "XDP_DROP", &bare_rates, &filtered_rates, target);
     }
     Ok(())
 }

@@ -22,27 +22,39 @@ pub(crate) enum Target {
     AtLeast(f64),
 }
 
-/// Whether a target was reached, as far as the spread of the samples tells.
+/// Whether a target was reached, as far as the spread of the rounds tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Reached,
-    /// The median misses it, but a quarter of the samples reach it.
+    /// The result misses it, but a quarter of the rounds reach it.
     Unclear,
     Missed,
 }
 
+/// What a row shows.
+struct Figure {
+    /// The filter against the bare program.
+    result: f64,
+    /// The same, round by round.
+    rounds: Samples,
+    /// The bare program's own.
+    bare: f64,
+    /// Before the result.
+    sign: char,
+}
+
 impl Target {
-    fn verdict(self, samples: &Samples) -> Verdict {
+    fn verdict(self, figure: &Figure) -> Verdict {
         let reached = |value| match self {
             Self::None => true,
             Self::AtMost(limit) => value <= limit,
             Self::AtLeast(limit) => value >= limit,
         };
         let best_quarter = match self {
-            Self::None | Self::AtMost(_) => samples.lower_quartile(),
-            Self::AtLeast(_) => samples.upper_quartile(),
+            Self::None | Self::AtMost(_) => figure.rounds.lower_quartile(),
+            Self::AtLeast(_) => figure.rounds.upper_quartile(),
         };
-        match (reached(samples.median()), reached(best_quarter)) {
+        match (reached(figure.result), reached(best_quarter)) {
             (true, _) => Verdict::Reached,
             (false, true) => Verdict::Unclear,
             (false, false) => Verdict::Missed,
@@ -95,63 +107,102 @@ impl Report {
         self.end_progress();
         println!("\n{title}\n({conditions})\n");
         println!(
-            "{:<24}{:>16}{:>10}{:>16}   target",
-            "", "bare program", "median", "middle half"
+            "{:<22}{:>16}{:>10}{:>18}  target",
+            "", "bare program", "result", "half the rounds"
         );
         self.sections
             .push(json!({ "title": title, "conditions": conditions, "rows": [] }));
     }
 
-    /// A row in nanoseconds over a bare program.
+    /// A row in nanoseconds over a bare program, measured in the same rounds. The result is that of
+    /// an undisturbed machine: whatever else runs only adds to a cost.
     pub(crate) fn cost(
         &mut self,
         name: &str,
         against: &str,
-        bare: &Samples,
-        over: &Samples,
+        bare: &[f64],
+        filtered: &[f64],
         target: Target,
     ) {
-        let bare = format!("{against} {:.1}", bare.median());
-        self.row(name, &bare, over, "+", target);
+        let rounds = filtered
+            .iter()
+            .zip(bare)
+            .map(|(filtered, bare)| filtered - bare);
+        let rounds = Samples::new(rounds.collect());
+        let bare = Samples::new(bare.to_vec()).lowest_tenth();
+        let figure = Figure {
+            result: Samples::new(filtered.to_vec()).lowest_tenth() - bare,
+            rounds,
+            bare,
+            sign: '+',
+        };
+        self.row(name, against, &figure, target);
     }
 
-    /// A row of a rate as a part of the bare program's.
-    pub(crate) fn rate(&mut self, name: &str, bare: &Samples, ratio: &Samples, target: Target) {
-        let bare = format!("XDP_DROP {:.2}", bare.median());
-        self.row(name, &bare, ratio, "x", target);
+    /// A row of a rate as a part of a bare program's, measured in the same rounds. The result is the
+    /// median of their ratios: what else runs meets both alike.
+    pub(crate) fn rate(
+        &mut self,
+        name: &str,
+        against: &str,
+        bare: &[f64],
+        filtered: &[f64],
+        target: Target,
+    ) {
+        let rounds = filtered
+            .iter()
+            .zip(bare)
+            .map(|(filtered, bare)| filtered / bare);
+        let rounds = Samples::new(rounds.collect());
+        let figure = Figure {
+            result: rounds.median(),
+            rounds,
+            bare: Samples::new(bare.to_vec()).median(),
+            sign: 'x',
+        };
+        self.row(name, against, &figure, target);
     }
 
-    fn row(&mut self, name: &str, bare: &str, samples: &Samples, sign: &str, target: Target) {
+    fn row(&mut self, name: &str, against: &str, figure: &Figure, target: Target) {
         self.end_progress();
-        let (low, high) = (samples.lower_quartile(), samples.upper_quartile());
+        let Figure {
+            result,
+            rounds,
+            bare,
+            sign,
+        } = figure;
+        let (low, high) = (rounds.lower_quartile(), rounds.upper_quartile());
         let demanded = match target {
             Target::None => String::new(),
             Target::AtMost(limit) => format!("<= {limit}"),
             Target::AtLeast(limit) => format!(">= {limit}"),
         };
-        let verdict = match target.verdict(samples) {
+        let verdict = target.verdict(figure);
+        let remark = match verdict {
             Verdict::Reached => "",
-            Verdict::Unclear => " (not clear)",
+            Verdict::Unclear => " ?",
             Verdict::Missed => " MISSED",
         };
-        let median = format!("{sign}{:.2}", samples.median());
-        let middle = format!("{low:.2} to {high:.2}");
-        println!("{name:<24}{bare:>16}{median:>10}{middle:>16}   {demanded}{verdict}");
-        if target.verdict(samples) == Verdict::Missed {
+        println!(
+            "{name:<22}{:>16}{:>10}{:>18}  {demanded}{remark}",
+            format!("{against} {bare:.1}"),
+            format!("{sign}{result:.2}"),
+            format!("{low:.2} to {high:.2}"),
+        );
+        if verdict == Verdict::Missed {
             self.missed.push(name.to_owned());
         }
-        let rows = self
-            .sections
-            .last_mut()
-            .and_then(|section| section["rows"].as_array_mut());
+        let rows = self.sections.last_mut().map(|section| &mut section["rows"]);
+        let rows = rows.and_then(Value::as_array_mut);
         rows.expect("a section was begun").push(json!({
             "name": name,
+            "against": against,
             "bare": bare,
-            "median": samples.median(),
+            "result": result,
             "lower_quartile": low,
             "upper_quartile": high,
             "target": target.limit(),
-            "reached": target.verdict(samples) != Verdict::Missed,
+            "missed": verdict == Verdict::Missed,
         }));
     }
 
@@ -177,7 +228,7 @@ impl Report {
             .with_context(|| format!("cannot write {}", file.display()))?;
         println!("\nThe same as JSON: {}", file.display());
         if self.missed.is_empty() {
-            println!("Every target is reached.");
+            println!("No target is missed.");
             return Ok(ExitCode::SUCCESS);
         }
         println!("Targets missed: {}.", self.missed.join(", "));
