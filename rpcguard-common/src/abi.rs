@@ -220,6 +220,50 @@ impl PortSet {
     }
 }
 
+/// The blocks of 16 leading bits that no prefix of a family touches: a source in one of them is
+/// unlisted, and need not be looked up.
+///
+/// Most sources of a flood are, and a lookup in a trie costs more than all the rest. The set only
+/// errs the other way: a block is occupied before a prefix in it is written, and vacated after none
+/// is left. Empty, it is always right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct VacantBlocks {
+    words: [u64; Self::WORDS],
+}
+
+impl VacantBlocks {
+    const WORDS: usize = 1024;
+
+    /// Every block: there is no prefix.
+    pub const ALL: Self = Self {
+        words: [u64::MAX; Self::WORDS],
+    };
+
+    /// No block: everything is looked up.
+    pub const NONE: Self = Self {
+        words: [0; Self::WORDS],
+    };
+
+    /// Whether the block that an address (in wire order) begins with is vacant.
+    #[inline(always)]
+    #[must_use]
+    pub const fn contains(&self, [first, second]: [u8; 2]) -> bool {
+        let block = u16::from_be_bytes([first, second]);
+        self.words[block as usize >> 6] & (1 << (block & 63)) != 0
+    }
+
+    /// Occupies the blocks that a prefix of this length touches.
+    pub const fn occupy(&mut self, [first, second]: [u8; 2], length: u8) {
+        let mut block = u16::from_be_bytes([first, second]) as usize;
+        let end = block + if length < 16 { 1 << (16 - length) } else { 1 };
+        while block < end {
+            self.words[block >> 6] &= !(1 << (block & 63));
+            block += 1;
+        }
+    }
+}
+
 /// How many prefixes each list holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -301,6 +345,10 @@ pub struct State {
     pub reserved: u32,
     /// The settings of the even and of the odd epochs.
     pub settings: [Settings; 2],
+    /// Where no IPv4 prefix is, whichever epoch.
+    pub vacant_v4: VacantBlocks,
+    /// Where no IPv6 prefix is, whichever epoch.
+    pub vacant_v6: VacantBlocks,
 }
 
 impl State {
@@ -324,5 +372,6 @@ const _: () = {
     assert!(size_of::<Counters>() == 256);
     assert!(size_of::<PrefixEntry>() == 16);
     assert!(size_of::<Settings>() == 24 + 8192);
-    assert!(size_of::<State>() == 32 + 2 * size_of::<Settings>());
+    assert!(size_of::<VacantBlocks>() == 8192);
+    assert!(size_of::<State>() == 32 + 2 * size_of::<Settings>() + 2 * 8192);
 };

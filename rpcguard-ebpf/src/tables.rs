@@ -16,6 +16,7 @@ use crate::maps::{PREFIXES_V4, PREFIXES_V6, STATE};
 
 /// The tables as of one epoch.
 pub(crate) struct KernelTables {
+    state: *const State,
     settings: *const Settings,
     epoch: u32,
 }
@@ -32,7 +33,11 @@ impl KernelTables {
         let epoch = unsafe { epoch.read_volatile() };
         // SAFETY: `side` is 0 or 1.
         let settings = unsafe { addr_of!((*state).settings[State::side(epoch)]) };
-        Some(Self { settings, epoch })
+        Some(Self {
+            state,
+            settings,
+            epoch,
+        })
     }
 
     /// Whether to pass everything.
@@ -69,8 +74,22 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn lookup(&self, source: Source) -> Decision {
         let entry = match source {
-            Source::V4(address) => PREFIXES_V4.get(&AlignedKey::new(32, address).key),
-            Source::V6(address) => PREFIXES_V6.get(&AlignedKey::new(128, address).key),
+            Source::V4(address) => {
+                // SAFETY: `state` points to a live map value.
+                let vacant = unsafe { &*addr_of!((*self.state).vacant_v4) };
+                if vacant.contains([address[0], address[1]]) {
+                    return Decision::UNLISTED;
+                }
+                PREFIXES_V4.get(&AlignedKey::new(32, address).key)
+            }
+            Source::V6(address) => {
+                // SAFETY: as above.
+                let vacant = unsafe { &*addr_of!((*self.state).vacant_v6) };
+                if vacant.contains([address[0], address[1]]) {
+                    return Decision::UNLISTED;
+                }
+                PREFIXES_V6.get(&AlignedKey::new(128, address).key)
+            }
         };
         entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
     }

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use rpcguard_common::abi::{
-    Counter, Counters, Decision, PortSet, PrefixEntry, Settings, State, Verdict,
+    Counter, Counters, Decision, PortSet, PrefixEntry, Settings, State, VacantBlocks, Verdict,
 };
 
 /// Another build, or another program, reads the same maps.
@@ -88,10 +88,39 @@ fn epochs_take_turns_with_the_two_settings() {
         changing: 0,
         reserved: 0,
         settings: [Settings::EMPTY; 2],
+        vacant_v4: VacantBlocks::NONE,
+        vacant_v6: VacantBlocks::NONE,
     };
     state.settings[1].flags = 9;
     for (epoch, flags) in [(0, 0), (1, 9), (2, 0), (u32::MAX, 9)] {
         state.epoch = epoch;
         assert_eq!(state.current().flags, flags, "epoch {epoch}");
     }
+}
+
+#[test]
+fn a_prefix_occupies_the_blocks_that_it_touches_and_no_others() {
+    let cases = [
+        ([10, 0], 8, 0x0a00..=0x0aff),
+        ([192, 168], 16, 0xc0a8..=0xc0a8),
+        ([192, 168], 24, 0xc0a8..=0xc0a8),
+        ([192, 168], 32, 0xc0a8..=0xc0a8),
+        ([0x20, 0x01], 128, 0x2001..=0x2001),
+        ([0, 0], 0, 0..=0xffff),
+        ([128, 0], 1, 0x8000..=0xffff),
+        ([255, 254], 15, 0xfffe..=0xffff),
+    ];
+    for (first, length, touched) in cases {
+        let mut vacant = VacantBlocks::ALL;
+        vacant.occupy(first, length);
+        for block in 0..=u16::MAX {
+            let expected = !touched.contains(&block);
+            assert_eq!(
+                vacant.contains(block.to_be_bytes()),
+                expected,
+                "{first:?}/{length}"
+            );
+        }
+    }
+    assert!((0..=u16::MAX).all(|block| !VacantBlocks::NONE.contains(block.to_be_bytes())));
 }

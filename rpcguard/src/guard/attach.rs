@@ -15,7 +15,9 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use rpcguard_common::abi::{ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
+use rpcguard_common::abi::{
+    ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, VacantBlocks, map,
+};
 
 use super::{
     Change, Entry, Guard, Lock, Mode, Registry, commit,
@@ -24,7 +26,7 @@ use super::{
     listing::Listing,
     pins, preconditions,
     program::{self, LogLevel, MAPS, Variant},
-    trie,
+    trie, vacancy,
 };
 use crate::{
     error::{Doing as _, Error, Result},
@@ -199,7 +201,7 @@ fn fill_maps(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let state = State {
+    let mut state = State {
         abi_version: ABI_VERSION,
         epoch: 0,
         attached_at: now.as_secs(),
@@ -207,7 +209,12 @@ fn fill_maps(
         changing: 0,
         reserved: 0,
         settings: [settings, Settings::EMPTY],
+        vacant_v4: VacantBlocks::ALL,
+        vacant_v6: VacantBlocks::ALL,
     };
+    for (prefix, _) in &listing.prefixes {
+        vacancy::occupy(&mut state, *prefix);
+    }
     let failed = "fill the BPF maps";
     let map = ebpf.map_mut(map::STATE).doing(failed)?;
     let mut array: Array<_, State> = map.try_into().doing(failed)?;

@@ -19,6 +19,7 @@ mod program;
 mod registry;
 mod transaction;
 mod trie;
+mod vacancy;
 
 use std::{
     fmt,

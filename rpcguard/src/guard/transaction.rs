@@ -23,7 +23,9 @@ use std::{
 use aya::maps::MapData;
 use rpcguard_common::abi::{Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
 
-use super::{Change, Committed, Guard, Lock, Verdict, change::Edit, listing::count, trie::Tries};
+use super::{
+    Change, Committed, Guard, Lock, Verdict, change::Edit, listing::count, trie::Tries, vacancy,
+};
 use crate::{
     error::{Doing as _, Error, Result},
     policy::Policy,
@@ -159,6 +161,9 @@ impl Guard {
         let epoch = state.epoch;
         state.changing = 1;
         state.settings[State::side(epoch + 1)] = settings;
+        for step in &steps {
+            vacancy::occupy(&mut state, step.prefix);
+        }
         self.store(&state)?;
         let written = self.write_steps(&steps, slots, epoch)?;
         state.epoch = epoch + 1;
@@ -176,10 +181,16 @@ impl Guard {
     fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
         self.tries.remove(&pending.written.removed)?;
         self.pass_slots_on(&pending.written)?;
-        self.store(&State {
+        let mut state = State {
             changing: 0,
             ..pending.state
-        })
+        };
+        let total = state.current().prefixes.total();
+        if vacancy::is_worth_renewing(pending.written.removed.len(), total) {
+            let entries = self.tries.entries()?;
+            vacancy::vacate_all_but(&mut state, entries.into_iter().map(|(prefix, _)| prefix));
+        }
+        self.store(&state)
     }
 
     /// Gives the hit slots of prefixes that were removed to those that have none.
@@ -205,11 +216,15 @@ impl Guard {
         );
         let mut restored = Vec::new();
         let mut removed = Vec::new();
+        let mut kept = Vec::new();
         for (prefix, entry) in self.tries.entries()? {
             let decision = entry.at(state.epoch);
             if !decision.is_listed() {
                 removed.push(prefix);
-            } else if entry.epoch > state.epoch {
+                continue;
+            }
+            kept.push(prefix);
+            if entry.epoch > state.epoch {
                 restored.push((prefix, PrefixEntry::settled(prefix.length(), decision)));
             }
         }
@@ -218,6 +233,7 @@ impl Guard {
             packets::wait_for_those_under_way();
         }
         self.tries.remove(&removed)?;
+        vacancy::vacate_all_but(&mut state, kept);
         state.changing = 0;
         self.store(&state)
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Decision, PrefixEntry, Settings, State, Verdict, flag},
+    abi::{Decision, PrefixEntry, Settings, State, VacantBlocks, Verdict, flag},
     parse::LinkLayer,
     policy::{Source, Tables},
 };
@@ -54,6 +54,8 @@ impl Setup {
             changing: 0,
             reserved: 0,
             settings: [Settings::EMPTY; 2],
+            vacant_v4: VacantBlocks::NONE,
+            vacant_v6: VacantBlocks::NONE,
         };
         state.settings[State::side(epoch)] = self.settings();
         state
