@@ -54,9 +54,16 @@ impl Setup {
             changing: 0,
             reserved: 0,
             settings: [Settings::EMPTY; 2],
-            vacant_v4: VacantBlocks::NONE,
-            vacant_v6: VacantBlocks::NONE,
+            vacant_v4: VacantBlocks::ALL,
+            vacant_v6: VacantBlocks::ALL,
         };
+        for (prefix, _) in &self.prefixes {
+            let (vacant, first) = match prefix.address() {
+                IpAddr::V4(address) => (&mut state.vacant_v4, first_two(&address.octets())),
+                IpAddr::V6(address) => (&mut state.vacant_v6, first_two(&address.octets())),
+            };
+            vacant.occupy(first, prefix.length());
+        }
         state.settings[State::side(epoch)] = self.settings();
         state
     }
@@ -88,6 +95,10 @@ impl Setup {
             .zip(&self.prefixes)
             .map(|(slot, (prefix, verdict))| (*prefix, Decision::listed(*verdict, slot)))
     }
+}
+
+const fn first_two(octets: &[u8]) -> [u8; 2] {
+    [octets[0], octets[1]]
 }
 
 impl Tables for Setup {

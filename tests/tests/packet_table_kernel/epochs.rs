@@ -2,7 +2,7 @@
 
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Counter, Decision, PrefixEntry, State, Verdict},
+    abi::{Counter, Decision, PrefixEntry, State, VacantBlocks, Verdict},
     parse::LinkLayer,
     reason::{
         Action::{self, Drop, Pass},
@@ -49,6 +49,9 @@ fn kernel(test: &str) -> Option<(Kernel, State)> {
     kernel.apply(&setup).unwrap();
     let mut state = setup.state(BEFORE);
     state.settings = [setup.settings(); 2];
+    // The tests write entries that the setup does not know of.
+    state.vacant_v4 = VacantBlocks::NONE;
+    state.vacant_v6 = VacantBlocks::NONE;
     kernel.store(&state).unwrap();
     Some((kernel, state))
 }
