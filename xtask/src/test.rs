@@ -40,6 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let before = Leftovers::find()?;
     run_tests(args, &mut tally)?;
+    let left = before.added_since()?;
+    tally.record("the tests leave nothing behind", left.map_or(Ok(()), Err));
     if args.filters.is_empty() {
         check(
             &mut tally,
@@ -49,8 +51,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             check(&mut tally, lint);
         }
     }
-    let left = before.added_since()?;
-    tally.record("the tests leave nothing behind", left.map_or(Ok(()), Err));
 
     print!("{tally}");
     Ok(if tally.succeeded() {
