@@ -22,6 +22,20 @@ pub const TRIE_CAPACITY: u32 = 4 * MAX_PREFIXES;
 /// How many prefixes have hit counters of their own. Slots are numbered from one.
 pub const HIT_SLOTS: u32 = 65_536;
 
+/// How many elements the map of hits has for this number of possible CPUs. Each CPU counts in a part
+/// of its own: a per-CPU array would do the same, and take 70 ms to make for its many small elements.
+#[must_use]
+pub const fn hits_len(cpus: u32) -> u32 {
+    cpus * (HIT_SLOTS + 1)
+}
+
+/// Where a CPU counts the hits of a slot.
+#[inline(always)]
+#[must_use]
+pub const fn hits_index(cpu: u32, slot: u32) -> u32 {
+    hits_len(cpu) + slot
+}
+
 /// Names of the maps in the BPF object.
 pub mod map {
     /// Array with one element, a [`State`](super::State); mappable into userspace.
@@ -32,7 +46,7 @@ pub mod map {
     pub const PREFIXES_V4: &str = "PREFIXES_V4";
     /// LPM trie from IPv6 prefixes to [`PrefixEntry`](super::PrefixEntry).
     pub const PREFIXES_V6: &str = "PREFIXES_V6";
-    /// Per-CPU array of [`Counter`](super::Counter), indexed by hit slot.
+    /// Array of [`Counter`](super::Counter), indexed by [`hits_index`](super::hits_index).
     pub const HITS: &str = "HITS";
 }
 

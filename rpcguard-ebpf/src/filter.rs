@@ -1,8 +1,10 @@
 //! Decide, count, act.
 
-use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_action, helpers::generated::bpf_get_smp_processor_id, programs::XdpContext,
+};
 use rpcguard_common::{
-    abi::Counter,
+    abi::{Counter, hits_index},
     glance::{Glance, glance},
     parse::LinkLayer,
     policy::{Outcome, Tables as _, decide, judge},
@@ -89,11 +91,15 @@ fn count(outcome: Outcome, bytes: u64) {
         let counters = unsafe { &mut *counters };
         add(&mut counters.reasons[outcome.reason.index()], bytes);
     }
-    if outcome.hit_slot != 0
-        && let Some(hits) = HITS.get_ptr_mut(outcome.hit_slot)
-    {
+    if outcome.hit_slot == 0 {
+        return;
+    }
+    #[expect(unsafe_code, reason = "a helper call")]
+    // SAFETY: the helper takes nothing and only tells a number.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    if let Some(hits) = HITS.get_ptr_mut(hits_index(cpu, outcome.hit_slot)) {
         #[expect(unsafe_code, reason = "map values are reached through pointers")]
-        // SAFETY: as above.
+        // SAFETY: the index is this CPU's own, as above.
         let hits = unsafe { &mut *hits };
         add(hits, bytes);
     }

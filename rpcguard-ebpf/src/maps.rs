@@ -6,7 +6,7 @@ use aya_ebpf::{
     btf_maps::{Array, LpmTrie, PerCpuArray},
     macros::btf_map,
 };
-use rpcguard_common::abi::{Counter, Counters, HIT_SLOTS, PrefixEntry, State, TRIE_CAPACITY};
+use rpcguard_common::abi::{Counter, Counters, PrefixEntry, State, TRIE_CAPACITY, hits_len};
 
 #[btf_map]
 pub(crate) static STATE: Array<State, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
@@ -22,8 +22,9 @@ pub(crate) static PREFIXES_V4: LpmTrie<[u8; 4], PrefixEntry, { TRIE_CAPACITY as 
 pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as usize }> =
     LpmTrie::new();
 
+/// The loader gives it the length for this machine's CPUs.
 #[btf_map]
-pub(crate) static HITS: PerCpuArray<Counter, { HIT_SLOTS as usize + 1 }> = PerCpuArray::new();
+pub(crate) static HITS: Array<Counter, { hits_len(1) as usize }> = Array::new();
 
 /// The beginning of a frame in several buffers: as far as headers are followed.
 pub(crate) type Scratch = [u8; 4224];

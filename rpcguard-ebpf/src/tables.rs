@@ -8,7 +8,7 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
-    abi::{Decision, PortSet, Settings, State, flag},
+    abi::{Decision, PortSet, Settings, State, VacantBlocks, flag},
     policy::{Source, Tables},
 };
 
@@ -76,7 +76,9 @@ impl Tables for KernelTables {
         let entry = match source {
             Source::V4(address) => {
                 // SAFETY: `state` points to a live map value.
-                let vacant = unsafe { &*addr_of!((*self.state).vacant_v4) };
+                let vacant: *const VacantBlocks = unsafe { addr_of!((*self.state).vacant_v4) };
+                // SAFETY: as above; bits that change meanwhile are as good before as after.
+                let vacant = unsafe { &*vacant };
                 if vacant.contains([address[0], address[1]]) {
                     return Decision::UNLISTED;
                 }
@@ -84,7 +86,9 @@ impl Tables for KernelTables {
             }
             Source::V6(address) => {
                 // SAFETY: as above.
-                let vacant = unsafe { &*addr_of!((*self.state).vacant_v6) };
+                let vacant: *const VacantBlocks = unsafe { addr_of!((*self.state).vacant_v6) };
+                // SAFETY: as above.
+                let vacant = unsafe { &*vacant };
                 if vacant.contains([address[0], address[1]]) {
                     return Decision::UNLISTED;
                 }

@@ -12,7 +12,7 @@ use aya::{
 use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Counter, Counters, PrefixEntry, State, constant, map, program},
+    abi::{Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program},
     parse::LinkLayer,
     reason::Action,
 };
@@ -52,7 +52,7 @@ pub struct Kernel {
     programs: Ebpf,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
-    hits: PerCpuArray<MapData, Counter>,
+    hits: Array<MapData, Counter>,
     prefixes_v4: LpmTrie<MapData, [u8; 4], PrefixEntry>,
     prefixes_v6: LpmTrie<MapData, [u8; 16], PrefixEntry>,
     inserted: Vec<Prefix>,
@@ -90,6 +90,7 @@ impl Kernel {
     pub fn load_with_log_level(link: LinkLayer, level: u8) -> Result<Self> {
         let ethernet = u8::from(link == LinkLayer::Ethernet);
         let mut ebpf = EbpfLoader::new()
+            .map_max_entries(map::HITS, hits_len(cpus()?))
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global("AYA_LOG_LEVEL", &level, true)
             .load(rpcguard::object::bytes())
@@ -172,7 +173,10 @@ impl Kernel {
     fn zero(&mut self) -> Result<()> {
         self.counters.set(0, every_cpu(Counters::default())?, 0)?;
         for slot in 1..=self.inserted.len() as u32 {
-            self.hits.set(slot, every_cpu(Counter::default())?, 0)?;
+            for cpu in 0..cpus()? {
+                self.hits
+                    .set(hits_index(cpu, slot), Counter::default(), 0)?;
+            }
         }
         Ok(())
     }
@@ -225,8 +229,8 @@ impl Kernel {
     /// If the map cannot be read.
     pub fn hits(&self, slot: u32) -> Result<Counter> {
         let mut sum = Counter::default();
-        for counter in self.hits.get(&slot, 0)?.iter() {
-            add(&mut sum, counter);
+        for cpu in 0..cpus()? {
+            add(&mut sum, &self.hits.get(&hits_index(cpu, slot), 0)?);
         }
         Ok(sum)
     }
@@ -281,8 +285,13 @@ fn take<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &str) -> Resul
 }
 
 fn every_cpu<T: Pod>(value: T) -> Result<PerCpuValues<T>> {
+    Ok(PerCpuValues::try_from(vec![value; cpus()? as usize])?)
+}
+
+/// How many CPUs the kernel has room for.
+fn cpus() -> Result<u32> {
     let cpus = nr_cpus().map_err(|(file, error)| anyhow!("{file}: {error}"))?;
-    Ok(PerCpuValues::try_from(vec![value; cpus])?)
+    Ok(u32::try_from(cpus)?)
 }
 
 const fn add(sum: &mut Counter, counter: &Counter) {

@@ -92,7 +92,7 @@ pub struct Guard {
     link: XdpLink,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
-    hits: PerCpuArray<MapData, Counter>,
+    hits: Array<MapData, Counter>,
     tries: Tries,
 }
 

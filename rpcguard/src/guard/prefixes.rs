@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use aya::{maps::PerCpuValues, util::nr_cpus};
-use rpcguard_common::abi::{self, Counter, Decision};
+use aya::util::nr_cpus;
+use rpcguard_common::abi::{self, Counter, Decision, hits_index};
 
 use super::{Guard, Verdict};
 use crate::{
@@ -124,15 +124,28 @@ impl Guard {
         if slot == 0 {
             return Ok(None);
         }
-        let values = self.hits.get(&slot, 0).doing("read the prefixes' hits")?;
-        Ok(Some(super::counters::sum(values.iter())))
+        let failed = "read the prefixes' hits";
+        let counters = (0..possible_cpus(failed)?)
+            .map(|cpu| self.hits.get(&hits_index(cpu, slot), 0))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .doing(failed)?;
+        Ok(Some(super::counters::sum(counters.iter())))
     }
 
     /// Sets the hits of a slot to zero, before another prefix gets it.
     pub(super) fn clear_hits(&mut self, slot: u32) -> Result<()> {
         let failed = "clear a prefix's hits";
-        let cpus = nr_cpus().map_err(|(_, error)| error).doing(failed)?;
-        let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus]).doing(failed)?;
-        self.hits.set(slot, zeros, 0).doing(failed)
+        for cpu in 0..possible_cpus(failed)? {
+            self.hits
+                .set(hits_index(cpu, slot), Counter::default(), 0)
+                .doing(failed)?;
+        }
+        Ok(())
     }
+}
+
+/// How many CPUs the kernel has room for, for what is to be done.
+pub(super) fn possible_cpus(action: &str) -> Result<u32> {
+    let cpus = nr_cpus().map_err(|(_, error)| error).doing(action)?;
+    u32::try_from(cpus).doing(action)
 }

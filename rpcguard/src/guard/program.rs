@@ -4,10 +4,11 @@ use std::path::Path;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::Xdp};
 use rpcguard_common::{
-    abi::{constant, map, program},
+    abi::{constant, hits_len, map, program},
     parse::LinkLayer,
 };
 
+use super::prefixes::possible_cpus;
 use crate::{
     error::{Doing as _, Result},
     object,
@@ -60,6 +61,7 @@ impl Variant {
 pub(super) fn prepare(link: LinkLayer, log: LogLevel, pins: Option<&Path>) -> Result<Ebpf> {
     let ethernet = u8::from(link == LinkLayer::Ethernet);
     let level = log as u8;
+    let hits_len = hits_len(possible_cpus("create the BPF maps")?);
     let mut loader = EbpfLoader::new();
     loader
         // The kernel's own types, which take 20 ms to read and are only needed for relocations
@@ -67,6 +69,7 @@ pub(super) fn prepare(link: LinkLayer, log: LogLevel, pins: Option<&Path>) -> Re
         .btf(None)
         // A log is only wanted of a program that failed, and then aya tries again with one.
         .verifier_log_level(VerifierLogLevel::DISABLE)
+        .map_max_entries(map::HITS, hits_len)
         .override_global(constant::ETHERNET, &ethernet, true)
         .override_global("AYA_LOG_LEVEL", &level, true);
     if let Some(pins) = pins {
