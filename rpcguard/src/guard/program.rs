@@ -64,8 +64,7 @@ pub(super) fn prepare(link: LinkLayer, log: LogLevel, pins: Option<&Path>) -> Re
     let hits_len = hits_len(possible_cpus("create the BPF maps")?);
     let mut loader = EbpfLoader::new();
     loader
-        // The kernel's own types, which take 20 ms to read and are only needed for relocations
-        // against them.
+        // The kernel's own types: megabytes to read, and only needed for relocations against them.
         .btf(None)
         // A log is only wanted of a program that failed, and then aya tries again with one.
         .verifier_log_level(VerifierLogLevel::DISABLE)
