@@ -10,7 +10,7 @@
 //! it is only tidying up.
 
 /// Version of everything in this file. Raised whenever a layout, name or meaning changes.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// How many allow prefixes, and how many deny prefixes, each address family can hold.
 pub const MAX_PREFIXES: u32 = 1 << 20;
@@ -48,6 +48,20 @@ pub mod map {
     pub const PREFIXES_V6: &str = "PREFIXES_V6";
     /// Array of [`Counter`](super::Counter), indexed by [`hits_index`](super::hits_index).
     pub const HITS: &str = "HITS";
+    /// Array of [`SourceSet`](super::SourceSet), indexed by
+    /// [`sources_index`](super::sources_index).
+    pub const SOURCES: &str = "SOURCES";
+    /// Array of [`Cell`](super::Cell): the limits that admitted packets are charged to. One element
+    /// where no rate policy was ever in force.
+    pub const LIMITS: &str = "LIMITS";
+    /// Array of `u64`: the sources seen lately, then those that came back. One element where no rate
+    /// policy was ever in force.
+    pub const SIGHTINGS: &str = "SIGHTINGS";
+    /// Array of `u64`: the acquaintances, then what sources offer, then what neighbourhoods do. One
+    /// element where no rate policy was ever in force.
+    pub const STANDINGS: &str = "STANDINGS";
+    /// Ring buffer of [`Event`](super::Event).
+    pub const EVENTS: &str = "EVENTS";
 }
 
 /// Names of the programs in the BPF object.
@@ -62,6 +76,10 @@ pub mod program {
 pub mod constant {
     /// `u8`: 1 where frames begin with an Ethernet header, 0 where they begin with the IP header.
     pub const ETHERNET: &str = "ETHERNET";
+    /// `u8`: 1 where the maps of the rate policy have their full size.
+    pub const LIMITER: &str = "LIMITER";
+    /// `u64`: what hashes are seeded with.
+    pub const SEED: &str = "SEED";
 }
 
 /// Packets and their bytes: whole frames as they were on the wire, all fragments of a buffer.
@@ -74,13 +92,151 @@ pub struct Counter {
     pub bytes: u64,
 }
 
-/// What one CPU counted, by [`Reason::index`](crate::reason::Reason::index). The spare elements
-/// are for reasons to come.
+/// What became of the packets that asked for the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct RequestCounter {
+    /// Those that went on to the network stack.
+    pub passed: Counter,
+    /// Those that were dropped.
+    pub dropped: Counter,
+}
+
+/// What one CPU counted. The spare elements are for reasons and requests to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Counters {
-    /// One counter a reason.
+    /// By [`Reason::index`](crate::reason::Reason::index).
     pub reasons: [Counter; 16],
+    /// By [`Request::index`](crate::rpc::Request::index).
+    pub requests: [RequestCounter; 32],
+    /// Which drop is the next to be looked at closely. Of no interest to userspace.
+    pub sampler: Sampler,
+}
+
+/// Where a CPU is in sampling its drops: see [`sampling`](crate::sampling).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sampler {
+    /// Drops until the next sample, which is taken when it is zero.
+    pub countdown: u32,
+    /// Drops in a stretch, of which one is the sample. A power of two; zero before the first drop.
+    pub stretch: u32,
+    /// Drops of this stretch that come after its sample.
+    pub rest: u32,
+    /// Explicit padding.
+    pub reserved: u32,
+    /// When the last sample was taken, in nanoseconds of the kernel's monotonic clock.
+    pub sampled_at: u64,
+    /// Drops since the last event, including samples that became none.
+    pub untold: u64,
+    /// The [`Gcra`](crate::gcra) cell that bounds the rate of events.
+    pub events: u64,
+}
+
+/// How many sources a [`SourceSet`] holds.
+pub const SOURCE_WAYS: usize = 8;
+
+/// How many sets of sources each CPU has for each [`Aggregate`](crate::sampling::Aggregate).
+pub const SOURCE_SETS: u32 = 128;
+
+/// How many elements the map of sources has for this number of possible CPUs.
+#[must_use]
+pub const fn sources_len(cpus: u32) -> u32 {
+    cpus * 4 * SOURCE_SETS
+}
+
+/// Where a CPU counts the sources of an aggregate (by its number) whose hash is `hash`.
+#[inline(always)]
+#[must_use]
+pub const fn sources_index(cpu: u32, aggregate: u32, hash: u32) -> u32 {
+    (cpu * 4 + aggregate) * SOURCE_SETS + hash % SOURCE_SETS
+}
+
+/// A source of dropped packets and an estimate of how many it sent: Metwally et al., "Efficient
+/// Computation of Frequent and Top-k Elements in Data Streams" (2005), in sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SourceEntry {
+    /// The prefix as a number: an IPv4 address, or the upper half of an IPv6 address, host bits
+    /// cleared.
+    pub prefix: u64,
+    /// Packets; zero for an entry that is not in use.
+    pub packets: u64,
+    /// By how much `packets` may be too high, because the entry was another's before.
+    pub excess: u64,
+    /// Bytes of the packets in `packets` less `excess`.
+    pub bytes: u64,
+}
+
+/// The sources that share a hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SourceSet {
+    /// In no order.
+    pub entries: [SourceEntry; SOURCE_WAYS],
+}
+
+/// A limit's cell: the theoretical arrival time of GCRA, in nanoseconds of the kernel's monotonic
+/// clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Cell {
+    /// `struct bpf_spin_lock` of the kernel; zero to userspace.
+    pub lock: u32,
+    /// Explicit padding.
+    pub reserved: u32,
+    /// See [`gcra`](crate::gcra).
+    pub arrival: u64,
+}
+
+/// How many cells the limits of sources have, and those of neighbourhoods.
+pub const LIMIT_CELLS: u32 = 1 << 16;
+
+/// How many elements [`map::LIMITS`] has: a cell for everything, then the two tables.
+pub const LIMITS_LEN: u32 = 1 + 2 * LIMIT_CELLS;
+
+/// How many words remember sources that were seen once: see [`sightings`](crate::sightings).
+pub const SIGHTING_WORDS: u32 = 1 << 21;
+
+/// How many words remember sources that came back.
+pub const RETURN_WORDS: u32 = 1 << 17;
+
+/// How many elements [`map::SIGHTINGS`] has.
+pub const SIGHTINGS_LEN: u32 = SIGHTING_WORDS + RETURN_WORDS;
+
+/// How many sources are remembered that were served.
+pub const ACQUAINTANCES: u32 = 1 << 15;
+
+/// How many cells count what sources offer, and what neighbourhoods do.
+pub const OFFER_CELLS: u32 = 1 << 16;
+
+/// How many elements [`map::STANDINGS`] has.
+pub const STANDINGS_LEN: u32 = ACQUAINTANCES + 2 * OFFER_CELLS;
+
+/// Bytes of the ring buffer of events.
+pub const EVENTS_SIZE: u32 = 1 << 16;
+
+/// A dropped packet that was sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Event {
+    /// When, in nanoseconds of the kernel's monotonic clock.
+    pub time: u64,
+    /// Drops of this CPU since its last event, this one included.
+    pub drops: u64,
+    /// The source address in wire order; IPv4 in the first four bytes.
+    pub source: [u8; 16],
+    /// Bytes of the frame.
+    pub length: u32,
+    /// The IP version of the source: 4 or 6.
+    pub version: u8,
+    /// The number of the [`Reason`](crate::reason::Reason).
+    pub reason: u8,
+    /// The number of the [`Request`](crate::rpc::Request).
+    pub request: u8,
+    /// 1 if the packet was passed all the same, because the guard observes.
+    pub observed: u8,
 }
 
 /// What a prefix says about its addresses.
@@ -303,6 +459,73 @@ impl PrefixCounts {
     }
 }
 
+impl Event {
+    /// Reads an event as the ring buffer has it, in the order of this machine; `None` if there are
+    /// too few bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<Self>()] = bytes.first_chunk()?;
+        let (time, rest) = bytes.split_first_chunk()?;
+        let (drops, rest) = rest.split_first_chunk()?;
+        let (source, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let &[version, reason, request, observed] = rest else {
+            return None;
+        };
+        Some(Self {
+            time: u64::from_ne_bytes(*time),
+            drops: u64::from_ne_bytes(*drops),
+            source: *source,
+            length: u32::from_ne_bytes(*length),
+            version,
+            reason,
+            request,
+            observed,
+        })
+    }
+}
+
+/// One limit of the rate policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Limit {
+    /// Nanoseconds from one packet to the next at the limit's rate.
+    pub period: u64,
+    /// By how many nanoseconds packets may come before their time: `(burst - 1) * period`.
+    pub tolerance: u64,
+    /// The rate as it was given: packets. Not read in the kernel.
+    pub packets: u32,
+    /// The rate as it was given: per so many seconds. Not read in the kernel.
+    pub seconds: u32,
+    /// How many packets may come at once. Not read in the kernel.
+    pub burst: u32,
+    /// Explicit padding.
+    pub reserved: u32,
+}
+
+impl Limit {
+    const NONE: Self = Self {
+        period: 0,
+        tolerance: 0,
+        packets: 0,
+        seconds: 0,
+        burst: 0,
+        reserved: 0,
+    };
+}
+
+/// The rate policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Limits {
+    /// Of each source: an IPv4 address, or an IPv6 /64.
+    pub source: Limit,
+    /// Of each neighbourhood: an IPv4 /24, or an IPv6 /48.
+    pub neighbourhood: Limit,
+    /// Of all unlisted sources together.
+    pub total: Limit,
+}
+
 /// What a change switches besides prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -313,6 +536,13 @@ pub struct Settings {
     pub hit_slots_used: u32,
     /// How many prefixes there are. Not read in the kernel.
     pub prefixes: PrefixCounts,
+    /// The rate policy. All zero if it was never set.
+    pub limits: Limits,
+    /// The requests that the rate policy lets pass: one bit for each
+    /// [`Request::index`](crate::rpc::Request::index).
+    pub procedures: u32,
+    /// Explicit padding.
+    pub reserved: u32,
     /// The guarded ports.
     pub ports: PortSet,
 }
@@ -328,6 +558,13 @@ impl Settings {
             deny_v4: 0,
             deny_v6: 0,
         },
+        limits: Limits {
+            source: Limit::NONE,
+            neighbourhood: Limit::NONE,
+            total: Limit::NONE,
+        },
+        procedures: 0,
+        reserved: 0,
         ports: PortSet::EMPTY,
     };
 }
@@ -338,6 +575,8 @@ pub mod flag {
     pub const TCP: u32 = 1;
     /// Count, but pass everything.
     pub const OBSERVE: u32 = 2;
+    /// Limit the rate of unlisted sources, instead of dropping all that they send.
+    pub const RATE: u32 = 4;
 }
 
 /// The one element of the state map.
@@ -357,6 +596,10 @@ pub struct State {
     pub changing: u32,
     /// Explicit padding.
     pub reserved: u32,
+    /// Until when somebody reads events, in nanoseconds of the kernel's monotonic clock.
+    pub events_until: u64,
+    /// What hashes are seeded with.
+    pub seed: u64,
     /// The settings of the even and of the odd epochs.
     pub settings: [Settings; 2],
     /// Where no IPv4 prefix is, whichever epoch.
@@ -383,9 +626,14 @@ impl State {
 // The kernel and userspace may be of different builds: a layout changes only with ABI_VERSION.
 const _: () = {
     assert!(size_of::<Counter>() == 16);
-    assert!(size_of::<Counters>() == 256);
+    assert!(size_of::<Sampler>() == 40);
+    assert!(size_of::<Counters>() == 16 * 16 + 32 * 32 + 40);
+    assert!(size_of::<SourceSet>() == 8 * 32);
+    assert!(size_of::<Cell>() == 16);
+    assert!(size_of::<Event>() == 40);
     assert!(size_of::<PrefixEntry>() == 16);
-    assert!(size_of::<Settings>() == 24 + 8192);
+    assert!(size_of::<Limits>() == 3 * 32);
+    assert!(size_of::<Settings>() == 24 + 3 * 32 + 8 + 8192);
     assert!(size_of::<VacantBlocks>() == 8192);
-    assert!(size_of::<State>() == 32 + 2 * size_of::<Settings>() + 2 * 8192);
+    assert!(size_of::<State>() == 48 + 2 * size_of::<Settings>() + 2 * 8192);
 };

@@ -10,8 +10,10 @@ use crate::{
     packet::PacketReader,
     parse::{
         ETHERNET_HEADER_LEN, ETHERTYPE_OFFSET, LinkLayer, Network, TCP, TCP_FLAGS_OFFSET, UDP,
+        payload_len,
     },
     policy::is_opening,
+    rpc::Datagram,
 };
 
 const NETWORK: usize = ETHERNET_HEADER_LEN;
@@ -58,6 +60,8 @@ pub enum Glance {
         network: Network,
         /// The destination port.
         port: u16,
+        /// Where the datagram is.
+        datagram: Datagram,
     },
     /// Not plain: ask the parser.
     Unclear,
@@ -84,12 +88,30 @@ fn plain_flow<P: PacketReader>(packet: &P) -> Option<Glance> {
             return tcp(field(&frame, IPV4_TRANSPORT + TCP_FLAGS_OFFSET - 1));
         }
         if WHOLE_UDP.matches(protocol) {
-            return udp(Network::V4(NETWORK), field(&frame, IPV4_TRANSPORT + 2));
+            let length = u16::from_be_bytes(field(&frame, NETWORK + 2));
+            return udp(
+                Network::V4(NETWORK),
+                field(&frame, IPV4_TRANSPORT + 2),
+                Datagram {
+                    offset: IPV4_TRANSPORT,
+                    end: NETWORK + usize::from(length),
+                },
+            );
         }
     } else if IPV6.matches(network_type) {
         match protocol[0] {
             TCP => return tcp(packet.read(IPV6_TRANSPORT + TCP_FLAGS_OFFSET - 1)?),
-            UDP => return udp(Network::V6(NETWORK), packet.read(IPV6_TRANSPORT + 2)?),
+            UDP => {
+                let length = payload_len(field(&frame, NETWORK + 4));
+                return udp(
+                    Network::V6(NETWORK),
+                    packet.read(IPV6_TRANSPORT + 2)?,
+                    Datagram {
+                        offset: IPV6_TRANSPORT,
+                        end: IPV6_TRANSPORT + length,
+                    },
+                );
+            }
             _ => {}
         }
     }
@@ -103,10 +125,11 @@ fn tcp(flags: [u8; 2]) -> Option<Glance> {
 }
 
 #[inline(always)]
-fn udp(network: Network, port: [u8; 2]) -> Option<Glance> {
+fn udp(network: Network, port: [u8; 2], datagram: Datagram) -> Option<Glance> {
     Some(Glance::Udp {
         network,
         port: u16::from_be_bytes(port),
+        datagram,
     })
 }
 

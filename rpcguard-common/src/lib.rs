@@ -12,10 +12,16 @@
 #![no_std]
 
 pub mod abi;
+pub mod gcra;
 pub mod glance;
+pub mod hash;
+pub mod limiter;
 pub mod packet;
 pub mod parse;
 #[cfg(feature = "user")]
 mod pod;
 pub mod policy;
 pub mod reason;
+pub mod rpc;
+pub mod sampling;
+pub mod sightings;

@@ -9,9 +9,9 @@
 /// [undecidable]: crate::reason::Reason::Undecidable
 pub const MAX_HEADER_OFFSET: usize = 0x0fff;
 
-/// The largest offset that can be read: some way into a header that begins at
-/// [`MAX_HEADER_OFFSET`].
-pub const MAX_READ_OFFSET: usize = MAX_HEADER_OFFSET + 0x40;
+/// The largest offset that can be read: as far into a call whose UDP header begins at
+/// [`MAX_HEADER_OFFSET`] as the end of the longest credential.
+pub const MAX_READ_OFFSET: usize = MAX_HEADER_OFFSET + 0x1c0;
 
 /// Reads bytes of one packet.
 pub trait PacketReader {
@@ -22,6 +22,9 @@ pub trait PacketReader {
     ///
     /// `N` is two or more: the verifier draws no conclusion from the check for a single byte.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// Whether the packet has this many bytes.
+    fn reaches(&self, length: usize) -> bool;
 
     /// Returns `offset`, having made the BPF verifier forget what it knows about it.
     ///
@@ -44,5 +47,9 @@ impl PacketReader for SliceReader<'_> {
             return None;
         }
         self.0.get(offset..)?.first_chunk().copied()
+    }
+
+    fn reaches(&self, length: usize) -> bool {
+        self.0.len() >= length
     }
 }

@@ -81,6 +81,8 @@ pub struct Flow {
     pub transport: Transport,
     /// Where the transport header begins, in bytes from the start of the frame.
     pub offset: usize,
+    /// Where Linux cuts the packet off, in bytes from the start of the frame.
+    pub end: usize,
     /// Whether this is the first fragment of several.
     pub first_fragment: bool,
     /// A first fragment that ends before the TCP flags: the next one brings them.
@@ -195,10 +197,8 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
         return Parsed::Other;
     }
     // Linux cuts the packet at its payload length, as it does for IPv4. Zero announces a jumbogram
-    // (RFC 2675), for which it takes the frame as it is; so zero becomes 65,536 here, which is more
-    // than a frame has. (Without a branch, which would double the verifier's states.)
-    let payload_len = u16::from_be_bytes([header[4], header[5]]);
-    let payload_len = usize::from(payload_len.wrapping_sub(1)) + 1;
+    // (RFC 2675), for which it takes the frame as it is.
+    let payload_len = payload_len([header[4], header[5]]);
     let offset = start + Ipv6Hdr::LEN;
     let network = Network::V6(start);
     match header[6] {
@@ -206,6 +206,13 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
         TCP => flow(network, Transport::Tcp, offset, false, offset + payload_len),
         next => parse_extensions(packet, network, next, offset, payload_len),
     }
+}
+
+/// The payload length of an IPv6 header, in bytes. Zero becomes 65,536, which is more than a frame
+/// has (without a branch, which would double the verifier's states).
+#[inline(always)]
+pub(crate) const fn payload_len(field: [u8; 2]) -> usize {
+    u16::from_be_bytes(field).wrapping_sub(1) as usize + 1
 }
 
 /// Follows a chain of IPv6 extension headers, the first of which is announced by `next`.
@@ -282,6 +289,7 @@ const fn flow(
         network,
         transport,
         offset,
+        end,
         first_fragment,
         flags_cut_off: first_fragment && end <= offset + TCP_FLAGS_OFFSET,
     })

@@ -5,6 +5,7 @@ use crate::{
     packet::PacketReader,
     parse::{Flow, LinkLayer, Network, Parsed, TCP_FLAGS_OFFSET, Transport, parse},
     reason::Reason,
+    rpc::{Datagram, Request},
 };
 
 const TCP_SYN: u8 = 0x02;
@@ -31,6 +32,13 @@ pub trait Tables {
 
     /// What the longest prefix that matches `source` says.
     fn lookup(&self, source: Source) -> Decision;
+
+    /// The requests that unlisted sources are served, within their limits: a set of
+    /// [`Request::bit`]s. `None` if all that they send is dropped.
+    fn served(&self) -> Option<u32>;
+
+    /// Whether an unlisted source is within its limits, which it is charged to.
+    fn admits(&self, source: Source) -> bool;
 }
 
 /// What was decided about a packet to a guarded port, and about one that may be.
@@ -40,6 +48,11 @@ pub struct Outcome {
     pub reason: Reason,
     /// The hit slot of the prefix that decided; zero for none.
     pub hit_slot: u32,
+    /// What the packet asks for.
+    pub request: Request,
+    /// Where the source address is; meaningless if the request is [`Request::UNKNOWN`]. (As an
+    /// option, it would have the compiler pass on undefined values, which the verifier refuses.)
+    pub network: Network,
 }
 
 impl Outcome {
@@ -47,6 +60,8 @@ impl Outcome {
         Self {
             reason,
             hit_slot: 0,
+            request: Request::UNKNOWN,
+            network: Network::V4(0),
         }
     }
 }
@@ -81,33 +96,67 @@ pub fn decide<P: PacketReader, T: Tables>(
     if !tables.guards_port(u16::from_be_bytes(port)) {
         return None;
     }
-    if flow.transport == Transport::Tcp {
-        match opens_connection(packet, &flow) {
-            Some(true) => {}
+    let request = match flow.transport {
+        Transport::Tcp => match opens_connection(packet, &flow) {
+            Some(true) => Request::CONNECTION,
             Some(false) => return None,
             None => return cut_off,
-        }
-    }
-    judge(packet, flow.network, tables)
+        },
+        Transport::Udp if flow.first_fragment => Request::FRAGMENT,
+        Transport::Udp => Request::read(
+            packet,
+            Datagram {
+                offset: flow.offset,
+                end: flow.end,
+            },
+        ),
+    };
+    judge(packet, flow.network, request, tables)
 }
 
-/// Decides about a packet to a guarded port, by its source alone.
+/// Decides about a packet to a guarded port.
 #[inline(always)]
 pub fn judge<P: PacketReader, T: Tables>(
     packet: &P,
     network: Network,
+    request: Request,
     tables: &T,
 ) -> Option<Outcome> {
-    let decision = tables.lookup(source(packet, network)?);
+    let source = source(packet, network)?;
+    let decision = tables.lookup(source);
     let reason = match decision.verdict() {
         Verdict::Allow => Reason::Allowed,
         Verdict::Deny => Reason::Denied,
-        Verdict::Unlisted => Reason::Unlisted,
+        Verdict::Unlisted => match tables.served() {
+            None => Reason::Unlisted,
+            Some(served) => judge_unlisted(request, source, served, tables),
+        },
     };
     Some(Outcome {
         reason,
         hit_slot: decision.hit_slot(),
+        request,
+        network,
     })
+}
+
+/// The rate policy.
+#[inline(always)]
+fn judge_unlisted<T: Tables>(request: Request, source: Source, served: u32, tables: &T) -> Reason {
+    if request == Request::MALFORMED {
+        return Reason::Malformed;
+    }
+    if request == Request::FRAGMENT {
+        return Reason::Fragment;
+    }
+    if served & request.bit() == 0 {
+        return Reason::Amplifier;
+    }
+    if tables.admits(source) {
+        Reason::WithinRate
+    } else {
+        Reason::OverRate
+    }
 }
 
 /// Whether this TCP segment opens a connection: SYN without ACK. `None` if it has no flags.
@@ -129,7 +178,7 @@ pub(crate) const fn is_opening([_, flags]: [u8; 2]) -> bool {
 
 /// The source address; `None` only if the packet shrank since it was parsed.
 #[inline(always)]
-fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Source> {
+pub fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Source> {
     Some(match network {
         Network::V4(start) => Source::V4(packet.read(start + 12)?),
         Network::V6(start) => {

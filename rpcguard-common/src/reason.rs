@@ -57,6 +57,12 @@ impl Reason {
         Self::LaterFragment,
     ];
 
+    /// The reason of this number.
+    #[must_use]
+    pub fn from_index(index: usize) -> Option<Self> {
+        Self::ALL.get(index).copied()
+    }
+
     /// What an enforcing filter does for this reason.
     #[inline(always)]
     #[must_use]

@@ -58,6 +58,11 @@ impl PacketReader for LinearPacket {
     }
 
     #[inline(always)]
+    fn reaches(&self, length: usize) -> bool {
+        self.len() >= length as u64
+    }
+
+    #[inline(always)]
     fn widen(&self, offset: usize) -> usize {
         widen(offset)
     }
@@ -70,7 +75,9 @@ impl PacketReader for LinearPacket {
 /// gave the verifier twenty times as many instructions to follow.
 pub(crate) struct FragsPacket {
     scratch: *const Scratch,
+    /// Bytes that were copied.
     len: usize,
+    wire_len: u64,
 }
 
 impl FragsPacket {
@@ -95,7 +102,11 @@ impl FragsPacket {
         if result != 0 {
             return Err(linear);
         }
-        Ok(Self { scratch, len })
+        Ok(Self {
+            scratch,
+            len,
+            wire_len,
+        })
     }
 }
 
@@ -110,6 +121,11 @@ impl PacketReader for FragsPacket {
         let start = unsafe { self.scratch.cast::<u8>().add(offset) };
         // SAFETY: N bytes are there, and a byte array has no alignment or validity to uphold.
         Some(unsafe { start.cast::<[u8; N]>().read() })
+    }
+
+    #[inline(always)]
+    fn reaches(&self, length: usize) -> bool {
+        self.wire_len >= length as u64
     }
 
     #[inline(always)]

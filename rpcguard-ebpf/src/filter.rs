@@ -4,16 +4,18 @@ use aya_ebpf::{
     bindings::xdp_action, helpers::generated::bpf_get_smp_processor_id, programs::XdpContext,
 };
 use rpcguard_common::{
-    abi::{Counter, hits_index},
+    abi::{Counter, Counters, hits_index},
     glance::{Glance, glance},
     parse::LinkLayer,
     policy::{Outcome, Tables as _, decide, judge},
     reason::Action,
+    rpc::Request,
 };
 
 use crate::{
     ctx::{FragsPacket, LinearPacket, wire_len},
     maps::{COUNTERS, ETHERNET, HITS},
+    sampling::{Drop, sample},
     tables::KernelTables,
 };
 
@@ -59,17 +61,28 @@ fn run(
     };
     let outcome = match glance {
         Glance::Udp { port, .. } if !tables.guards_port(port) => None,
-        Glance::Udp { network, .. } => judge(&LinearPacket::new(ctx), network, &tables),
+        Glance::Udp {
+            network, datagram, ..
+        } => {
+            let packet = LinearPacket::new(ctx);
+            let request = Request::read(&packet, datagram);
+            judge(&packet, network, request, &tables)
+        }
         Glance::Unclear | Glance::Other => decide(&tables),
     };
     let Some(outcome) = outcome else {
         return xdp_action::XDP_PASS;
     };
-    count(outcome, wire_len());
+    let observed = tables.observes();
+    let action = match outcome.reason.action() {
+        Action::Drop if observed => Action::Pass,
+        action => action,
+    };
+    count(ctx, &tables, outcome, action, wire_len());
     log(ctx, outcome);
-    match outcome.reason.action() {
-        Action::Drop if !tables.observes() => xdp_action::XDP_DROP,
-        _ => xdp_action::XDP_PASS,
+    match action {
+        Action::Drop => xdp_action::XDP_DROP,
+        Action::Pass => xdp_action::XDP_PASS,
     }
 }
 
@@ -83,13 +96,30 @@ fn link() -> LinkLayer {
 }
 
 #[inline(always)]
-fn count(outcome: Outcome, bytes: u64) {
-    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
-        #[expect(unsafe_code, reason = "map values are reached through pointers")]
-        // SAFETY: the pointer is to this CPU's element, and a program is not interrupted by another
-        // of its kind on the same CPU.
-        let counters = unsafe { &mut *counters };
-        add(&mut counters.reasons[outcome.reason.index()], bytes);
+fn count(ctx: &XdpContext, tables: &KernelTables, outcome: Outcome, action: Action, bytes: u64) {
+    let Some(counters) = COUNTERS.get_ptr_mut(0) else {
+        return;
+    };
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    // SAFETY: the pointer is to this CPU's element, and a program is not interrupted by another of
+    // its kind on the same CPU.
+    let counters: &mut Counters = unsafe { &mut *counters };
+    add(&mut counters.reasons[outcome.reason.index()], bytes);
+    let counter = &mut counters.requests[outcome.request.index()];
+    add(
+        match action {
+            Action::Pass => &mut counter.passed,
+            Action::Drop => &mut counter.dropped,
+        },
+        bytes,
+    );
+    if outcome.reason.action() == Action::Drop && counters.sampler.is_due() {
+        let drop = Drop {
+            outcome,
+            bytes,
+            observed: action == Action::Pass,
+        };
+        sample(ctx, &mut counters.sampler, tables, &drop);
     }
     if outcome.hit_slot == 0 {
         return;

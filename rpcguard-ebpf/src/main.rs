@@ -11,19 +11,23 @@
 
 mod ctx;
 mod filter;
+mod limiter;
 mod maps;
+mod sampling;
 mod tables;
 
 use aya_ebpf::{macros::xdp, programs::XdpContext};
 
 /// For frames in one buffer.
 #[xdp]
+#[inline(always)]
 fn rpcguard(ctx: XdpContext) -> u32 {
     filter::linear(&ctx)
 }
 
 /// For frames in several buffers.
 #[xdp(frags)]
+#[inline(always)]
 fn rpcguard_frags(ctx: XdpContext) -> u32 {
     filter::frags(&ctx)
 }

@@ -2,11 +2,14 @@
 
 use aya_ebpf::{
     Global,
-    bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, LpmTrie, PerCpuArray},
+    bindings::{BPF_F_MMAPABLE, bpf_spin_lock},
+    btf_maps::{Array, LpmTrie, PerCpuArray, RingBuf},
     macros::btf_map,
 };
-use rpcguard_common::abi::{Counter, Counters, PrefixEntry, State, TRIE_CAPACITY, hits_len};
+use rpcguard_common::abi::{
+    Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
+    STANDINGS_LEN, SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
+};
 
 #[btf_map]
 pub(crate) static STATE: Array<State, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
@@ -26,8 +29,36 @@ pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as
 #[btf_map]
 pub(crate) static HITS: Array<Counter, { hits_len(1) as usize }> = Array::new();
 
-/// The beginning of a frame in several buffers: as far as headers are followed.
-pub(crate) type Scratch = [u8; 4224];
+/// As [`HITS`].
+#[btf_map]
+pub(crate) static SOURCES: Array<SourceSet, { sources_len(1) as usize }> = Array::new();
+
+/// [`Cell`], as the kernel wants to see it: it looks for the lock by the name of its type.
+#[repr(C)]
+pub(crate) struct LockedCell {
+    pub(crate) lock: bpf_spin_lock,
+    reserved: u32,
+    pub(crate) arrival: u64,
+}
+
+const _: () = assert!(size_of::<LockedCell>() == size_of::<Cell>());
+
+/// The loader gives it and the two that follow a single element where no rate policy is in force.
+#[btf_map]
+pub(crate) static LIMITS: Array<LockedCell, { LIMITS_LEN as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static SIGHTINGS: Array<u64, { SIGHTINGS_LEN as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static STANDINGS: Array<u64, { STANDINGS_LEN as usize }> = Array::new();
+
+/// Of [`Event`](rpcguard_common::abi::Event)s. libbpf wants to hear of no type but an empty one.
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<(), { EVENTS_SIZE as usize }> = RingBuf::new();
+
+/// The beginning of a frame in several buffers: as far as headers are followed, and a call.
+pub(crate) type Scratch = [u8; 4608];
 
 #[btf_map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
@@ -38,3 +69,15 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
 pub(crate) static ETHERNET: Global<u8> = Global::new(1);
+
+/// Whether the maps of the rate policy have their full size. If not, the verifier removes the policy.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static LIMITER: Global<u8> = Global::new(0);
+
+/// What hashes are seeded with: another number for each guard.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static SEED: Global<u64> = Global::new(0);

@@ -8,11 +8,15 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
-    abi::{Decision, PortSet, Settings, State, VacantBlocks, flag},
+    abi::{Decision, Limits, PortSet, Settings, State, VacantBlocks, flag},
+    limiter,
     policy::{Source, Tables},
 };
 
-use crate::maps::{PREFIXES_V4, PREFIXES_V6, STATE};
+use crate::{
+    limiter::Maps,
+    maps::{LIMITER, PREFIXES_V4, PREFIXES_V6, STATE},
+};
 
 /// The tables as of one epoch.
 pub(crate) struct KernelTables {
@@ -44,6 +48,16 @@ impl KernelTables {
     #[inline(always)]
     pub(crate) fn observes(&self) -> bool {
         self.flags() & flag::OBSERVE != 0
+    }
+
+    /// Whether somebody reads events at this time of the monotonic clock.
+    #[inline(always)]
+    pub(crate) fn wants_events(&self, now: u64) -> bool {
+        // SAFETY: `state` points to a live map value.
+        let until = unsafe { addr_of!((*self.state).events_until) };
+        // SAFETY: as above; userspace stores it at any time, hence the volatile read.
+        let until = unsafe { until.read_volatile() };
+        now < until
     }
 
     #[inline(always)]
@@ -96,6 +110,27 @@ impl Tables for KernelTables {
             }
         };
         entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
+    }
+
+    #[inline(always)]
+    fn served(&self) -> Option<u32> {
+        if LIMITER.load() == 0 || self.flags() & flag::RATE == 0 {
+            return None;
+        }
+        // SAFETY: settings points into the live state value.
+        let procedures = unsafe { addr_of!((*self.settings).procedures) };
+        // SAFETY: as above.
+        Some(unsafe { procedures.read() })
+    }
+
+    #[inline(always)]
+    fn admits(&self, source: Source) -> bool {
+        // SAFETY: settings points into the live state value.
+        let limits: *const Limits = unsafe { addr_of!((*self.settings).limits) };
+        // SAFETY: as above; the reference to limits that only change under another epoch does not
+        // outlive this call.
+        let limits = unsafe { &*limits };
+        limiter::admit(&Maps, limits, source)
     }
 }
 

@@ -124,6 +124,12 @@ pub enum Error {
         /// The interface.
         interface: String,
     },
+    /// A limit is to be changed where there is none.
+    #[error("`{0}` has no rate policy to change: unlisted sources are dropped")]
+    NoRatePolicy(String),
+    /// A limit was given, but no rate that it would be a limit to.
+    #[error("a limit of the rate policy was given without `--rate`, which begins the policy")]
+    RateMissing,
     /// A list is full.
     #[error("{count} {family} prefixes are more than the {verdict} list holds: {MAX_PREFIXES}")]
     TooManyPrefixes {
@@ -137,6 +143,9 @@ pub enum Error {
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// The events of a guard go to one reader.
+    #[error("another process follows the events of `{0}` already")]
+    EventsTaken(String),
     /// Another rpcguard is at work.
     #[error("another rpcguard is changing things: {holder}, for more than {waited:?}")]
     Locked {
@@ -191,6 +200,11 @@ impl Error {
                 format!("mount one: `mount -t bpf bpf {}`", path.display())
             }
             Self::Kernel(_) => "rpcguard needs Linux 5.10 or later".to_owned(),
+            Self::NoRatePolicy(name) => {
+                format!("`rpcguard set {name} --rate 5/s` begins one")
+            }
+            Self::RateMissing => "add `--rate 5/s`".to_owned(),
+            Self::EventsTaken(_) => "end it first; counters can be read at any time".to_owned(),
             Self::AlreadyAttached(name) => format!(
                 "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
                  change it; `attach --replace` renews its program"
@@ -251,7 +265,10 @@ impl Error {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::InterfaceName { .. } | Self::Repeated { .. } | Self::Contradiction(_)
+            Self::InterfaceName { .. }
+                | Self::Repeated { .. }
+                | Self::Contradiction(_)
+                | Self::RateMissing
         )
     }
 }

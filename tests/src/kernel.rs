@@ -12,7 +12,7 @@ use aya::{
 use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program},
+    abi::{Cell, Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program, sources_len},
     parse::LinkLayer,
     reason::Action,
 };
@@ -53,6 +53,7 @@ pub struct Kernel {
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
+    limits: Array<MapData, Cell>,
     prefixes_v4: LpmTrie<MapData, [u8; 4], PrefixEntry>,
     prefixes_v6: LpmTrie<MapData, [u8; 16], PrefixEntry>,
     inserted: Vec<Prefix>,
@@ -91,6 +92,8 @@ impl Kernel {
         let ethernet = u8::from(link == LinkLayer::Ethernet);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(map::HITS, hits_len(cpus()?))
+            .map_max_entries(map::SOURCES, sources_len(cpus()?))
+            .override_global(constant::LIMITER, &1_u8, true)
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global("AYA_LOG_LEVEL", &level, true)
             .load(rpcguard::object::bytes())
@@ -104,6 +107,7 @@ impl Kernel {
             state: take(&mut ebpf, map::STATE)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
             hits: take(&mut ebpf, map::HITS)?,
+            limits: take(&mut ebpf, map::LIMITS)?,
             prefixes_v4: take(&mut ebpf, map::PREFIXES_V4)?,
             prefixes_v6: take(&mut ebpf, map::PREFIXES_V6)?,
             programs: ebpf,
@@ -124,6 +128,14 @@ impl Kernel {
             self.insert(prefix, entry)?;
         }
         self.store(&setup.state(0))?;
+        if setup.rate.is_some() {
+            let arrival = if setup.exhausted { u64::MAX } else { 0 };
+            let total = Cell {
+                arrival,
+                ..Cell::default()
+            };
+            self.limits.set(0, total, 0)?;
+        }
         self.zero()
     }
 

@@ -8,11 +8,13 @@ use clap::ValueEnum;
 use super::{
     Exit, follow_log,
     input::{self, PrefixArg, note, without_repeats},
+    rate_args::RateArgs,
 };
 use crate::{
+    error::Error,
     guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Verdict},
     output::{self, Format},
-    policy::{Policy, PolicyChange},
+    policy::{NoRatePolicy, Policy, PolicyChange, Rate},
 };
 
 /// Guard interfaces: from now on, their packets to the portmapper are dropped unless they come from
@@ -23,10 +25,14 @@ Examples:
   rpcguard attach eth0 --allow 192.168.1.0/24
   rpcguard attach eth0 --allow-file nfs-clients.txt --tcp
   rpcguard attach eth0 --observe      # count what would be dropped, and drop nothing
+  rpcguard attach eth0 --allow 192.168.1.0/24 --rate 5/s    # serve others, but not a flood
 
 Of the allowed and denied prefixes that a source address is in, the longest decides; an address in
 none is dropped. A list file holds one prefix a line, with `#` comments; what `ipset save` and
-`nft list set` print is understood too.")]
+`nft list set` print is understood too.
+
+With a rate policy, an address in no prefix is served, within limits, the procedures that clients use
+and that are of no use to an attacker; calls for others are dropped.")]
 pub(super) struct Args {
     /// Network interfaces: all of them are guarded, or none.
     #[arg(value_name = "IFACE", required = true, value_parser = input::interface_name)]
@@ -50,6 +56,12 @@ pub(super) struct Args {
     /// Count only, and let everything pass.
     #[arg(long)]
     observe: bool,
+    /// Serve each source that no prefix covers at this rate, instead of dropping all that it sends: a
+    /// number of packets a second, minute or hour, as in 5/s, 100/m, 20/h.
+    #[arg(long, value_name = "N/UNIT", help_heading = "Rate policy")]
+    rate: Option<Rate>,
+    #[command(flatten)]
+    rates: RateArgs,
     /// Where the filter runs: in the driver (native), in the network stack (generic, slower), or in
     /// the driver if it can and else in the stack (auto).
     #[arg(long, value_enum, default_value = "auto", conflicts_with = "replace")]
@@ -106,7 +118,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         guard::replace(&registry, &lock, names, &change, log)?
     } else {
         let mut policy = Policy::default();
-        policy.apply(&args.policy());
+        policy
+            .apply(&args.policy())
+            .map_err(|NoRatePolicy| Error::RateMissing)?;
         let mode = match args.mode {
             ModeArg::Auto => None,
             ModeArg::Native => Some(Mode::Native),
@@ -145,6 +159,7 @@ impl Args {
             ports: input::ports(&self.port),
             tcp: self.tcp.then_some(true),
             observe: self.observe.then_some(true),
+            rate: self.rates.change(self.rate),
         }
     }
 }

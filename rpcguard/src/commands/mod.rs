@@ -6,6 +6,7 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod rate_args;
 mod set;
 mod status;
 

@@ -1,15 +1,18 @@
 //! `rpcguard set`
 
+use std::str::FromStr;
+
 use anyhow::Context as _;
 
 use super::{
     Exit,
     input::{self, Switch},
+    rate_args::RateArgs,
 };
 use crate::{
-    guard::{Change, Registry},
+    guard::{self, Change, Registry},
     output::{self, Format},
-    policy::PolicyChange,
+    policy::{ParseRateError, PolicyChange, Rate, RateChange},
 };
 
 /// Change the settings of a guard, at once and without a gap.
@@ -17,7 +20,9 @@ use crate::{
 #[command(after_help = "\
 Examples:
   rpcguard set eth0 --observe off
-  rpcguard set eth0 --port 111 --port 32771")]
+  rpcguard set eth0 --port 111 --port 32771
+  rpcguard set eth0 --rate 5/s        # serve unlisted sources, within limits
+  rpcguard set eth0 --rate off        # drop all that they send")]
 pub(super) struct Args {
     /// Network interface.
     #[arg(value_name = "IFACE", value_parser = input::interface_name)]
@@ -30,7 +35,10 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
+#[group(required = true, multiple = true, args = [
+    "observe", "tcp", "port", "rate", "burst", "rate_prefix", "burst_prefix", "rate_total",
+    "burst_total", "procedures",
+])]
 struct Settings {
     /// Count only, and let everything pass.
     #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true)]
@@ -41,20 +49,54 @@ struct Settings {
     /// Guard this destination port instead of those that are guarded now [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
+    /// Serve each source that no prefix covers at this rate, or drop all that it sends.
+    #[arg(long, value_name = "N/UNIT|off", help_heading = "Rate policy")]
+    rate: Option<RateArg>,
+    #[command(flatten)]
+    rates: RateArgs,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RateArg {
+    Off,
+    At(Rate),
+}
+
+impl FromStr for RateArg {
+    type Err = ParseRateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::At),
+        }
+    }
+}
+
+impl Settings {
+    fn rate_change(&self) -> RateChange {
+        match self.rate {
+            Some(RateArg::Off) => RateChange {
+                off: true,
+                ..RateChange::default()
+            },
+            Some(RateArg::At(rate)) => self.rates.change(Some(rate)),
+            None => self.rates.change(None),
+        }
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let registry = Registry::new()?;
     let lock = registry.lock()?;
-    let mut guard = registry.guard(&args.interface)?;
     let mut change = Change::default();
     change.policy(PolicyChange {
         ports: input::ports(&args.settings.port),
         tcp: args.settings.tcp.map(Switch::is_on),
         observe: args.settings.observe.map(Switch::is_on),
+        rate: args.settings.rate_change(),
     });
-    guard.commit(&lock, &change)?;
-    let guards = [guard];
+    let guards = [guard::set(&registry, &lock, &args.interface, &change)?];
     match Format::of(args.json) {
         Format::Json => output::status::print_guards_json(&guards),
         Format::Text => output::status::print_lines(&guards),

@@ -25,13 +25,14 @@ use super::{
     link,
     listing::Listing,
     pins, preconditions,
-    program::{self, LogLevel, MAPS, Variant},
+    program::{self, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
     trie, vacancy,
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::Policy,
+    policy::{NoRatePolicy, Policy},
     prefix::Prefix,
+    sys::random,
 };
 
 /// The MTU up to which a driver can be expected to keep a frame in one buffer: a page, less room
@@ -93,11 +94,19 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     let listing = Listing::new(&how.allow, &how.deny)?;
 
     preconditions::lift_memlock();
-    let mut ebpf = program::prepare(link_layer, how.log, None)?;
-    fill_maps(&mut ebpf, registry, &how.policy, &listing)?;
+    let directory = registry.vacant_directory(name);
+    let loading = Loading {
+        link: link_layer,
+        log: how.log,
+        limiter: how.policy.rate.is_some(),
+        seed: random::seed()?,
+        pinned: &[],
+        pins: &directory,
+    };
+    let mut ebpf = loading.prepare()?;
+    fill_maps(&mut ebpf, registry, &how.policy, loading.seed, &listing)?;
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
-    let directory = registry.vacant_directory(name);
     pins::create_directory(&directory)?;
     let pinned = pin(&mut ebpf, variant, link, &directory);
     match pinned.and_then(|()| registry.guard(name)) {
@@ -134,7 +143,11 @@ pub fn replace<'a>(
     let mut successors = Vec::new();
     for name in names {
         let guard = registry.guard(name)?;
-        successors.push(Successor::load(&guard, log)?);
+        let mut policy = guard.policy()?;
+        policy
+            .apply(&change.policy)
+            .map_err(|NoRatePolicy| Error::NoRatePolicy(name.to_owned()))?;
+        successors.push(Successor::load(&guard, policy.rate.is_some(), log)?);
         guards.push(guard);
     }
     commit(&mut guards, lock, change)?;
@@ -145,33 +158,81 @@ pub fn replace<'a>(
     Ok(guards)
 }
 
+/// Changes the guard of an interface, whose program is replaced if it cannot do what is asked for: the
+/// first rate policy needs larger maps than it has.
+///
+/// # Errors
+///
+/// As [`replace`].
+pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Result<Guard> {
+    let mut guard = registry.guard(name)?;
+    let begins_rate = change.policy.rate.begins();
+    if begins_rate && !guard.has_limiter()? {
+        let mut guards = replace(registry, lock, [name], change, LogLevel::Off)?;
+        return guards.pop().ok_or_else(|| Error::NotAttached(name.to_owned()));
+    }
+    guard.commit(lock, change)?;
+    Ok(guard)
+}
+
 /// A program that is to take the place of a guard's.
 struct Successor {
     ebpf: Ebpf,
     variant: Variant,
+    /// The maps that it does not share with its predecessor.
+    new_maps: &'static [&'static str],
 }
 
 impl Successor {
     /// Has the verifier check it, and nothing more.
-    fn load(guard: &Guard, log: LogLevel) -> Result<Self> {
+    fn load(guard: &Guard, limiter: bool, log: LogLevel) -> Result<Self> {
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
+        let had_limiter = guard.has_limiter()?;
+        let new_maps: &[&str] = if limiter && !had_limiter {
+            &LIMITER_MAPS
+        } else {
+            &[]
+        };
+        let pinned: Vec<&str> = MAPS
+            .into_iter()
+            .filter(|name| !new_maps.contains(name))
+            .collect();
         preconditions::lift_memlock();
-        let mut ebpf = program::prepare(link_layer, log, Some(&guard.directory))?;
+        let loading = Loading {
+            link: link_layer,
+            log,
+            limiter: limiter || had_limiter,
+            seed: guard.state()?.seed,
+            pinned: &pinned,
+            pins: &guard.directory,
+        };
+        let mut ebpf = loading.prepare()?;
         program::load(&mut ebpf, variant)?;
-        Ok(Self { ebpf, variant })
+        Ok(Self {
+            ebpf,
+            variant,
+            new_maps,
+        })
     }
 
     fn take_over(mut self, guard: &Guard) -> Result<()> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
-        let next = guard.directory.join(pins::NEXT_PROGRAM);
-        pins::remove_if_there(&next)?;
+        let pin = |name: &str| guard.directory.join(name);
+        let next = pins::next(&guard.directory, pins::PROGRAM)?;
         let program = program::load(&mut self.ebpf, self.variant)?;
         program.pin(&next).doing(&failed)?;
-        let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
+        let link = PinnedLink::from_pin(pin(pins::LINK)).doing(&failed)?;
         let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
         program.attach_to_link(link).doing(&failed)?;
-        fs::rename(&next, guard.directory.join(pins::PROGRAM)).doing(&failed)
+        fs::rename(&next, pin(pins::PROGRAM)).doing(&failed)?;
+        for name in self.new_maps {
+            let next = pins::next(&guard.directory, name)?;
+            let map = self.ebpf.map(name).doing(&failed)?;
+            map.pin(&next).doing(&failed)?;
+            fs::rename(&next, pin(name)).doing(&failed)?;
+        }
+        Ok(())
     }
 }
 
@@ -191,6 +252,7 @@ fn fill_maps(
     ebpf: &mut Ebpf,
     registry: &Registry,
     policy: &Policy,
+    seed: u64,
     listing: &Listing,
 ) -> Result<()> {
     let mut settings = Settings::EMPTY;
@@ -208,6 +270,8 @@ fn fill_maps(
         netns: registry.netns(),
         changing: 0,
         reserved: 0,
+        events_until: 0,
+        seed,
         settings: [settings, Settings::EMPTY],
         vacant_v4: VacantBlocks::ALL,
         vacant_v6: VacantBlocks::ALL,

@@ -7,6 +7,7 @@
 mod attach;
 mod change;
 mod counters;
+mod events;
 mod interface;
 mod link;
 mod listing;
@@ -17,6 +18,7 @@ mod preconditions;
 mod prefixes;
 mod program;
 mod registry;
+mod sources;
 mod transaction;
 mod trie;
 mod vacancy;
@@ -27,19 +29,26 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::{Array, MapData, MapInfo, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
-pub use attach::{Attach, Attached, attach, replace};
+pub use attach::{Attach, Attached, attach, replace, set};
 pub use change::{Change, Committed};
-pub use counters::ReasonCounters;
+pub use counters::FilterCounters;
+pub use events::{Event, Events};
 pub(crate) use interface::check_name;
 pub use link::Mode;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
 pub use program::LogLevel;
 pub use registry::{Entry, Leftover, Registry};
-pub use rpcguard_common::{abi::PrefixCounts, reason::Reason};
+pub use rpcguard_common::{
+    abi::{Counter as PacketCounter, PrefixCounts, RequestCounter},
+    reason::{Action, Reason},
+    rpc::Request,
+    sampling::Aggregate,
+};
+pub use sources::SourceEstimate;
 pub use transaction::commit;
 
 use crate::{
@@ -93,6 +102,7 @@ pub struct Guard {
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
+    sources: MapData,
     tries: Tries,
 }
 
@@ -105,6 +115,7 @@ impl Guard {
             state: pin(map::STATE)?.try_into().doing(&failed)?,
             counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
+            sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
             tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
             directory: directory.to_owned(),
             interface,
@@ -169,6 +180,19 @@ impl Guard {
     /// If the state cannot be read.
     pub fn prefix_counts(&self) -> Result<PrefixCounts> {
         Ok(self.state()?.current().prefixes)
+    }
+
+    /// Whether the maps of the rate policy have their full size. Those of a guard that has had no
+    /// rate policy so far do not.
+    ///
+    /// # Errors
+    ///
+    /// If the map cannot be looked at.
+    pub fn has_limiter(&self) -> Result<bool> {
+        let path = self.directory.join(map::LIMITS);
+        let info = MapInfo::from_pin(&path)
+            .doing(format!("look at the pinned map {}", path.display()))?;
+        Ok(info.max_entries() > 1)
     }
 
     fn state(&self) -> Result<State> {

@@ -1,7 +1,7 @@
 //! Where a guard's objects are pinned.
 //!
 //! ```text
-//! <bpffs>/rpcguard/<interface>/{link,program,STATE,COUNTERS,HITS,PREFIXES_V4,PREFIXES_V6}
+//! <bpffs>/rpcguard/<interface>/{link,program,STATE,COUNTERS,...: a pin for each map}
 //! ```
 //!
 //! bpffs refuses names with a dot, so a directory name is the interface's with `.`, `%` and `@`
@@ -34,8 +34,6 @@ pub(super) const LINK: &str = "link";
 /// Pin of the program.
 pub(super) const PROGRAM: &str = "program";
 
-/// Pin of the program that is to take the place of [`PROGRAM`].
-pub(super) const NEXT_PROGRAM: &str = "program_next";
 
 /// Only root looks at lists of addresses.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -81,6 +79,14 @@ pub(super) fn create_directory(path: &Path) -> Result<()> {
         })
 }
 
+/// The path for an object that is to take the place of the one pinned under `name`; what an
+/// interrupted command left there is removed.
+pub(super) fn next(directory: &Path, name: &str) -> Result<PathBuf> {
+    let next = directory.join(format!("{name}_next"));
+    remove_if_there(&next)?;
+    Ok(next)
+}
+
 /// Opens a pinned map.
 pub(super) fn map(directory: &Path, name: &str) -> Result<Map> {
     let path = directory.join(name);
@@ -124,7 +130,7 @@ fn detach(link: &Path) -> Result<()> {
 }
 
 /// Removes one pin.
-pub(super) fn remove_if_there(path: &PathBuf) -> Result<()> {
+fn remove_if_there(path: &PathBuf) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File {
             action: "remove",

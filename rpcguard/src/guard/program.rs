@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::Xdp};
 use rpcguard_common::{
-    abi::{constant, hits_len, map, program},
+    abi::{constant, hits_len, map, program, sources_len},
     parse::LinkLayer,
 };
 
@@ -16,13 +16,22 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 5] = [
+pub(super) const MAPS: [&str; 10] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
     map::PREFIXES_V4,
     map::PREFIXES_V6,
+    map::SOURCES,
+    map::EVENTS,
+    map::LIMITS,
+    map::SIGHTINGS,
+    map::STANDINGS,
 ];
+
+/// Those of them that take 21 MiB, and are of one element each where no rate policy was ever in
+/// force.
+pub(super) const LIMITER_MAPS: [&str; 3] = [map::LIMITS, map::SIGHTINGS, map::STANDINGS];
 
 /// How much the program itself logs, through aya-log. Anything but [`Off`](Self::Off) costs time on
 /// every packet to a guarded port.
@@ -56,27 +65,51 @@ impl Variant {
     }
 }
 
-/// Creates the maps (or takes the pinned ones from `pins`) and prepares the programs, none of which
-/// is in the kernel yet.
-pub(super) fn prepare(link: LinkLayer, log: LogLevel, pins: Option<&Path>) -> Result<Ebpf> {
-    let ethernet = u8::from(link == LinkLayer::Ethernet);
-    let level = log as u8;
-    let hits_len = hits_len(possible_cpus("create the BPF maps")?);
-    let mut loader = EbpfLoader::new();
-    loader
-        // The kernel's own types: megabytes to read, and only needed for relocations against them.
-        .btf(None)
-        // A log is only wanted of a program that failed, and then aya tries again with one.
-        .verifier_log_level(VerifierLogLevel::DISABLE)
-        .map_max_entries(map::HITS, hits_len)
-        .override_global(constant::ETHERNET, &ethernet, true)
-        .override_global("AYA_LOG_LEVEL", &level, true);
-    if let Some(pins) = pins {
-        for name in MAPS {
-            loader.map_pin_path(name, pins.join(name));
+/// What to load.
+pub(super) struct Loading<'a> {
+    /// What frames begin with.
+    pub(super) link: LinkLayer,
+    pub(super) log: LogLevel,
+    /// Whether the rate policy can be put in force.
+    pub(super) limiter: bool,
+    /// What hashes are seeded with.
+    pub(super) seed: u64,
+    /// The maps to take from a directory of pins, instead of creating them.
+    pub(super) pinned: &'a [&'a str],
+    /// The directory of pins.
+    pub(super) pins: &'a Path,
+}
+
+impl Loading<'_> {
+    /// Creates or takes the maps and prepares the programs, none of which is in the kernel yet.
+    pub(super) fn prepare(&self) -> Result<Ebpf> {
+        let ethernet = u8::from(self.link == LinkLayer::Ethernet);
+        let limiter = u8::from(self.limiter);
+        let level = self.log as u8;
+        let cpus = possible_cpus("create the BPF maps")?;
+        let mut loader = EbpfLoader::new();
+        loader
+            // The kernel's own types: megabytes to read, and only needed for relocations against
+            // them.
+            .btf(None)
+            // A log is only wanted of a program that failed, and then aya tries again with one.
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .map_max_entries(map::HITS, hits_len(cpus))
+            .map_max_entries(map::SOURCES, sources_len(cpus))
+            .override_global(constant::ETHERNET, &ethernet, true)
+            .override_global(constant::LIMITER, &limiter, true)
+            .override_global(constant::SEED, &self.seed, true)
+            .override_global("AYA_LOG_LEVEL", &level, true);
+        if !self.limiter {
+            for name in LIMITER_MAPS {
+                loader.map_max_entries(name, 1);
+            }
         }
+        for name in self.pinned {
+            loader.map_pin_path(*name, self.pins.join(name));
+        }
+        loader.load(object::bytes()).doing("create the BPF maps")
     }
-    loader.load(object::bytes()).doing("create the BPF maps")
 }
 
 /// Has the verifier check a program, and returns it.

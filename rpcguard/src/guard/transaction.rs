@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::Policy,
+    policy::{NoRatePolicy, Policy},
     prefix::Prefix,
     sys::{mapped::MappedArray, packets},
 };
@@ -146,7 +146,9 @@ impl Guard {
         let (steps, committed) = self.plan(change, state.epoch)?;
         let mut settings = *state.current();
         let mut policy = Policy::from_settings(&settings);
-        policy.apply(&change.policy);
+        policy
+            .apply(&change.policy)
+            .map_err(|NoRatePolicy| Error::NoRatePolicy(self.interface.name.clone()))?;
         policy.write_to(&mut settings);
         if steps.is_empty() && settings == *state.current() {
             return Ok(Staged {
@@ -383,7 +385,7 @@ impl Guard {
         self.state.set(0, state, 0).doing(failed)
     }
 
-    fn map_state(&self) -> Result<MappedArray> {
+    pub(super) fn map_state(&self) -> Result<MappedArray> {
         let failed = format!("map the settings of `{}`", self.interface.name);
         let data = MapData::from_pin(self.directory.join(map::STATE)).doing(&failed)?;
         MappedArray::new(data.fd().as_fd(), size_of::<State>()).doing(&failed)

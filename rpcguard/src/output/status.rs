@@ -3,7 +3,6 @@
 use std::{io::Write, time::SystemTime};
 
 use jiff::Timestamp;
-use rpcguard_common::{abi::Counter, reason::Action};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -12,8 +11,10 @@ use super::{
 };
 use crate::{
     error::Result,
-    guard::{Entry, Guard, Leftover, Mode, PrefixCounts, ReasonCounters},
-    policy::Policy,
+    guard::{
+        Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts, Request,
+    },
+    policy::{Policy, RateLimit, RatePolicy},
 };
 
 #[derive(Serialize)]
@@ -27,6 +28,7 @@ struct Status {
     policy: PolicyView,
     prefixes: PrefixesView,
     counters: CountersView,
+    procedures: RequestsView,
 }
 
 #[derive(Serialize)]
@@ -35,8 +37,43 @@ struct PolicyView {
     observe: bool,
     tcp: bool,
     ports: Vec<u16>,
-    /// Always null in this version: unlisted sources are dropped.
-    rate: Option<()>,
+    rate: Option<RateView>,
+}
+
+/// The limits of the rate policy.
+#[derive(Serialize)]
+struct RateView {
+    source: LimitView,
+    prefix: LimitView,
+    total: LimitView,
+    procedures: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct LimitView {
+    /// As it is given: `5/s`.
+    rate: String,
+    burst: u32,
+}
+
+impl From<RateLimit> for LimitView {
+    fn from(limit: RateLimit) -> Self {
+        Self {
+            rate: limit.rate.to_string(),
+            burst: limit.burst,
+        }
+    }
+}
+
+impl From<RatePolicy> for RateView {
+    fn from(policy: RatePolicy) -> Self {
+        Self {
+            source: policy.source.into(),
+            prefix: policy.prefix.into(),
+            total: policy.total.into(),
+            procedures: policy.procedures.iter().map(Request::name).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -57,13 +94,44 @@ struct CounterView {
     bytes: u64,
 }
 
+impl From<PacketCounter> for CounterView {
+    fn from(PacketCounter { packets, bytes }: PacketCounter) -> Self {
+        Self { packets, bytes }
+    }
+}
+
 /// An object with every reason, in the order of their numbers.
-struct CountersView(ReasonCounters);
+struct CountersView(FilterCounters);
 
 impl Serialize for CountersView {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(reason, Counter { packets, bytes })| {
-            (reason.name(), CounterView { packets, bytes })
+        let reasons = self.0.reasons();
+        serializer.collect_map(reasons.map(|(reason, counter)| {
+            let view: CounterView = counter.into();
+            (reason.name(), view)
+        }))
+    }
+}
+
+/// What became of the packets that asked for the same.
+#[derive(Serialize)]
+struct RequestView {
+    passed: CounterView,
+    dropped: CounterView,
+}
+
+/// An object with every request, in the order of their numbers.
+struct RequestsView(FilterCounters);
+
+impl Serialize for RequestsView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let requests = self.0.requests();
+        serializer.collect_map(requests.map(|(request, counter)| {
+            let view = RequestView {
+                passed: counter.passed.into(),
+                dropped: counter.dropped.into(),
+            };
+            (request.name(), view)
         }))
     }
 }
@@ -89,6 +157,7 @@ impl Status {
     fn of(guard: &Guard) -> Result<Self> {
         let policy = guard.policy()?;
         let counts = guard.prefix_counts()?;
+        let counters = guard.counters()?;
         Ok(Self {
             name: guard.interface().to_owned(),
             ifindex: guard.ifindex(),
@@ -97,11 +166,14 @@ impl Status {
             link_id: guard.link_id(),
             attached_at: rfc3339(guard.attached_at()?),
             policy: PolicyView {
-                unlisted: "drop",
+                unlisted: match policy.rate {
+                    Some(_) => "rate",
+                    None => "drop",
+                },
                 observe: policy.observe,
                 tcp: policy.tcp,
                 ports: policy.ports.into_iter().collect(),
-                rate: None,
+                rate: policy.rate.map(RateView::from),
             },
             prefixes: PrefixesView {
                 allow: FamiliesView {
@@ -113,7 +185,8 @@ impl Status {
                     v6: counts.deny_v6,
                 },
             },
-            counters: CountersView(guard.counters()?),
+            counters: CountersView(counters),
+            procedures: RequestsView(counters),
         })
     }
 }
@@ -216,12 +289,18 @@ fn print_guard(out: &mut impl Write, guard: &Guard) -> anyhow::Result<()> {
         guard.link_id()
     )?;
     writeln!(out)?;
-    let rows = rows(&guard.counters()?, guard.policy()?.observe);
+    let counters = guard.counters()?;
+    let rows = rows(&counters, guard.policy()?.observe);
     table(
         out,
         [Align::Left, Align::Left, Align::Right, Align::Right],
         &rows,
     )?;
+    let requests = request_rows(&counters);
+    if requests.len() > 1 {
+        writeln!(out)?;
+        table(out, [Align::Left, Align::Right, Align::Right], &requests)?;
+    }
     Ok(())
 }
 
@@ -230,9 +309,9 @@ fn amount(count: u32) -> String {
 }
 
 /// The reasons that have occurred, and the two that everybody looks for.
-fn rows(counters: &ReasonCounters, observe: bool) -> Vec<[String; 4]> {
+fn rows(counters: &FilterCounters, observe: bool) -> Vec<[String; 4]> {
     let mut rows = vec![["reason", "action", "packets", "bytes"].map(str::to_owned)];
-    for (reason, counter) in counters.iter() {
+    for (reason, counter) in counters.reasons() {
         let usual = matches!(reason.name(), "allowed" | "unlisted");
         if counter.packets == 0 && !usual {
             continue;
@@ -252,12 +331,29 @@ fn rows(counters: &ReasonCounters, observe: bool) -> Vec<[String; 4]> {
     rows
 }
 
+/// What has been asked for.
+fn request_rows(counters: &FilterCounters) -> Vec<[String; 3]> {
+    let mut rows = vec![["request", "passed", "dropped"].map(str::to_owned)];
+    for (request, counter) in counters.requests() {
+        let (passed, dropped) = (counter.passed.packets, counter.dropped.packets);
+        if passed != 0 || dropped != 0 {
+            rows.push([
+                request.name().to_owned(),
+                grouped(passed),
+                grouped(dropped),
+            ]);
+        }
+    }
+    rows
+}
+
 /// `eth0: guarded in native mode: UDP port 111, from 1 allowed prefix only`
 fn summary(guard: &Guard) -> Result<String> {
     let Policy {
         ports,
         tcp,
         observe,
+        rate,
     } = guard.policy()?;
     let counts = guard.prefix_counts()?;
     let allowed = u64::from(counts.allow_v4) + u64::from(counts.allow_v6);
@@ -273,11 +369,17 @@ fn summary(guard: &Guard) -> Result<String> {
         if tcp { "UDP and TCP" } else { "UDP" },
         if ports.len() == 1 { "" } else { "s" },
         ports.join(", "),
-        match allowed {
-            0 => "no prefix is allowed".to_owned(),
-            _ => format!(
+        match (allowed, rate) {
+            (0, None) => "no prefix is allowed".to_owned(),
+            (_, None) => format!(
                 "allowed from {} only",
                 counted(allowed, "prefix", "prefixes")
+            ),
+            (_, Some(rate)) => format!(
+                "allowed from {}, others at {} each and {} in all",
+                counted(allowed, "prefix", "prefixes"),
+                rate.source.rate,
+                rate.total.rate
             ),
         },
     ))

@@ -4,7 +4,7 @@
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -38,6 +38,19 @@ impl MappedArray {
     /// If `offset` is not that of an aligned word inside the array.
     pub(crate) fn store_u32(&self, offset: usize, value: u32) {
         self.word(offset).store(value, Ordering::SeqCst);
+    }
+
+    /// Stores a 64-bit word.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Self::store_u32`].
+    pub(crate) fn store_u64(&self, offset: usize, value: u64) {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
+        // SAFETY: inside the mapping, as just asserted.
+        let word = unsafe { self.memory.as_mut_ptr().add(offset) }.cast::<u64>();
+        // SAFETY: as in `word`.
+        unsafe { AtomicU64::from_ptr(word) }.store(value, Ordering::SeqCst);
     }
 
     fn word(&self, offset: usize) -> &AtomicU32 {

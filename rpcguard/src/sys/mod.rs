@@ -4,3 +4,4 @@ pub(crate) mod bpf;
 pub(crate) mod mapped;
 pub(crate) mod netlink;
 pub(crate) mod packets;
+pub(crate) mod random;

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use rpcguard::prefix::Prefix;
+use rpcguard::{
+    policy::{Policy, RatePolicy},
+    prefix::Prefix,
+};
 use rpcguard_common::{
-    abi::{Decision, PrefixEntry, Settings, State, VacantBlocks, Verdict, flag},
+    abi::{Decision, PrefixEntry, Settings, State, VacantBlocks, Verdict},
     parse::LinkLayer,
     policy::{Source, Tables},
 };
@@ -23,6 +26,10 @@ pub struct Setup {
     pub tcp: bool,
     /// Pass everything.
     pub observe: bool,
+    /// Serve unlisted sources at a rate.
+    pub rate: Option<RatePolicy>,
+    /// All that the rate policy lets pass has been used up.
+    pub exhausted: bool,
     /// The guarded ports.
     pub ports: Vec<u16>,
     /// Each prefix counts its hits in the slot of its place in this list, from one.
@@ -36,6 +43,8 @@ impl Default for Setup {
             link: LinkLayer::Ethernet,
             tcp: false,
             observe: false,
+            rate: None,
+            exhausted: false,
             ports: vec![111],
             prefixes: prefixes(&ALLOW, &DENY),
         }
@@ -53,6 +62,8 @@ impl Setup {
             netns: 0,
             changing: 0,
             reserved: 0,
+            events_until: 0,
+            seed: 0,
             settings: [Settings::EMPTY; 2],
             vacant_v4: VacantBlocks::ALL,
             vacant_v6: VacantBlocks::ALL,
@@ -72,15 +83,13 @@ impl Setup {
     #[must_use]
     pub fn settings(&self) -> Settings {
         let mut settings = Settings::EMPTY;
-        if self.tcp {
-            settings.flags |= flag::TCP;
-        }
-        if self.observe {
-            settings.flags |= flag::OBSERVE;
-        }
-        for port in &self.ports {
-            settings.ports.insert(*port);
-        }
+        let policy = Policy {
+            ports: self.ports.iter().copied().collect(),
+            tcp: self.tcp,
+            observe: self.observe,
+            rate: self.rate,
+        };
+        policy.write_to(&mut settings);
         settings
     }
 
@@ -119,6 +128,14 @@ impl Tables for Setup {
             .filter(|(prefix, _)| prefix.contains(address))
             .max_by_key(|(prefix, _)| prefix.length())
             .map_or(Decision::UNLISTED, |(_, decision)| decision)
+    }
+
+    fn served(&self) -> Option<u32> {
+        self.rate.is_some().then(|| self.settings().procedures)
+    }
+
+    fn admits(&self, _: Source) -> bool {
+        !self.exhausted
     }
 }
 

@@ -54,7 +54,7 @@ fn under_flood(site: &Site, mut change: impl FnMut(usize), times: usize) {
     // What is still on the wire.
     thread::sleep(Duration::from_millis(100));
     let after = site.guard(|guard| guard.counters().unwrap());
-    let counted = |reason: Reason| after.of(reason).packets - before.of(reason).packets;
+    let counted = |reason: Reason| after.reason(reason).packets - before.reason(reason).packets;
     eprintln!("{times} changes under {sent:?} packets");
     assert!(sent.iter().all(|sent| *sent > 100), "{sent:?}");
     assert_eq!(

@@ -46,12 +46,12 @@ fn guard_for_a_while(traffic: impl Fn()) -> Result<()> {
 
     traffic();
     let counters = guard.counters()?;
-    assert_eq!(counters.of(Reason::Allowed).packets, 1);
-    assert_eq!(counters.of(Reason::Denied).packets, 1);
-    assert_eq!(counters.of(Reason::Unlisted).packets, 1);
+    assert_eq!(counters.reason(Reason::Allowed).packets, 1);
+    assert_eq!(counters.reason(Reason::Denied).packets, 1);
+    assert_eq!(counters.reason(Reason::Unlisted).packets, 1);
     assert_eq!(
         counters
-            .iter()
+            .reasons()
             .map(|(_, counter)| counter.packets)
             .sum::<u64>(),
         3
@@ -67,7 +67,7 @@ fn guard_for_a_while(traffic: impl Fn()) -> Result<()> {
     let committed = guard.commit(&lock, &change)?;
     assert_eq!((committed.added, committed.removed), (1, 1));
     traffic();
-    assert_eq!(guard.counters()?.of(Reason::Allowed).packets, 4);
+    assert_eq!(guard.counters()?.reason(Reason::Allowed).packets, 4);
     let hits: Vec<_> = guard.prefixes()?.iter().map(|listed| listed.hits).collect();
     assert_eq!(
         hits.iter().map(|hits| hits.unwrap().packets).sum::<u64>(),
@@ -83,7 +83,7 @@ fn guard_for_a_while(traffic: impl Fn()) -> Result<()> {
     let Some(Entry::Guard(guard)) = registry.find("eth0")? else {
         panic!("the filter stays when the handle goes");
     };
-    assert_eq!(guard.counters()?.of(Reason::Allowed).packets, 4);
+    assert_eq!(guard.counters()?.reason(Reason::Allowed).packets, 4);
     guard.detach(&lock)
 }
 

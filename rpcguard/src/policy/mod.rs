@@ -1,8 +1,14 @@
 //! What is guarded, and how, as people say it.
 
+mod procedures;
+mod rate;
+
 use std::collections::BTreeSet;
 
 use rpcguard_common::abi::{PortSet, Settings, flag};
+
+pub use procedures::{ParseProceduresError, Procedures};
+pub use rate::{ParseRateError, Rate, RateChange, RateLimit, RatePolicy};
 
 /// The portmapper's port (RFC 1833 section 2.1).
 pub const PORTMAPPER_PORT: u16 = 111;
@@ -16,6 +22,9 @@ pub struct Policy {
     pub tcp: bool,
     /// Whether to count only, and pass everything.
     pub observe: bool,
+    /// What happens to packets from sources that no prefix covers: they are served at this rate, or
+    /// dropped.
+    pub rate: Option<RatePolicy>,
 }
 
 /// What to change about a policy; what is `None` stays.
@@ -27,7 +36,13 @@ pub struct PolicyChange {
     pub tcp: Option<bool>,
     /// See [`Policy::observe`].
     pub observe: Option<bool>,
+    /// See [`Policy::rate`].
+    pub rate: RateChange,
 }
+
+/// A limit of the rate policy is to be changed, and no rate policy is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRatePolicy;
 
 impl Default for Policy {
     /// UDP to the portmapper's port.
@@ -36,35 +51,51 @@ impl Default for Policy {
             ports: BTreeSet::from([PORTMAPPER_PORT]),
             tcp: false,
             observe: false,
+            rate: None,
         }
     }
 }
 
 impl Policy {
     /// Carries a change out.
-    pub fn apply(&mut self, change: &PolicyChange) {
+    ///
+    /// # Errors
+    ///
+    /// [`NoRatePolicy`].
+    pub fn apply(&mut self, change: &PolicyChange) -> Result<(), NoRatePolicy> {
+        self.rate = change.rate.applied_to(self.rate.take())?;
         if let Some(ports) = &change.ports {
             self.ports.clone_from(ports);
         }
         self.tcp = change.tcp.unwrap_or(self.tcp);
         self.observe = change.observe.unwrap_or(self.observe);
+        Ok(())
     }
 
-    pub(crate) fn from_settings(settings: &Settings) -> Self {
+    /// The policy in the filter's settings.
+    #[must_use]
+    pub fn from_settings(settings: &Settings) -> Self {
         Self {
             ports: settings.ports.iter().collect(),
             tcp: settings.flags & flag::TCP != 0,
             observe: settings.flags & flag::OBSERVE != 0,
+            rate: (settings.flags & flag::RATE != 0).then(|| RatePolicy::from_settings(settings)),
         }
     }
 
-    pub(crate) fn write_to(&self, settings: &mut Settings) {
+    /// Writes the policy as the filter has it; what else is in the settings stays.
+    pub fn write_to(&self, settings: &mut Settings) {
         settings.ports = PortSet::EMPTY;
         for port in &self.ports {
             settings.ports.insert(*port);
         }
         let bit = |set: bool, bit: u32| if set { bit } else { 0 };
-        settings.flags = bit(self.tcp, flag::TCP) | bit(self.observe, flag::OBSERVE);
+        settings.flags = bit(self.tcp, flag::TCP)
+            | bit(self.observe, flag::OBSERVE)
+            | bit(self.rate.is_some(), flag::RATE);
+        if let Some(rate) = &self.rate {
+            rate.write_to(settings);
+        }
     }
 }
 
@@ -74,11 +105,19 @@ mod tests {
 
     #[test]
     fn settings_hold_the_whole_policy() {
-        for (tcp, observe) in [(false, false), (false, true), (true, false), (true, true)] {
+        for number in 0..8 {
             let policy = Policy {
                 ports: BTreeSet::from([0, 111, 1023, u16::MAX]),
-                tcp,
-                observe,
+                tcp: number & 1 != 0,
+                observe: number & 2 != 0,
+                rate: (number & 4 != 0).then(|| RatePolicy {
+                    procedures: "NULL,v4.GETSTAT".parse().unwrap(),
+                    source: RateLimit {
+                        rate: "7/m".parse().unwrap(),
+                        burst: 3,
+                    },
+                    ..RatePolicy::default()
+                }),
             };
             let mut settings = Settings::EMPTY;
             policy.write_to(&mut settings);

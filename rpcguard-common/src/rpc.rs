@@ -1,0 +1,233 @@
+//! What a packet asks the portmapper for.
+//!
+//! A call over UDP (RFC 5531 section 9, RFC 1833) is a row of big-endian words: transaction, message
+//! type, RPC version, program, version, procedure, credential (flavour, length, body), verifier
+//! (likewise), arguments.
+
+use crate::packet::PacketReader;
+
+const CALL: u32 = 0;
+const RPC_VERSION: u32 = 2;
+const PORTMAPPER: u32 = 100_000;
+
+/// A call without credential, verifier and arguments, in bytes.
+const MIN_CALL_LEN: usize = 40;
+
+/// The longest body of a credential or verifier, in bytes (RFC 5531 section 8.2).
+const MAX_AUTH_LEN: u32 = 400;
+
+const UDP_HEADER_LEN: usize = 8;
+
+/// Where a UDP datagram is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// Where the UDP header begins, in bytes from the start of the frame.
+    pub offset: usize,
+    /// Where Linux cuts the packet off, in bytes from the start of the frame.
+    pub end: usize,
+}
+
+/// What a packet to a guarded port asks for.
+///
+/// The numbers index the counters and are part of the kernel ABI: they are only ever appended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Request(u8);
+
+/// For each version from two on: the number of its first procedure, and how many it has.
+const VERSIONS: [(u8, u8); 3] = [(0, 6), (6, 9), (15, 13)];
+
+const NAMES: [&str; Request::COUNT] = [
+    "v2.NULL",
+    "v2.SET",
+    "v2.UNSET",
+    "v2.GETPORT",
+    "v2.DUMP",
+    "v2.CALLIT",
+    "v3.NULL",
+    "v3.SET",
+    "v3.UNSET",
+    "v3.GETADDR",
+    "v3.DUMP",
+    "v3.CALLIT",
+    "v3.GETTIME",
+    "v3.UADDR2TADDR",
+    "v3.TADDR2UADDR",
+    "v4.NULL",
+    "v4.SET",
+    "v4.UNSET",
+    "v4.GETADDR",
+    "v4.DUMP",
+    "v4.BCAST",
+    "v4.GETTIME",
+    "v4.UADDR2TADDR",
+    "v4.TADDR2UADDR",
+    "v4.GETVERSADDR",
+    "v4.INDIRECT",
+    "v4.GETADDRLIST",
+    "v4.GETSTAT",
+    "malformed",
+    "fragment",
+    "connection",
+    "unknown",
+];
+
+/// The fewest bytes of arguments that a procedure can do with (RFC 1833 sections 2.1 and 3.1):
+/// a `mapping` has four words; an `rpcb` two words and three strings; a string or a `netbuf` its
+/// lengths; a call to be passed on three words and a length.
+const MIN_ARGUMENTS: [u8; Request::PROCEDURES] = {
+    const MAPPING: u8 = 16;
+    const RPCB: u8 = 20;
+    const STRING: u8 = 4;
+    const NETBUF: u8 = 8;
+    const INNER_CALL: u8 = 16;
+    [
+        0, MAPPING, MAPPING, MAPPING, 0, INNER_CALL, //
+        0, RPCB, RPCB, RPCB, 0, INNER_CALL, 0, STRING, NETBUF, //
+        0, RPCB, RPCB, RPCB, 0, INNER_CALL, 0, STRING, NETBUF, RPCB, INNER_CALL, RPCB, 0,
+    ]
+};
+
+impl Request {
+    /// How many procedures there are in versions two to four; their numbers come first.
+    pub const PROCEDURES: usize = 28;
+
+    /// How many requests are told apart.
+    pub const COUNT: usize = 32;
+
+    /// A datagram that is no complete, plausible call of one of the procedures.
+    pub const MALFORMED: Self = Self(28);
+
+    /// The first fragment of a datagram, whose call the next one may complete.
+    pub const FRAGMENT: Self = Self(29);
+
+    /// A TCP segment that opens a connection.
+    pub const CONNECTION: Self = Self(30);
+
+    /// A packet of which it cannot be told whether it is to a guarded port: a later fragment, or what
+    /// is [undecidable](crate::reason::Reason::Undecidable).
+    pub const UNKNOWN: Self = Self(31);
+
+    /// A procedure, by version and number; `None` if there is none.
+    #[inline(always)]
+    #[must_use]
+    pub const fn procedure(version: u32, procedure: u32) -> Option<Self> {
+        let (first, count) = match version {
+            2 => VERSIONS[0],
+            3 => VERSIONS[1],
+            4 => VERSIONS[2],
+            _ => return None,
+        };
+        if procedure < count as u32 {
+            Some(Self(first + procedure as u8))
+        } else {
+            None
+        }
+    }
+
+    /// The request of this number.
+    #[must_use]
+    pub const fn from_index(index: usize) -> Option<Self> {
+        if index < Self::COUNT {
+            Some(Self(index as u8))
+        } else {
+            None
+        }
+    }
+
+    /// Every request, in the order of its number.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        (0..Self::COUNT as u8).map(Self)
+    }
+
+    /// The index of this request's counter.
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The name used in JSON, tables and arguments: `v2.DUMP`, `malformed`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        NAMES[self.0 as usize]
+    }
+
+    /// Version and procedure number; `None` for what is no procedure.
+    #[must_use]
+    pub const fn version_and_procedure(self) -> Option<(u32, u32)> {
+        let mut index = VERSIONS.len();
+        while index > 0 {
+            index -= 1;
+            let (first, count) = VERSIONS[index];
+            if self.0 >= first && self.0 < first + count {
+                return Some((index as u32 + 2, (self.0 - first) as u32));
+            }
+        }
+        None
+    }
+
+    /// This request's bit in a set of them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bit(self) -> u32 {
+        1 << self.0
+    }
+
+    /// Whether the reply is no larger than the call, nothing is relayed, and unlisted clients have
+    /// use for it: what the rate policy lets pass unless told otherwise.
+    #[must_use]
+    pub const fn is_harmless(self) -> bool {
+        matches!(
+            self.version_and_procedure(),
+            Some((_, 0 | 3) | (3 | 4, 6..=8) | (4, 9))
+        )
+    }
+
+    /// Reads what a datagram asks for.
+    #[inline(always)]
+    pub fn read<P: PacketReader>(packet: &P, datagram: Datagram) -> Self {
+        parse_call(packet, datagram).unwrap_or(Self::MALFORMED)
+    }
+}
+
+#[inline(always)]
+fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request> {
+    let frame = packet.read::<{ UDP_HEADER_LEN + MIN_CALL_LEN }>(datagram.offset)?;
+    let word = |at: usize| {
+        let at = UDP_HEADER_LEN + at;
+        u32::from_be_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]])
+    };
+    // RFC 768, RFC 2675 section 4: zero stands for what does not fit into the field.
+    let length = match u16::from_be_bytes([frame[4], frame[5]]) {
+        0 => datagram.end - datagram.offset,
+        length => usize::from(length),
+    };
+    if datagram.offset + length > datagram.end || !packet.reaches(datagram.offset + length) {
+        return None;
+    }
+    if word(4) != CALL || word(8) != RPC_VERSION || word(12) != PORTMAPPER {
+        return None;
+    }
+    let request = Request::procedure(word(16), word(20))?;
+    let (credential_len, verifier_len) = match word(28) {
+        0 => (0, word(36)),
+        credential_len @ 1..=MAX_AUTH_LEN => {
+            let at = UDP_HEADER_LEN + 36 + padded(credential_len);
+            let at = packet.widen(datagram.offset + at);
+            (credential_len, u32::from_be_bytes(packet.read(at)?))
+        }
+        _ => return None,
+    };
+    if verifier_len > MAX_AUTH_LEN {
+        return None;
+    }
+    let arguments = usize::from(MIN_ARGUMENTS[request.index()]);
+    let needed = MIN_CALL_LEN + padded(credential_len) + padded(verifier_len) + arguments;
+    (UDP_HEADER_LEN + needed <= length).then_some(request)
+}
+
+/// The length of opaque data with its padding (RFC 4506 section 4.10).
+#[inline(always)]
+const fn padded(len: u32) -> usize {
+    (len as usize + 3) & !3
+}

@@ -1,0 +1,87 @@
+//! The limiter's [`Memory`] in maps.
+#![expect(
+    unsafe_code,
+    reason = "map values are shared between CPUs and reached through pointers"
+)]
+
+use core::ptr::addr_of_mut;
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_spin_lock, bpf_spin_unlock};
+use rpcguard_common::{gcra, limiter::{Memory, Word}};
+
+use crate::maps::{LIMITS, LockedCell, SEED, SIGHTINGS, STANDINGS};
+
+/// The maps of the rate policy.
+pub(crate) struct Maps;
+
+/// An aligned word of a map value. Maps outlive the program.
+pub(crate) struct MapWord(*mut u64);
+
+impl Word for MapWord {
+    #[inline(always)]
+    fn load(&self) -> u64 {
+        // SAFETY: the word is live and aligned; volatile, because other CPUs write it too.
+        unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn store(&self, value: u64) {
+        // SAFETY: as above.
+        unsafe { self.0.write_volatile(value) }
+    }
+}
+
+impl Memory for Maps {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: the helper takes nothing and only tells a number.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn seed(&self) -> u64 {
+        SEED.load()
+    }
+
+    #[inline(always)]
+    fn arrival(&self, cell: u32) -> Option<MapWord> {
+        let cell: *mut LockedCell = LIMITS.get_ptr_mut(cell)?;
+        // SAFETY: `cell` points to a live map value.
+        Some(MapWord(unsafe { addr_of_mut!((*cell).arrival) }))
+    }
+
+    #[inline(always)]
+    fn charge(&self, cell: u32, now: u64, period: u64, tolerance: u64) -> bool {
+        let Some(cell) = LIMITS.get_ptr_mut(cell) else {
+            return false;
+        };
+        // SAFETY: `cell` points to a live map value.
+        let lock = unsafe { addr_of_mut!((*cell).lock) };
+        // SAFETY: as above.
+        let arrival = unsafe { addr_of_mut!((*cell).arrival) };
+        // SAFETY: the lock is in the value, where the verifier expects it, and not held.
+        unsafe { bpf_spin_lock(lock) };
+        // SAFETY: a live map value; the lock keeps other CPUs out.
+        let before = unsafe { arrival.read() };
+        let conforms = gcra::conforms(before, now, tolerance);
+        if conforms {
+            // SAFETY: as above.
+            unsafe { arrival.write(gcra::charged(before, now, period)) };
+        }
+        // SAFETY: this program holds it.
+        unsafe { bpf_spin_unlock(lock) };
+        conforms
+    }
+
+    #[inline(always)]
+    fn sightings(&self, index: u32) -> Option<MapWord> {
+        SIGHTINGS.get_ptr_mut(index).map(MapWord)
+    }
+
+    #[inline(always)]
+    fn standings(&self, index: u32) -> Option<MapWord> {
+        STANDINGS.get_ptr_mut(index).map(MapWord)
+    }
+}
