@@ -24,7 +24,7 @@ const PAUSE: u64 = 100_000_000;
 const EVENTS_PER_SECOND: u64 = 500;
 /// ... and of so many at once, in a ring buffer that has room for those of two CPUs.
 const EVENT_BURST: u32 = 500;
-/// The same as a limit of [`gcra`](crate::gcra), in nanoseconds.
+/// The same as a limit of [`gcra`], in nanoseconds.
 pub const EVENT_PERIOD: u64 = 1_000_000_000 / EVENTS_PER_SECOND;
 /// See [`EVENT_PERIOD`].
 pub const EVENT_TOLERANCE: u64 = gcra::tolerance(EVENT_BURST, EVENT_PERIOD);

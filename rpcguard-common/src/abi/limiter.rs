@@ -1,0 +1,42 @@
+//! The tables of the rate policy.
+
+/// A limit's cell: the theoretical arrival time of GCRA, in nanoseconds of the kernel's monotonic
+/// clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Cell {
+    /// `struct bpf_spin_lock` of the kernel; zero to userspace.
+    pub lock: u32,
+    /// Explicit padding.
+    pub reserved: u32,
+    /// See [`gcra`](crate::gcra).
+    pub arrival: u64,
+}
+
+/// How many cells the limits of sources have, and those of neighbourhoods.
+pub const LIMIT_CELLS: u32 = 1 << 16;
+
+/// How many elements [`map::LIMITS`](super::map::LIMITS) has: a cell for everything, then the two tables.
+pub const LIMITS_LEN: u32 = 1 + 2 * LIMIT_CELLS;
+
+/// How many words remember sources that were seen once: see [`sightings`](crate::sightings).
+pub const SIGHTING_WORDS: u32 = 1 << 21;
+
+/// How many words remember sources that came back.
+pub const RETURN_WORDS: u32 = 1 << 17;
+
+/// How many elements [`map::SIGHTINGS`](super::map::SIGHTINGS) has.
+pub const SIGHTINGS_LEN: u32 = SIGHTING_WORDS + RETURN_WORDS;
+
+/// How many sources are remembered that were served.
+pub const ACQUAINTANCES: u32 = 1 << 15;
+
+/// How many cells count what sources offer, and what neighbourhoods do.
+pub const OFFER_CELLS: u32 = 1 << 16;
+
+/// How many elements [`map::STANDINGS`](super::map::STANDINGS) has.
+pub const STANDINGS_LEN: u32 = ACQUAINTANCES + 2 * OFFER_CELLS;
+
+const _: () = {
+    assert!(size_of::<Cell>() == 16);
+};

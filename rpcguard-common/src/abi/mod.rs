@@ -1,0 +1,73 @@
+//! What is kept in the kernel: map names, and the types of their keys and values.
+//!
+//! # How a change becomes visible all at once
+//!
+//! [`State::epoch`] numbers the changes. Everything that a change touches is stored twice, as it
+//! was and as it will be: settings in [`State::settings`] under the epoch's lowest bit, prefixes as
+//! [`PrefixEntry::before`] and [`PrefixEntry::after`]. Userspace first writes the new side under
+//! the next epoch, where no packet looks; storing that epoch is then the one instant in which all
+//! of it takes effect. What is interrupted before that instant never happened, and what comes after
+//! it is only tidying up.
+
+mod counters;
+mod event;
+mod limiter;
+mod prefixes;
+mod sources;
+mod state;
+
+pub use counters::*;
+pub use event::*;
+pub use limiter::*;
+pub use prefixes::*;
+pub use sources::*;
+pub use state::*;
+
+/// Version of everything in this module. Raised whenever a layout, name or meaning changes.
+pub const ABI_VERSION: u32 = 2;
+
+/// Names of the maps in the BPF object.
+pub mod map {
+    /// Array with one element, a [`State`](super::State); mappable into userspace.
+    pub const STATE: &str = "STATE";
+    /// Per-CPU array with one element, [`Counters`](super::Counters).
+    pub const COUNTERS: &str = "COUNTERS";
+    /// LPM trie from IPv4 prefixes to [`PrefixEntry`](super::PrefixEntry).
+    pub const PREFIXES_V4: &str = "PREFIXES_V4";
+    /// LPM trie from IPv6 prefixes to [`PrefixEntry`](super::PrefixEntry).
+    pub const PREFIXES_V6: &str = "PREFIXES_V6";
+    /// Array of [`Counter`](super::Counter), indexed by [`hits_index`](super::hits_index).
+    pub const HITS: &str = "HITS";
+    /// Array of [`SourceSet`](super::SourceSet), indexed by
+    /// [`sources_index`](super::sources_index).
+    pub const SOURCES: &str = "SOURCES";
+    /// Array of [`Cell`](super::Cell): the limits that admitted packets are charged to. One element
+    /// where no rate policy was ever in force.
+    pub const LIMITS: &str = "LIMITS";
+    /// Array of `u64`: the sources seen lately, then those that came back. One element where no rate
+    /// policy was ever in force.
+    pub const SIGHTINGS: &str = "SIGHTINGS";
+    /// Array of `u64`: the acquaintances, then what sources offer, then what neighbourhoods do. One
+    /// element where no rate policy was ever in force.
+    pub const STANDINGS: &str = "STANDINGS";
+    /// Ring buffer of [`Event`](super::Event).
+    pub const EVENTS: &str = "EVENTS";
+}
+
+/// Names of the programs in the BPF object.
+pub mod program {
+    /// For frames in one buffer (section `xdp`).
+    pub const LINEAR: &str = "rpcguard";
+    /// For frames in several buffers, as under a jumbo MTU (section `xdp.frags`, kernel 5.18).
+    pub const FRAGS: &str = "rpcguard_frags";
+}
+
+/// Names of the constants that the loader sets before the program is verified.
+pub mod constant {
+    /// `u8`: 1 where frames begin with an Ethernet header, 0 where they begin with the IP header.
+    pub const ETHERNET: &str = "ETHERNET";
+    /// `u8`: 1 where the maps of the rate policy have their full size.
+    pub const LIMITER: &str = "LIMITER";
+    /// `u64`: what hashes are seeded with.
+    pub const SEED: &str = "SEED";
+}
