@@ -155,6 +155,7 @@ mod tests {
         packet::SliceReader,
         parse::{LinkLayer, Network},
         policy::{Source, Tables, decide, judge},
+        rpc::{Datagram, Request},
     };
 
     /// Bytes of a plain frame that make a difference, and what to: EtherType, version, total or
@@ -166,7 +167,7 @@ mod tests {
         0, 1, 2, 0x10, 0x12, 0x20, 8, 44, 111, 0x45, 0x46, 0x60, 0x81, 0xff,
     ];
 
-    /// Guards port 111, and allows odd addresses.
+    /// Guards port 111, allows odd addresses, and serves the others whatever is a call.
     struct OddOnes {
         tcp: bool,
     }
@@ -189,6 +190,14 @@ mod tests {
                 1 => Decision::listed(Verdict::Allow, 7),
                 _ => Decision::UNLISTED,
             }
+        }
+
+        fn served(&self) -> Option<u32> {
+            Some(u32::MAX)
+        }
+
+        fn admits(&self, _: Source) -> bool {
+            true
         }
     }
 
@@ -215,9 +224,15 @@ mod tests {
     fn plain_packets_are_recognised() {
         assert_eq!(glance_at(&plain(false, 6)), Glance::Other);
         assert_eq!(glance_at(&plain(true, 6)), Glance::Other);
-        let udp = |network| Glance::Udp { network, port: 111 };
-        assert_eq!(glance_at(&plain(false, 17)), udp(Network::V4(14)));
-        assert_eq!(glance_at(&plain(true, 17)), udp(Network::V6(14)));
+        let udp = |network, offset, end| Glance::Udp {
+            network,
+            port: 111,
+            datagram: Datagram { offset, end },
+        };
+        let v4 = udp(Network::V4(14), 34, 94);
+        assert_eq!(glance_at(&plain(false, 17)), v4);
+        let v6 = udp(Network::V6(14), 54, 114);
+        assert_eq!(glance_at(&plain(true, 17)), v6);
     }
 
     #[test]
@@ -232,7 +247,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #![proptest_config(ProptestConfig {
+            cases: 4096,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn a_glance_never_differs_from_the_whole_decision(
@@ -252,8 +271,9 @@ mod tests {
             let decided = decide(&packet, LinkLayer::Ethernet, &tables);
             match glance_at(&frame) {
                 Glance::Unclear => {}
-                Glance::Udp { network, port: 111 } => {
-                    prop_assert_eq!(judge(&packet, network, &tables), decided);
+                Glance::Udp { network, port: 111, datagram } => {
+                    let request = Request::read(&packet, datagram);
+                    prop_assert_eq!(judge(&packet, network, request, &tables), decided);
                 }
                 Glance::Udp { .. } | Glance::Other => prop_assert_eq!(decided, None),
             }

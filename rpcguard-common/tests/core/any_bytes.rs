@@ -50,7 +50,10 @@ proptest! {
     #[test]
     fn every_frame_is_decided_without_a_panic(frame in frame(), tcp: bool) {
         for link in LINKS {
-            let _ = decide(&SliceReader(&frame), link, &Guarding { tcp, ..Guarding::PORT_111 });
+            for served in [None, Some(u32::MAX)] {
+                let tables = Guarding { tcp, served, ..Guarding::PORT_111 };
+                let _ = decide(&SliceReader(&frame), link, &tables);
+            }
         }
     }
 

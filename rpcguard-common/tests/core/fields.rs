@@ -102,19 +102,20 @@ fn with_word(frame: &[u8], at: usize, value: u16) -> Vec<u8> {
 
 #[test]
 fn headers_are_where_the_standards_put_them() {
-    let flow = |network, transport, offset| {
+    let flow = |network, transport, offset, end| {
         Parsed::Flow(Flow {
             network,
             transport,
             offset,
+            end,
             first_fragment: false,
             flags_cut_off: false,
         })
     };
     for (frame, expected) in [
-        (&CALL_V4[..], flow(Network::V4(14), Transport::Udp, 34)),
-        (&CALL_V6[..], flow(Network::V6(14), Transport::Udp, 54)),
-        (&SYN_V4[..], flow(Network::V4(14), Transport::Tcp, 34)),
+        (&CALL_V4[..], flow(Network::V4(14), Transport::Udp, 34, 82)),
+        (&CALL_V6[..], flow(Network::V6(14), Transport::Udp, 54, 102)),
+        (&SYN_V4[..], flow(Network::V4(14), Transport::Tcp, 34, 54)),
     ] {
         assert_eq!(parse(&SliceReader(frame), LinkLayer::Ethernet), expected);
         assert_eq!(reason(frame), Some(Reason::Unlisted));

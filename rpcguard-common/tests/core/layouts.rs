@@ -3,7 +3,9 @@
 use std::mem::offset_of;
 
 use rpcguard_common::abi::{
-    Counter, Counters, Decision, PortSet, PrefixEntry, Settings, State, VacantBlocks, Verdict,
+    Cell, Counter, Counters, Decision, Event, Limit, Limits, PortSet, PrefixEntry, RequestCounter,
+    SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict, hits_index, hits_len,
+    sources_index, sources_len,
 };
 
 /// Another build, or another program, reads the same maps.
@@ -11,7 +13,24 @@ use rpcguard_common::abi::{
 fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(Counter, packets), 0);
     assert_eq!(offset_of!(Counter, bytes), 8);
+    assert_eq!(offset_of!(RequestCounter, passed), 0);
+    assert_eq!(offset_of!(RequestCounter, dropped), 16);
     assert_eq!(offset_of!(Counters, reasons), 0);
+    assert_eq!(offset_of!(Counters, requests), 256);
+    assert_eq!(offset_of!(Counters, sampler), 1280);
+    assert_eq!(offset_of!(SourceEntry, prefix), 0);
+    assert_eq!(offset_of!(SourceEntry, packets), 8);
+    assert_eq!(offset_of!(SourceEntry, excess), 16);
+    assert_eq!(offset_of!(SourceEntry, bytes), 24);
+    assert_eq!(offset_of!(Cell, arrival), 8);
+    assert_eq!(offset_of!(Limit, period), 0);
+    assert_eq!(offset_of!(Limit, tolerance), 8);
+    assert_eq!(offset_of!(Limit, packets), 16);
+    assert_eq!(offset_of!(Limit, seconds), 20);
+    assert_eq!(offset_of!(Limit, burst), 24);
+    assert_eq!(offset_of!(Limits, source), 0);
+    assert_eq!(offset_of!(Limits, neighbourhood), 32);
+    assert_eq!(offset_of!(Limits, total), 64);
     assert_eq!(offset_of!(PrefixEntry, before), 0);
     assert_eq!(offset_of!(PrefixEntry, after), 4);
     assert_eq!(offset_of!(PrefixEntry, epoch), 8);
@@ -19,13 +38,17 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(Settings, flags), 0);
     assert_eq!(offset_of!(Settings, hit_slots_used), 4);
     assert_eq!(offset_of!(Settings, prefixes), 8);
-    assert_eq!(offset_of!(Settings, ports), 24);
+    assert_eq!(offset_of!(Settings, limits), 24);
+    assert_eq!(offset_of!(Settings, procedures), 120);
+    assert_eq!(offset_of!(Settings, ports), 128);
     assert_eq!(offset_of!(State, abi_version), 0);
     assert_eq!(offset_of!(State, epoch), 4);
     assert_eq!(offset_of!(State, attached_at), 8);
     assert_eq!(offset_of!(State, netns), 16);
     assert_eq!(offset_of!(State, changing), 24);
-    assert_eq!(offset_of!(State, settings), 32);
+    assert_eq!(offset_of!(State, events_until), 32);
+    assert_eq!(offset_of!(State, seed), 40);
+    assert_eq!(offset_of!(State, settings), 48);
 }
 
 #[test]
@@ -87,6 +110,8 @@ fn epochs_take_turns_with_the_two_settings() {
         netns: 0,
         changing: 0,
         reserved: 0,
+        events_until: 0,
+        seed: 0,
         settings: [Settings::EMPTY; 2],
         vacant_v4: VacantBlocks::NONE,
         vacant_v6: VacantBlocks::NONE,
@@ -123,4 +148,46 @@ fn a_prefix_occupies_the_blocks_that_it_touches_and_no_others() {
         }
     }
     assert!((0..=u16::MAX).all(|block| !VacantBlocks::NONE.contains(block.to_be_bytes())));
+}
+
+#[test]
+fn an_event_is_read_as_the_kernel_wrote_it() {
+    let mut bytes = Vec::new();
+    bytes.extend(7_u64.to_ne_bytes());
+    bytes.extend(8_u64.to_ne_bytes());
+    bytes.extend(1..=16);
+    bytes.extend(9_u32.to_ne_bytes());
+    bytes.extend([6, 4, 19, 1]);
+    let event = Event {
+        time: 7,
+        drops: 8,
+        source: std::array::from_fn(|index| index as u8 + 1),
+        length: 9,
+        version: 6,
+        reason: 4,
+        request: 19,
+        observed: 1,
+    };
+    assert_eq!(Event::from_bytes(&bytes), Some(event));
+    assert_eq!(Event::from_bytes(&bytes[..39]), None);
+}
+
+/// No two CPUs, and no two things that a CPU counts, share an element.
+#[test]
+fn every_cpu_counts_in_a_part_of_its_own() {
+    const CPUS: u32 = 3;
+    let slots = [0, 1, 65_536];
+    let hits: Vec<_> = (0..CPUS)
+        .flat_map(|cpu| slots.map(|slot| hits_index(cpu, slot)))
+        .collect();
+    assert!(hits.is_sorted_by(|one, next| one < next));
+    assert!(*hits.last().unwrap() < hits_len(CPUS));
+    let sources: Vec<_> = (0..CPUS)
+        .flat_map(|cpu| (0..4).map(move |aggregate| (cpu, aggregate)))
+        .flat_map(|(cpu, aggregate)| {
+            [0, SOURCE_SETS - 1].map(|hash| sources_index(cpu, aggregate, hash))
+        })
+        .collect();
+    assert!(sources.is_sorted_by(|one, next| one < next));
+    assert_eq!(*sources.last().unwrap(), sources_len(CPUS) - 1);
 }

@@ -4,8 +4,9 @@ use proptest::{collection::vec, prelude::*};
 use rpcguard_common::{
     packet::SliceReader,
     parse::{LinkLayer, MAX_EXTENSION_HEADERS, MAX_VLAN_TAGS},
-    policy::{Outcome, decide},
+    policy::decide,
     reason::Reason,
+    rpc::Request,
 };
 
 use crate::tables::{ALLOWED, DENIED, Guarding, config};
@@ -14,12 +15,45 @@ const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 
-fn outcome(frame: &[u8], link: LinkLayer) -> Option<Outcome> {
+/// What is decided, but for where the source address was found.
+type Decided = Option<(Reason, u32, Request)>;
+
+/// Under the rate policy, which looks furthest into the packet.
+fn outcome(frame: &[u8], link: LinkLayer) -> Decided {
     let tables = Guarding {
         tcp: true,
+        served: Some(SERVED),
         ..Guarding::PORT_111
     };
-    decide(&SliceReader(frame), link, &tables)
+    let outcome = decide(&SliceReader(frame), link, &tables)?;
+    Some((outcome.reason, outcome.hit_slot, outcome.request))
+}
+
+/// Connections, and every other procedure.
+const SERVED: u32 = Request::CONNECTION.bit() | 0x0555_5555;
+
+/// A UDP header but for the ports, with a call that may be complete.
+fn call() -> impl Strategy<Value = Vec<u8>> {
+    let short = prop_oneof![4 => Just(0), 1 => 0..48_u8];
+    (0_u8..=5, 0_u8..14, vec(any::<u8>(), 0..24), short).prop_map(
+        |(version, procedure, arguments, short)| {
+            let mut datagram = vec![
+                0x9c,
+                0x40,
+                0,
+                0,
+                0,
+                48 + arguments.len() as u8 - short,
+                0,
+                0,
+            ];
+            datagram.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa0]);
+            datagram.extend([0, 0, 0, version, 0, 0, 0, procedure]);
+            datagram.extend([0; 16]);
+            datagram.extend(arguments);
+            datagram
+        },
+    )
 }
 
 /// An Ethernet header, then a network header of the family without options or extensions, then a
@@ -31,7 +65,7 @@ fn datagram(ipv6: bool) -> impl Strategy<Value = Vec<u8>> {
     )];
     let first_byte = prop_oneof![Just(ALLOWED), Just(DENIED), any::<u8>()];
     let port = prop_oneof![2 => Just(111_u16), 1 => any::<u16>()];
-    let rest = vec(any::<u8>(), 20..80);
+    let rest = prop_oneof![vec(any::<u8>(), 20..80), call()];
     (protocol, first_byte, port, rest).prop_map(move |(protocol, first_byte, port, rest)| {
         let mut transport = rest;
         transport[2..4].copy_from_slice(&port.to_be_bytes());
@@ -135,12 +169,7 @@ fn with_extensions(frame: &[u8], extensions: &[Extension]) -> Vec<u8> {
     frame
 }
 
-fn undecidable() -> Option<Outcome> {
-    Some(Outcome {
-        reason: Reason::Undecidable,
-        hit_slot: 0,
-    })
-}
+const UNDECIDABLE: Decided = Some((Reason::Undecidable, 0, Request::UNKNOWN));
 
 proptest! {
     #![proptest_config(config(1024))]
@@ -154,7 +183,7 @@ proptest! {
     #[test]
     fn more_vlan_tags_are_undecidable(frame in any_datagram(), tags in tags(MAX_VLAN_TAGS + 1..40)) {
         let tagged = with_tags(&frame, &tags);
-        prop_assert_eq!(outcome(&tagged, LinkLayer::Ethernet), undecidable());
+        prop_assert_eq!(outcome(&tagged, LinkLayer::Ethernet), UNDECIDABLE);
     }
 
     #[test]
@@ -183,7 +212,7 @@ proptest! {
         extensions in vec(extension(), MAX_EXTENSION_HEADERS + 1..14),
     ) {
         let extended = with_extensions(&frame, &extensions);
-        prop_assert_eq!(outcome(&extended, LinkLayer::Ethernet), undecidable());
+        prop_assert_eq!(outcome(&extended, LinkLayer::Ethernet), UNDECIDABLE);
     }
 
     #[test]
@@ -198,7 +227,8 @@ proptest! {
         prop_assert_eq!(outcome(&padded, LinkLayer::Ethernet), outcome(&frame, LinkLayer::Ethernet));
     }
 
-    /// Of a datagram that is cut, the parts decide as the whole did, or nothing.
+    /// Of a datagram that is cut, the parts decide as the whole did, or nothing; but what was a call
+    /// is none.
     #[test]
     fn a_cut_datagram_is_decided_as_the_whole_one_or_not_at_all(
         (frame, length) in any_datagram().prop_flat_map(|frame| {
@@ -207,6 +237,11 @@ proptest! {
         }),
     ) {
         let cut = outcome(&frame[..length], LinkLayer::Ethernet);
-        prop_assert!(cut.is_none() || cut == outcome(&frame, LinkLayer::Ethernet));
+        let whole = outcome(&frame, LinkLayer::Ethernet);
+        let malformed = whole.map(|(reason, slot, _)| match slot {
+            0 => (Reason::Malformed, 0, Request::MALFORMED),
+            _ => (reason, slot, Request::MALFORMED),
+        });
+        prop_assert!([None, whole, malformed].contains(&cut), "{cut:?} of {whole:?}");
     }
 }

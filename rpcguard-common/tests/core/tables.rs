@@ -7,9 +7,14 @@ use rpcguard_common::{
 };
 
 /// One port is guarded; sources whose first byte is [`ALLOWED`] or [`DENIED`] are listed.
+#[derive(Clone, Copy)]
 pub(crate) struct Guarding {
     pub(crate) port: u16,
     pub(crate) tcp: bool,
+    /// See [`Tables::served`].
+    pub(crate) served: Option<u32>,
+    /// Whether every source is within its limits, or none.
+    pub(crate) admitting: bool,
 }
 
 pub(crate) const ALLOWED: u8 = 10;
@@ -19,6 +24,8 @@ impl Guarding {
     pub(crate) const PORT_111: Self = Self {
         port: 111,
         tcp: false,
+        served: None,
+        admitting: true,
     };
 }
 
@@ -40,6 +47,14 @@ impl Tables for Guarding {
             DENIED => Decision::listed(Verdict::Deny, 2),
             _ => Decision::UNLISTED,
         }
+    }
+
+    fn served(&self) -> Option<u32> {
+        self.served
+    }
+
+    fn admits(&self, _: Source) -> bool {
+        self.admitting
     }
 }
 
