@@ -33,8 +33,11 @@ pub trait Memory {
     /// How words of the tables are reached.
     type Word: Word;
 
-    /// Nanoseconds of a monotonic clock.
+    /// Nanoseconds of a monotonic clock that may be late by [`TICK`].
     fn now(&self) -> u64;
+
+    /// Nanoseconds of the same clock, exactly.
+    fn precise_now(&self) -> u64;
 
     /// What hashes are seeded with.
     fn seed(&self) -> u64;
@@ -51,6 +54,10 @@ pub trait Memory {
     /// An element of [`STANDINGS`](crate::abi::map::STANDINGS).
     fn standings(&self, index: u32) -> Option<Self::Word>;
 }
+
+/// By how many nanoseconds [`Memory::now`] may be late. It makes no difference to a limit that
+/// tolerates so much.
+pub const TICK: u64 = 10_000_000;
 
 /// What is known about a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,51 +106,67 @@ pub fn admit<M: Memory>(memory: &M, limits: &Limits, source: Source) -> bool {
 
 #[inline(always)]
 fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source) -> Option<()> {
-    let now = memory.now();
+    let now = if limits.strictest_tolerance() < TICK {
+        memory.precise_now()
+    } else {
+        memory.now()
+    };
     let place = Place::of(source, memory.seed());
-    let standing = standing(memory, limits, &place, now)?;
-
-    let total_tolerance = standing.share(limits.total.tolerance);
     let total = arrival(memory, TOTAL, &limits.total, now)?;
-    if !gcra::conforms(total, now, total_tolerance) {
-        return None;
-    }
-    let cells = [
-        (place.source_cell(), &limits.source),
-        (place.neighbourhood_cell(), &limits.neighbourhood),
-    ];
-    for (cell, limit) in cells {
-        let arrival = arrival(memory, cell, limit, now)?;
-        if !gcra::conforms(arrival, now, limit.tolerance) {
+    let mut standing = Standing::Newcomer;
+    if !gcra::conforms(total, now, standing.share(limits.total.tolerance)) {
+        standing = look_up(memory, limits, &place, now)?;
+        if !gcra::conforms(total, now, standing.share(limits.total.tolerance)) {
             return None;
         }
     }
-    // Another CPU may be quicker. The finest cell comes first, so that who loses has taken nothing
-    // from anybody but itself.
-    for (cell, limit) in cells {
-        if !memory.charge(cell, now, limit.period, limit.tolerance) {
-            return None;
-        }
-    }
-    if !memory.charge(TOTAL, now, limits.total.period, total_tolerance) {
+    let cell = place.source_cell();
+    if !gcra::conforms(
+        arrival(memory, cell, &limits.source, now)?,
+        now,
+        limits.source.tolerance,
+    ) {
         return None;
     }
+    charge_all(memory, limits, &place, now, standing).then_some(())?;
     let calm = gcra::conforms(total, now, limits.total.tolerance >> 2);
     if calm || standing == Standing::Persistent {
-        let acquaintance = memory.standings(place.acquaintance())?;
-        acquaintance.store(place.source);
+        memory.standings(place.acquaintance())?.store(place.source);
     }
     Some(())
 }
 
-/// Looks a source up among those that were seen, and notes that it was.
+/// Charges a packet to its three cells, finest first: who is refused by one, or comes too late
+/// because another CPU was quicker, has taken nothing from anybody but itself.
 #[inline(always)]
-fn standing<M: Memory>(
+fn charge_all<M: Memory>(
     memory: &M,
     limits: &Limits,
     place: &Place,
     now: u64,
-) -> Option<Standing> {
+    standing: Standing,
+) -> bool {
+    let Limits {
+        source,
+        neighbourhood,
+        total,
+    } = limits;
+    let share = standing.share(total.tolerance);
+    let near = place.neighbourhood_cell();
+    let conforming = match arrival(memory, near, neighbourhood, now) {
+        Some(arrival) => gcra::conforms(arrival, now, neighbourhood.tolerance),
+        None => false,
+    };
+    conforming
+        && memory.charge(place.source_cell(), now, source.period, source.tolerance)
+        && memory.charge(near, now, neighbourhood.period, neighbourhood.tolerance)
+        && memory.charge(TOTAL, now, total.period, share)
+}
+
+/// Looks a source up among those that were seen while others wanted more than there is, and notes that
+/// it was.
+#[inline(always)]
+fn look_up<M: Memory>(memory: &M, limits: &Limits, place: &Place, now: u64) -> Option<Standing> {
     let acquaintance = memory.standings(place.acquaintance())?;
     let standing = if acquaintance.load() == place.source {
         Standing::Acquainted
@@ -166,7 +189,11 @@ fn standing<M: Memory>(
     for (cell, limit) in offers {
         moderate &= offer(&memory.standings(cell)?, limit, now);
     }
-    Some(if moderate { standing } else { Standing::Newcomer })
+    Some(if moderate {
+        standing
+    } else {
+        Standing::Newcomer
+    })
 }
 
 /// Whether a hash is noted in a word; it is from now on.

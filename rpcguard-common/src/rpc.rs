@@ -192,29 +192,25 @@ impl Request {
 
 #[inline(always)]
 fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request> {
-    let frame = packet.read::<{ UDP_HEADER_LEN + MIN_CALL_LEN }>(datagram.offset)?;
-    let word = |at: usize| {
-        let at = UDP_HEADER_LEN + at;
-        u32::from_be_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]])
-    };
+    let header = packet.read::<{ UDP_HEADER_LEN + MIN_CALL_LEN }>(datagram.offset)?;
     // RFC 768, RFC 2675 section 4: zero stands for what does not fit into the field.
-    let length = match u16::from_be_bytes([frame[4], frame[5]]) {
-        0 => datagram.end.checked_sub(datagram.offset)?,
+    let length = match u16::from_be_bytes([header[4], header[5]]) {
+        0 => datagram.end - datagram.offset,
         length => usize::from(length),
     };
     if datagram.offset + length > datagram.end || !packet.reaches(datagram.offset + length) {
         return None;
     }
-    if word(4) != CALL || word(8) != RPC_VERSION || word(12) != PORTMAPPER {
+    if two_words(&header, 4) != wire_order(CALL, RPC_VERSION) || word(&header, 12) != PORTMAPPER {
         return None;
     }
-    let request = Request::procedure(word(16), word(20))?;
-    let (credential_len, verifier_len) = match word(28) {
-        0 => (0, word(36)),
+    let request = Request::procedure(word(&header, 16), word(&header, 20))?;
+    let [credential_len, verifier_len] = match word(&header, 28) {
+        0 => [0, word(&header, 36)],
         credential_len @ 1..=MAX_AUTH_LEN => {
             let at = UDP_HEADER_LEN + 36 + padded(credential_len);
             let at = packet.widen(datagram.offset + at);
-            (credential_len, u32::from_be_bytes(packet.read(at)?))
+            [credential_len, u32::from_be_bytes(packet.read(at)?)]
         }
         _ => return None,
     };
@@ -224,6 +220,27 @@ fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request
     let arguments = usize::from(MIN_ARGUMENTS[request.index()]);
     let needed = MIN_CALL_LEN + padded(credential_len) + padded(verifier_len) + arguments;
     (UDP_HEADER_LEN + needed <= length).then_some(request)
+}
+
+type Header = [u8; UDP_HEADER_LEN + MIN_CALL_LEN];
+
+/// The word at this offset into the call.
+#[inline(always)]
+const fn word(header: &Header, at: usize) -> u32 {
+    let at = UDP_HEADER_LEN + at;
+    u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+}
+
+/// Two words at once, as they are on the wire.
+#[inline(always)]
+fn two_words(header: &Header, at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&header[UDP_HEADER_LEN + at..UDP_HEADER_LEN + at + 8]);
+    u64::from_ne_bytes(bytes)
+}
+
+const fn wire_order(first: u32, second: u32) -> u64 {
+    ((first as u64) << 32 | second as u64).to_be()
 }
 
 /// The length of opaque data with its padding (RFC 4506 section 4.10).

@@ -47,6 +47,18 @@ const _: () = assert!(size_of::<LockedCell>() == size_of::<Cell>());
 #[btf_map]
 pub(crate) static LIMITS: Array<LockedCell, { LIMITS_LEN as usize }> = Array::new();
 
+/// What the time was when somebody last asked.
+#[repr(C)]
+pub(crate) struct Clock {
+    /// The kernel's count of ticks at that time.
+    pub(crate) jiffies: u64,
+    /// The monotonic clock.
+    pub(crate) nanoseconds: u64,
+}
+
+#[btf_map]
+pub(crate) static CLOCK: Array<Clock, 1> = Array::new();
+
 #[btf_map]
 pub(crate) static SIGHTINGS: Array<u64, { SIGHTINGS_LEN as usize }> = Array::new();
 

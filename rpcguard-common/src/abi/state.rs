@@ -91,6 +91,21 @@ impl Limit {
     };
 }
 
+impl Limits {
+    /// The smallest tolerance of all, in nanoseconds.
+    #[inline(always)]
+    pub(crate) const fn strictest_tolerance(&self) -> u64 {
+        let mut strictest = self.total.tolerance;
+        if self.neighbourhood.tolerance < strictest {
+            strictest = self.neighbourhood.tolerance;
+        }
+        if self.source.tolerance < strictest {
+            strictest = self.source.tolerance;
+        }
+        strictest
+    }
+}
+
 /// What a change switches besides prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
