@@ -7,6 +7,7 @@ use rpcguard_common::{
     parse::{Flow, LinkLayer, Network, Parsed, Transport, parse},
     policy::{Outcome, decide},
     reason::Reason,
+    rpc::Request,
 };
 
 use crate::tables::{ALLOWED, DENIED, Guarding};
@@ -76,7 +77,7 @@ fn reason(frame: &[u8]) -> Option<Reason> {
 }
 
 /// The offsets at which some value of the byte leads to another decision.
-fn deciding_bytes(frame: &[u8]) -> BTreeSet<usize> {
+fn deciding_bytes(frame: &[u8], reason: impl Fn(&[u8]) -> Option<Reason>) -> BTreeSet<usize> {
     let original = reason(frame);
     let decides = |at: &usize| {
         (0..=u8::MAX).any(|value| {
@@ -122,8 +123,8 @@ fn headers_are_where_the_standards_put_them() {
     }
 }
 
-#[test]
-fn nothing_decides_about_a_call_but_these_fields() {
+/// Of a packet to a guarded port, whatever the policy: over IPv4, then over IPv6.
+fn deciding_headers() -> [BTreeSet<usize>; 2] {
     let ether_type = [12, 13];
     let destination_port = |transport: usize| [transport + 2, transport + 3];
 
@@ -133,18 +134,88 @@ fn nothing_decides_about_a_call_but_these_fields() {
     v4.extend([ETHERNET + 9]); // Protocol.
     v4.extend([ETHERNET + 12]); // The byte of the source that these tests list by.
     v4.extend(destination_port(34));
-    assert_eq!(deciding_bytes(&CALL_V4), v4);
 
     let mut v6 = BTreeSet::from(ether_type);
     v6.extend([ETHERNET]); // Version.
     v6.extend([ETHERNET + 6]); // Next header.
     v6.extend([ETHERNET + 8]); // Source.
     v6.extend(destination_port(54));
-    assert_eq!(deciding_bytes(&CALL_V6), v6);
+    [v4, v6]
+}
+
+#[test]
+fn nothing_decides_about_a_call_but_these_fields() {
+    let [v4, v6] = deciding_headers();
+    assert_eq!(deciding_bytes(&CALL_V4, reason), v4);
+    assert_eq!(deciding_bytes(&CALL_V6, reason), v6);
 
     let mut tcp = v4;
     tcp.extend([34 + 13]); // Flags.
-    assert_eq!(deciding_bytes(&SYN_V4), tcp);
+    assert_eq!(deciding_bytes(&SYN_V4, reason), tcp);
+}
+
+#[test]
+fn the_rate_policy_looks_at_lengths_and_the_call_too() {
+    let served = Guarding {
+        served: Some(Request::procedure(2, 4).unwrap().bit()),
+        ..Guarding::PORT_111
+    };
+    let reason = |frame: &[u8]| {
+        let outcome = decide(&SliceReader(frame), LinkLayer::Ethernet, &served);
+        outcome.map(|outcome| outcome.reason)
+    };
+    let [mut v4, mut v6] = deciding_headers();
+    v4.extend([ETHERNET + 3]); // Total length; the high byte only makes it longer than the frame.
+    v4.extend([ETHERNET + 6]); // More fragments.
+    v6.extend([ETHERNET + 5]); // Payload length, likewise.
+    for (headers, udp) in [(&mut v4, 34), (&mut v6, 54)] {
+        headers.extend([udp + 4, udp + 5]); // UDP length.
+        let call = udp + 8;
+        headers.extend(call + 4..call + 24); // From the message type to the procedure.
+        headers.extend(call + 28..call + 32); // The credential's length,
+        headers.extend(call + 36..call + 40); // and the verifier's.
+    }
+    assert_eq!(deciding_bytes(&CALL_V4, reason), v4);
+    assert_eq!(deciding_bytes(&CALL_V6, reason), v6);
+}
+
+#[test]
+fn the_rate_policy_has_a_reason_for_each_request() {
+    let reason = |frame: &[u8], served, admitting| {
+        let tables = Guarding {
+            tcp: true,
+            served: Some(served),
+            admitting,
+            ..Guarding::PORT_111
+        };
+        let outcome = decide(&SliceReader(frame), LinkLayer::Ethernet, &tables);
+        outcome.map(|outcome| outcome.reason)
+    };
+    let dump = Request::procedure(2, 4).unwrap().bit();
+    let connection = Request::CONNECTION.bit();
+    for (frame, bit) in [
+        (&CALL_V4[..], dump),
+        (&CALL_V6, dump),
+        (&SYN_V4, connection),
+    ] {
+        assert_eq!(reason(frame, bit, true), Some(Reason::WithinRate));
+        assert_eq!(reason(frame, bit, false), Some(Reason::OverRate));
+        assert_eq!(reason(frame, !bit, true), Some(Reason::Amplifier));
+        // Lists come first.
+        for (first, expected) in [(ALLOWED, Reason::Allowed), (DENIED, Reason::Denied)] {
+            let mut listed = frame.to_vec();
+            let source = if frame.len() == CALL_V6.len() { 8 } else { 12 };
+            listed[ETHERNET + source] = first;
+            assert_eq!(reason(&listed, !bit, false), Some(expected));
+        }
+    }
+    // Whatever is served, these are not.
+    for served in [0, u32::MAX] {
+        let malformed = with_word(&CALL_V4, 34 + 8 + 6, 1);
+        assert_eq!(reason(&malformed, served, true), Some(Reason::Malformed));
+        let fragment = with_word(&CALL_V4, ETHERNET + 6, 0x2000);
+        assert_eq!(reason(&fragment, served, true), Some(Reason::Fragment));
+    }
 }
 
 #[test]

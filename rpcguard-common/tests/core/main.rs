@@ -1,7 +1,12 @@
 //! The decision core, through its public interface: properties, exhaustive fields, layouts.
 
 mod any_bytes;
+mod calls;
 mod fields;
+mod gcra;
 mod layouts;
+mod naive_call;
+mod sampling;
 mod shapes;
+mod sightings;
 mod tables;
