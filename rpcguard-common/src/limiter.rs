@@ -4,14 +4,19 @@
 //! charged to all of them if it is admitted and to none if it is not, so that what a flood sends in
 //! vain uses up nobody's limit, and few cells are in use at a time, however many sources there are.
 //!
-//! When a flood of random sources uses up the limit of all, who is served? A client that got no reply
-//! asks again, and a random source does not. So each packet has a [`Standing`], by which the burst of
-//! the total is graded: newcomers cannot use up the last of it, and sources of the highest standing
-//! find what nobody else may take. The rate of the total is the same for any mixture.
+//! When a flood of random sources uses up the limit of all, who is served? So that it is not a matter of
+//! luck, each packet has a [`Standing`], by which the burst of the total is graded: what stands lowest
+//! cannot use up the last of it, and what stands highest finds what nobody else may take. The rate of
+//! the total is the same for any mixture. Three things tell a client from a flood: a call of its own
+//! (a flood mostly repeats one, transaction id and all); that it asks again, in the same words, when
+//! it gets no reply; and that it was here before, and asked for little.
 
 use crate::{
-    abi::{ACQUAINTANCES, LIMIT_CELLS, Limit, Limits, OFFER_CELLS, RETURN_WORDS, SIGHTING_WORDS},
-    gcra,
+    abi::{
+        ACQUAINTANCES, CALL_CELLS, LIMIT_CELLS, Limit, Limits, OFFER_CELLS, RETURN_WORDS,
+        SIGHTING_WORDS,
+    },
+    crowd, gcra,
     hash::hash,
     policy::Source,
     sightings::{self, sight},
@@ -59,25 +64,28 @@ pub trait Memory {
 /// tolerates so much.
 pub const TICK: u64 = 10_000_000;
 
-/// What is known about a source.
+/// What is known about a packet and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Standing {
-    /// Nothing; or that it sends far more than clients do.
-    Newcomer = 0,
-    /// It was seen shortly before.
-    Returned = 1,
-    /// It was seen more than once before.
-    Persistent = 2,
-    /// It was served when there was no flood, or got through one by persistence.
-    Acquainted = 3,
+    /// The same call, by its transaction id, comes again and again.
+    Crowd = 0,
+    /// Nothing.
+    Newcomer = 1,
+    /// The same source sent the same call before.
+    Returned = 2,
+    /// It did so more than once.
+    Persistent = 3,
+    /// The source was served when there was no flood, or got through one by persistence, and does not
+    /// ask for much.
+    Acquainted = 4,
 }
 
 impl Standing {
-    /// How much of the total's tolerance it may use: five to eight eighths.
+    /// How much of the total's tolerance it may use: four to eight eighths.
     #[inline(always)]
     const fn share(self, tolerance: u64) -> u64 {
-        (tolerance >> 3) * (5 + self as u64)
+        (tolerance >> 3) * (4 + self as u64)
     }
 }
 
@@ -88,24 +96,24 @@ const TOTAL: u32 = 0;
 const SOURCES: u32 = 1;
 const NEIGHBOURHOODS: u32 = SOURCES + LIMIT_CELLS;
 
-/// Where the offers of sources and of neighbourhoods begin in `STANDINGS`.
-const SOURCE_OFFERS: u32 = ACQUAINTANCES;
-const NEIGHBOURHOOD_OFFERS: u32 = SOURCE_OFFERS + OFFER_CELLS;
+/// Where what acquaintances offer begins in `STANDINGS`, and where calls do.
+const OFFERS: u32 = ACQUAINTANCES;
+const CALLS: u32 = OFFERS + OFFER_CELLS;
 
-/// A source with a standing may offer an eighth of its own rate in the long run, and half its burst
-/// at once; a neighbourhood likewise. What a client sends stays below that: a few calls for a mount,
-/// and one every few seconds while it gets no reply.
+/// An acquaintance may offer an eighth of its own rate in the long run, and half its burst at once.
+/// What a client sends stays below that: a few calls for a mount.
 const OFFER_PERIODS: u64 = 8;
 const OFFER_TOLERANCE_SHIFT: u32 = 1;
 
-/// Whether to serve a call of an unlisted source; if so, it is charged.
+/// Whether to serve a call of an unlisted source; if so, it is charged. `call` is what a client repeats
+/// when it gets no reply, and no other client sends: the transaction id.
 #[inline(always)]
-pub fn admit<M: Memory>(memory: &M, limits: &Limits, source: Source) -> bool {
-    try_admit(memory, limits, source).is_some()
+pub fn admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) -> bool {
+    try_admit(memory, limits, source, call).is_some()
 }
 
 #[inline(always)]
-fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source) -> Option<()> {
+fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) -> Option<()> {
     let now = if limits.strictest_tolerance() < TICK {
         memory.precise_now()
     } else {
@@ -113,9 +121,9 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source) -> Option<(
     };
     let place = Place::of(source, memory.seed());
     let total = arrival(memory, TOTAL, &limits.total, now)?;
-    let mut standing = Standing::Newcomer;
+    let mut standing = Standing::Crowd;
     if !gcra::conforms(total, now, standing.share(limits.total.tolerance)) {
-        standing = look_up(memory, limits, &place, now)?;
+        standing = look_up(memory, limits, &place, call, now)?;
         if !gcra::conforms(total, now, standing.share(limits.total.tolerance)) {
             return None;
         }
@@ -163,36 +171,38 @@ fn charge_all<M: Memory>(
         && memory.charge(TOTAL, now, total.period, share)
 }
 
-/// Looks a source up among those that were seen while others wanted more than there is, and notes that
-/// it was.
+/// Finds out what is known about a packet, and notes that it was there. It is only asked, and noted,
+/// while more is wanted than there is.
 #[inline(always)]
-fn look_up<M: Memory>(memory: &M, limits: &Limits, place: &Place, now: u64) -> Option<Standing> {
-    let acquaintance = memory.standings(place.acquaintance())?;
-    let standing = if acquaintance.load() == place.source {
-        Standing::Acquainted
-    } else if !note(&memory.sightings(place.sighting())?, place.source) {
-        return Some(Standing::Newcomer);
-    } else {
-        let again = place.again();
-        let word = SIGHTING_WORDS + (again >> sightings::HASH_BITS) as u32 % RETURN_WORDS;
-        if note(&memory.sightings(word)?, again) {
-            Standing::Persistent
+fn look_up<M: Memory>(
+    memory: &M,
+    limits: &Limits,
+    place: &Place,
+    call: u32,
+    now: u64,
+) -> Option<Standing> {
+    if memory.standings(place.acquaintance())?.load() == place.source {
+        let offers = memory.standings(place.offers())?;
+        return Some(if is_moderate(&offers, &limits.source, now) {
+            Standing::Acquainted
         } else {
-            Standing::Returned
-        }
-    };
-    let offers = [
-        (place.source_offers(), &limits.source),
-        (place.neighbourhood_offers(), &limits.neighbourhood),
-    ];
-    let mut moderate = true;
-    for (cell, limit) in offers {
-        moderate &= offer(&memory.standings(cell)?, limit, now);
+            Standing::Newcomer
+        });
     }
-    Some(if moderate {
-        standing
+    if crowd::is_one(&memory.standings(CALLS + place.call(call))?, call, now) {
+        return Some(Standing::Crowd);
+    }
+    let first = place.sighting(call);
+    let word = (first >> sightings::HASH_BITS) as u32 % SIGHTING_WORDS;
+    if !note(&memory.sightings(word)?, first) {
+        return Some(Standing::Newcomer);
+    }
+    let second = place.again(first);
+    let word = SIGHTING_WORDS + (second >> sightings::HASH_BITS) as u32 % RETURN_WORDS;
+    Some(if note(&memory.sightings(word)?, second) {
+        Standing::Persistent
     } else {
-        Standing::Newcomer
+        Standing::Returned
     })
 }
 
@@ -209,7 +219,7 @@ fn note(word: &impl Word, hash: u64) -> bool {
 
 /// Whether what is offered is what a client might; every packet counts, admitted or not.
 #[inline(always)]
-fn offer(cell: &impl Word, limit: &Limit, now: u64) -> bool {
+fn is_moderate(cell: &impl Word, limit: &Limit, now: u64) -> bool {
     let period = limit.period * OFFER_PERIODS;
     let tolerance = limit.tolerance >> OFFER_TOLERANCE_SHIFT;
     let arrival = cell.load();
@@ -263,8 +273,14 @@ impl Place {
     }
 
     #[inline(always)]
-    const fn sighting(&self) -> u32 {
-        (self.source >> sightings::HASH_BITS) as u32 % SIGHTING_WORDS
+    const fn source_cell(&self) -> u32 {
+        SOURCES + (self.source >> 48) as u32 % LIMIT_CELLS
+    }
+
+    #[inline(always)]
+    const fn neighbourhood_cell(&self) -> u32 {
+        let hash = hash(self.neighbourhood, self.seed.rotate_left(16));
+        NEIGHBOURHOODS + hash as u32 % LIMIT_CELLS
     }
 
     #[inline(always)]
@@ -273,33 +289,24 @@ impl Place {
     }
 
     #[inline(always)]
-    const fn source_cell(&self) -> u32 {
-        SOURCES + (self.source >> 48) as u32 % LIMIT_CELLS
+    const fn offers(&self) -> u32 {
+        OFFERS + (self.source >> 40) as u32 % OFFER_CELLS
     }
 
     #[inline(always)]
-    const fn source_offers(&self) -> u32 {
-        SOURCE_OFFERS + (self.source >> 40) as u32 % OFFER_CELLS
+    const fn call(&self, call: u32) -> u32 {
+        hash(call as u64, self.seed.rotate_left(24)) as u32 % CALL_CELLS
     }
 
-    /// A hash of the source that says nothing about the first.
+    /// A hash of the source and its call.
     #[inline(always)]
-    const fn again(&self) -> u64 {
-        hash(self.source, self.seed.rotate_left(32))
+    const fn sighting(&self, call: u32) -> u64 {
+        hash(self.source, call as u64)
     }
 
+    /// Another that says nothing about the first.
     #[inline(always)]
-    const fn neighbourhood_hash(&self) -> u64 {
-        hash(self.neighbourhood, self.seed.rotate_left(16))
-    }
-
-    #[inline(always)]
-    const fn neighbourhood_cell(&self) -> u32 {
-        NEIGHBOURHOODS + self.neighbourhood_hash() as u32 % LIMIT_CELLS
-    }
-
-    #[inline(always)]
-    const fn neighbourhood_offers(&self) -> u32 {
-        NEIGHBOURHOOD_OFFERS + (self.neighbourhood_hash() >> 32) as u32 % OFFER_CELLS
+    const fn again(&self, sighting: u64) -> u64 {
+        hash(sighting, self.seed.rotate_left(32))
     }
 }

@@ -1,5 +1,7 @@
 //! [`Parsed`] packet and [`Tables`] to [`Outcome`].
 
+use network_types::udp::UdpHdr;
+
 use crate::{
     abi::{Decision, Verdict},
     packet::PacketReader,
@@ -35,10 +37,11 @@ pub trait Tables {
 
     /// The requests that unlisted sources are served, within their limits: a set of
     /// [`Request::bit`]s. `None` if all that they send is dropped.
-    fn served(&self) -> Option<u32>;
+    fn served(&self) -> Option<u64>;
 
-    /// Whether an unlisted source is within its limits, which it is charged to.
-    fn admits(&self, source: Source) -> bool;
+    /// Whether an unlisted source is within its limits, which it is charged to. `call` is what it
+    /// repeats when it gets no reply.
+    fn admits(&self, source: Source, call: u32) -> bool;
 }
 
 /// What was decided about a packet to a guarded port, and about one that may be.
@@ -111,52 +114,71 @@ pub fn decide<P: PacketReader, T: Tables>(
             },
         ),
     };
-    judge(packet, flow.network, request, tables)
+    let arrival = Arrival {
+        network: flow.network,
+        transport: flow.offset,
+        request,
+    };
+    judge(packet, arrival, tables)
+}
+
+/// A packet to a guarded port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where the source address is.
+    pub network: Network,
+    /// Where the UDP or TCP header begins, in bytes from the start of the frame.
+    pub transport: usize,
+    /// What it asks for.
+    pub request: Request,
 }
 
 /// Decides about a packet to a guarded port.
 #[inline(always)]
 pub fn judge<P: PacketReader, T: Tables>(
     packet: &P,
-    network: Network,
-    request: Request,
+    arrival: Arrival,
     tables: &T,
 ) -> Option<Outcome> {
-    let source = source(packet, network)?;
+    let source = source(packet, arrival.network)?;
     let decision = tables.lookup(source);
     let reason = match decision.verdict() {
         Verdict::Allow => Reason::Allowed,
         Verdict::Deny => Reason::Denied,
         Verdict::Unlisted => match tables.served() {
             None => Reason::Unlisted,
-            Some(served) => judge_unlisted(request, source, served, tables),
+            Some(served) if served & arrival.request.bit() == 0 => not_served(arrival.request),
+            Some(_) if tables.admits(source, call(packet, &arrival)?) => Reason::WithinRate,
+            Some(_) => Reason::OverRate,
         },
     };
     Some(Outcome {
         reason,
         hit_slot: decision.hit_slot(),
-        request,
-        network,
+        request: arrival.request,
+        network: arrival.network,
     })
 }
 
-/// The rate policy.
+/// Why the rate policy drops a request, however rarely it comes.
 #[inline(always)]
-fn judge_unlisted<T: Tables>(request: Request, source: Source, served: u32, tables: &T) -> Reason {
-    if request == Request::MALFORMED {
-        return Reason::Malformed;
+const fn not_served(request: Request) -> Reason {
+    match request {
+        Request::MALFORMED => Reason::Malformed,
+        Request::FRAGMENT => Reason::Fragment,
+        _ => Reason::Amplifier,
     }
-    if request == Request::FRAGMENT {
-        return Reason::Fragment;
-    }
-    if served & request.bit() == 0 {
-        return Reason::Amplifier;
-    }
-    if tables.admits(source) {
-        Reason::WithinRate
-    } else {
-        Reason::OverRate
-    }
+}
+
+/// What a client repeats when it gets no reply, and other clients do not send: the transaction id of a
+/// call (RFC 5531 section 9), or the sequence number of a connection request (RFC 9293 section 3.1).
+#[inline(always)]
+fn call<P: PacketReader>(packet: &P, arrival: &Arrival) -> Option<u32> {
+    let at = match arrival.request {
+        Request::CONNECTION => arrival.transport + 4,
+        _ => arrival.transport + UdpHdr::LEN,
+    };
+    packet.read(at).map(u32::from_be_bytes)
 }
 
 /// Whether this TCP segment opens a connection: SYN without ACK. `None` if it has no flags.

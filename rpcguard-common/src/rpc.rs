@@ -4,7 +4,7 @@
 //! type, RPC version, program, version, procedure, credential (flavour, length, body), verifier
 //! (likewise), arguments.
 
-use crate::packet::PacketReader;
+use crate::{abi::REQUEST_COUNTERS, packet::PacketReader};
 
 const CALL: u32 = 0;
 const RPC_VERSION: u32 = 2;
@@ -33,8 +33,11 @@ pub struct Datagram {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Request(u8);
 
-/// For each version from two on: the number of its first procedure, and how many it has.
-const VERSIONS: [(u8, u8); 3] = [(0, 6), (6, 9), (15, 13)];
+/// Each version, the number of its first procedure, and how many procedures it has.
+///
+/// There is no version zero. Clients call its NULL all the same, to be told in reply which versions
+/// there are (RFC 5531 section 9, `PROG_MISMATCH`): `rpcinfo -u HOST 100000` begins with that.
+const VERSIONS: [(u8, u8, u8); 4] = [(2, 0, 6), (3, 6, 9), (4, 15, 13), (0, 28, 1)];
 
 const NAMES: [&str; Request::COUNT] = [
     "v2.NULL",
@@ -65,6 +68,7 @@ const NAMES: [&str; Request::COUNT] = [
     "v4.INDIRECT",
     "v4.GETADDRLIST",
     "v4.GETSTAT",
+    "v0.NULL",
     "malformed",
     "fragment",
     "connection",
@@ -83,38 +87,40 @@ const MIN_ARGUMENTS: [u8; Request::PROCEDURES] = {
     [
         0, MAPPING, MAPPING, MAPPING, 0, INNER_CALL, //
         0, RPCB, RPCB, RPCB, 0, INNER_CALL, 0, STRING, NETBUF, //
-        0, RPCB, RPCB, RPCB, 0, INNER_CALL, 0, STRING, NETBUF, RPCB, INNER_CALL, RPCB, 0,
+        0, RPCB, RPCB, RPCB, 0, INNER_CALL, 0, STRING, NETBUF, RPCB, INNER_CALL, RPCB, 0, //
+        0,
     ]
 };
 
 impl Request {
-    /// How many procedures there are in versions two to four; their numbers come first.
-    pub const PROCEDURES: usize = 28;
+    /// How many procedures there are in all versions; their numbers come first.
+    pub const PROCEDURES: usize = 29;
 
     /// How many requests are told apart.
-    pub const COUNT: usize = 32;
+    pub const COUNT: usize = 33;
 
     /// A datagram that is no complete, plausible call of one of the procedures.
-    pub const MALFORMED: Self = Self(28);
+    pub const MALFORMED: Self = Self(29);
 
     /// The first fragment of a datagram, whose call the next one may complete.
-    pub const FRAGMENT: Self = Self(29);
+    pub const FRAGMENT: Self = Self(30);
 
     /// A TCP segment that opens a connection.
-    pub const CONNECTION: Self = Self(30);
+    pub const CONNECTION: Self = Self(31);
 
     /// A packet of which it cannot be told whether it is to a guarded port: a later fragment, or what
     /// is [undecidable](crate::reason::Reason::Undecidable).
-    pub const UNKNOWN: Self = Self(31);
+    pub const UNKNOWN: Self = Self(32);
 
     /// A procedure, by version and number; `None` if there is none.
     #[inline(always)]
     #[must_use]
     pub const fn procedure(version: u32, procedure: u32) -> Option<Self> {
-        let (first, count) = match version {
+        let (_, first, count) = match version {
             2 => VERSIONS[0],
             3 => VERSIONS[1],
             4 => VERSIONS[2],
+            0 => VERSIONS[3],
             _ => return None,
         };
         if procedure < count as u32 {
@@ -158,9 +164,9 @@ impl Request {
         let mut index = VERSIONS.len();
         while index > 0 {
             index -= 1;
-            let (first, count) = VERSIONS[index];
+            let (version, first, count) = VERSIONS[index];
             if self.0 >= first && self.0 < first + count {
-                return Some((index as u32 + 2, (self.0 - first) as u32));
+                return Some((version as u32, (self.0 - first) as u32));
             }
         }
         None
@@ -169,7 +175,7 @@ impl Request {
     /// This request's bit in a set of them.
     #[inline(always)]
     #[must_use]
-    pub const fn bit(self) -> u32 {
+    pub const fn bit(self) -> u64 {
         1 << self.0
     }
 
@@ -179,14 +185,16 @@ impl Request {
     pub const fn is_harmless(self) -> bool {
         matches!(
             self.version_and_procedure(),
-            Some((_, 0 | 3) | (3 | 4, 6..=8) | (4, 9))
+            Some((_, 0) | (2..=4, 3) | (3 | 4, 6..=8) | (4, 9))
         )
     }
 
     /// Reads what a datagram asks for.
     #[inline(always)]
     pub fn read<P: PacketReader>(packet: &P, datagram: Datagram) -> Self {
-        parse_call(packet, datagram).unwrap_or(Self::MALFORMED)
+        let request = parse_call(packet, datagram).unwrap_or(Self::MALFORMED);
+        // For the verifier, one request instead of many; it still hears that there is a counter for it.
+        Self((packet.widen(request.index()) % REQUEST_COUNTERS) as u8)
     }
 }
 
@@ -217,7 +225,7 @@ fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request
     if verifier_len > MAX_AUTH_LEN {
         return None;
     }
-    let arguments = usize::from(MIN_ARGUMENTS[request.index()]);
+    let arguments = usize::from(*MIN_ARGUMENTS.get(request.index())?);
     let needed = MIN_CALL_LEN + padded(credential_len) + padded(verifier_len) + arguments;
     (UDP_HEADER_LEN + needed <= length).then_some(request)
 }

@@ -1,17 +1,17 @@
-//! Who was seen lately, in five fingerprints a word.
+//! Who was seen lately, in six fingerprints a word.
 //!
 //! A word is a queue: a new fingerprint pushes the oldest out. There is nothing to clean up and
 //! nothing to fill up, and what is forgotten first is what was seen longest ago. A source that was
-//! never seen is taken for another in five of 4095 cases.
+//! never seen is taken for another in six of 1023 cases.
 
 /// Bits of a fingerprint.
-const BITS: u32 = 12;
-/// A one in each of the five places.
-const ONES: u64 = 0x0001_0010_0100_1001;
+const BITS: u32 = 10;
+/// A one in each of the six places.
+const ONES: u64 = 1 | 1 << BITS | 1 << 2 * BITS | 1 << 3 * BITS | 1 << 4 * BITS | 1 << 5 * BITS;
 /// The highest bit of each place.
 const TOPS: u64 = ONES << (BITS - 1);
-/// All five places.
-const PLACES: u64 = (1 << (5 * BITS)) - 1;
+/// All six places.
+const PLACES: u64 = (1 << (6 * BITS)) - 1;
 /// The two places of the latest fingerprints.
 const LATEST: u64 = (1 << (2 * BITS)) - 1;
 

@@ -139,7 +139,7 @@ impl PacketReader for FragsPacket {
 /// The verifier remembers what was stored to a stack slot for loads of the whole slot and of its
 /// lower half. Of the upper half it only knows that it was written.
 #[inline(always)]
-fn widen(offset: usize) -> usize {
+pub(crate) fn widen(offset: usize) -> usize {
     const UPPER_HALF: usize = 1;
     let mut slot = 0_u64;
     let slot = &raw mut slot;

@@ -7,7 +7,7 @@ use rpcguard_common::{
     abi::{Counter, Counters, hits_index},
     glance::{Glance, glance},
     parse::LinkLayer,
-    policy::{Outcome, Tables as _, decide, judge},
+    policy::{Arrival, Outcome, Tables as _, decide, judge},
     reason::Action,
     rpc::Request,
 };
@@ -66,7 +66,12 @@ fn run(
         } => {
             let packet = LinearPacket::new(ctx);
             let request = Request::read(&packet, datagram);
-            judge(&packet, network, request, &tables)
+            let arrival = Arrival {
+                network,
+                transport: datagram.offset,
+                request,
+            };
+            judge(&packet, arrival, &tables)
         }
         Glance::Unclear | Glance::Other => decide(&tables),
     };

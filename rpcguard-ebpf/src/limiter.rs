@@ -6,8 +6,13 @@
 
 use core::ptr::addr_of_mut;
 
-use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns, bpf_spin_lock, bpf_spin_unlock};
-use rpcguard_common::{gcra, limiter::{Memory, Word}};
+use aya_ebpf::helpers::generated::{
+    bpf_jiffies64, bpf_ktime_get_ns, bpf_spin_lock, bpf_spin_unlock,
+};
+use rpcguard_common::{
+    gcra,
+    limiter::{Memory, Word},
+};
 
 use crate::maps::{CLOCK, LIMITS, LockedCell, SEED, SIGHTINGS, STANDINGS};
 

@@ -7,8 +7,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
-    STANDINGS_LEN, SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
+    Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN, STANDINGS_LEN,
+    SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
 };
 
 #[btf_map]

@@ -18,7 +18,7 @@ use rpcguard_common::{
 };
 
 use crate::{
-    ctx::LinearPacket,
+    ctx::{LinearPacket, widen},
     maps::{EVENTS, SEED, SOURCES},
     tables::KernelTables,
 };
@@ -33,22 +33,22 @@ pub(crate) struct Drop {
 
 /// Adds a sample to the counts of its source, and tells of it if anybody listens.
 #[inline(always)]
-pub(crate) fn sample(
-    ctx: &XdpContext,
-    sampler: &mut Sampler,
-    tables: &KernelTables,
-    drop: &Drop,
-) {
+pub(crate) fn sample(ctx: &XdpContext, sampler: &mut Sampler, tables: &KernelTables, drop: &Drop) {
+    // The numbers of reason and request, in one that the verifier knows nothing about: for it, there
+    // is one kind of drop.
+    let outcome = drop.outcome;
+    let what = widen(outcome.reason.index() | outcome.request.index() << 8);
     // SAFETY: the helper takes nothing and only tells a number.
     let now = unsafe { bpf_ktime_get_ns() };
     // SAFETY: as above.
     let random = unsafe { bpf_get_prandom_u32() };
     let weight = u64::from(sampler.sample(now, random));
-    if drop.outcome.request == Request::UNKNOWN {
+    let [reason, request, ..] = what.to_le_bytes();
+    if usize::from(request) == Request::UNKNOWN.index() {
         return;
     }
     // Headers are in the first buffer.
-    let Some(source) = source(&LinearPacket::new(ctx), drop.outcome.network) else {
+    let Some(source) = source(&LinearPacket::new(ctx), outcome.network) else {
         return;
     };
     let bytes = drop.bytes.wrapping_mul(weight);
@@ -58,7 +58,23 @@ pub(crate) fn sample(
     if !tables.wants_events(now) {
         sampler.untold = 0;
     } else if gcra::conforms(sampler.events, now, EVENT_TOLERANCE) {
-        tell(sampler, now, source, drop);
+        let (version, source) = match source {
+            Source::V4([a, b, c, d]) => (4, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Source::V6(address) => (6, address),
+        };
+        tell(
+            sampler,
+            Event {
+                time: now,
+                drops: sampler.untold,
+                source,
+                length: drop.bytes as u32,
+                version,
+                reason,
+                request,
+                observed: u8::from(drop.observed),
+            },
+        );
     }
 }
 
@@ -77,25 +93,12 @@ fn add(aggregate: Aggregate, prefix: u64, packets: u64, bytes: u64) {
 
 /// Sends an event; one that finds no room counts as untold.
 #[inline(always)]
-fn tell(sampler: &mut Sampler, now: u64, source: Source, drop: &Drop) {
-    let Some(mut event) = EVENTS.reserve_untyped::<Event>(0) else {
+fn tell(sampler: &mut Sampler, event: Event) {
+    let Some(mut room) = EVENTS.reserve_untyped::<Event>(0) else {
         return;
     };
-    let (version, source) = match source {
-        Source::V4([a, b, c, d]) => (4, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-        Source::V6(address) => (6, address),
-    };
-    event.write(Event {
-        time: now,
-        drops: sampler.untold,
-        source,
-        length: drop.bytes as u32,
-        version,
-        reason: drop.outcome.reason as u8,
-        request: drop.outcome.request.index() as u8,
-        observed: u8::from(drop.observed),
-    });
-    event.submit(0);
+    room.write(event);
+    room.submit(0);
     sampler.untold = 0;
-    sampler.events = gcra::charged(sampler.events, now, EVENT_PERIOD);
+    sampler.events = gcra::charged(sampler.events, event.time, EVENT_PERIOD);
 }

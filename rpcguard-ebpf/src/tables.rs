@@ -113,7 +113,7 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn served(&self) -> Option<u32> {
+    fn served(&self) -> Option<u64> {
         if LIMITER.load() == 0 || self.flags() & flag::RATE == 0 {
             return None;
         }
@@ -124,13 +124,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn admits(&self, source: Source) -> bool {
+    fn admits(&self, source: Source, call: u32) -> bool {
         // SAFETY: settings points into the live state value.
         let limits: *const Limits = unsafe { addr_of!((*self.settings).limits) };
         // SAFETY: as above; the reference to limits that only change under another epoch does not
         // outlive this call.
         let limits = unsafe { &*limits };
-        limiter::admit(&Maps, limits, source)
+        limiter::admit(&Maps, limits, source, call)
     }
 }
 

@@ -37,16 +37,29 @@ pub struct RequestCounter {
     pub dropped: Counter,
 }
 
+/// How many requests there is room for: a power of two, so that to keep an index below it is cheap.
+pub const REQUEST_COUNTERS: usize = 64;
+
 /// What one CPU counted. The spare elements are for reasons and requests to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Counters {
     /// By [`Reason::index`](crate::reason::Reason::index).
     pub reasons: [Counter; 16],
     /// By [`Request::index`](crate::rpc::Request::index).
-    pub requests: [RequestCounter; 32],
+    pub requests: [RequestCounter; REQUEST_COUNTERS],
     /// Which drop is the next to be looked at closely. Of no interest to userspace.
     pub sampler: Sampler,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            reasons: [Counter::default(); 16],
+            requests: [RequestCounter::default(); REQUEST_COUNTERS],
+            sampler: Sampler::default(),
+        }
+    }
 }
 
 /// Where a CPU is in sampling its drops: see [`sampling`](crate::sampling).
@@ -72,5 +85,5 @@ pub struct Sampler {
 const _: () = {
     assert!(size_of::<Counter>() == 16);
     assert!(size_of::<Sampler>() == 40);
-    assert!(size_of::<Counters>() == 16 * 16 + 32 * 32 + 40);
+    assert!(size_of::<Counters>() == 16 * 16 + 64 * 32 + 40);
 };

@@ -31,11 +31,14 @@ pub const SIGHTINGS_LEN: u32 = SIGHTING_WORDS + RETURN_WORDS;
 /// How many sources are remembered that were served.
 pub const ACQUAINTANCES: u32 = 1 << 15;
 
-/// How many cells count what sources offer, and what neighbourhoods do.
+/// How many cells count what acquaintances offer.
 pub const OFFER_CELLS: u32 = 1 << 16;
 
+/// How many cells count calls.
+pub const CALL_CELLS: u32 = 1 << 14;
+
 /// How many elements [`map::STANDINGS`](super::map::STANDINGS) has.
-pub const STANDINGS_LEN: u32 = ACQUAINTANCES + 2 * OFFER_CELLS;
+pub const STANDINGS_LEN: u32 = ACQUAINTANCES + OFFER_CELLS + CALL_CELLS;
 
 const _: () = {
     assert!(size_of::<Cell>() == 16);

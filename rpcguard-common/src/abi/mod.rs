@@ -47,8 +47,7 @@ pub mod map {
     /// Array of `u64`: the sources seen lately, then those that came back. One element where no rate
     /// policy was ever in force.
     pub const SIGHTINGS: &str = "SIGHTINGS";
-    /// Array of `u64`: the acquaintances, then what sources offer, then what neighbourhoods do. One
-    /// element where no rate policy was ever in force.
+    /// Array of `u64`: the acquaintances, then what they offer, then calls. One element where no rate policy was ever in force.
     pub const STANDINGS: &str = "STANDINGS";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";

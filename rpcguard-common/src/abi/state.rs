@@ -120,9 +120,7 @@ pub struct Settings {
     pub limits: Limits,
     /// The requests that the rate policy lets pass: one bit for each
     /// [`Request::index`](crate::rpc::Request::index).
-    pub procedures: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    pub procedures: u64,
     /// The guarded ports.
     pub ports: PortSet,
 }
@@ -144,7 +142,6 @@ impl Settings {
             total: Limit::NONE,
         },
         procedures: 0,
-        reserved: 0,
         ports: PortSet::EMPTY,
     };
 }

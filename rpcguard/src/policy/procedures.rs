@@ -9,7 +9,7 @@ use rpcguard_common::rpc::Request;
 /// Written as names with commas between them: `NULL` stands for the procedure in every version that
 /// has it, `v2.GETPORT` for the one of that version, and `default` for [`Procedures::default`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Procedures(u32);
+pub struct Procedures(u64);
 
 impl Default for Procedures {
     /// Those whose reply is no larger than the call, which relay nothing, and which unlisted clients
@@ -21,11 +21,11 @@ impl Default for Procedures {
 
 impl Procedures {
     /// The set as the filter has it: one bit for each [`Request::index`].
-    pub(super) const fn bits(self) -> u32 {
+    pub(super) const fn bits(self) -> u64 {
         self.0
     }
 
-    pub(super) const fn from_bits(bits: u32) -> Self {
+    pub(super) const fn from_bits(bits: u64) -> Self {
         Self(bits & !Request::CONNECTION.bit())
     }
 
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_name_stands_for_every_version_and_a_versioned_one_for_its_own() {
-        assert_eq!(names("null"), ["v2.NULL", "v3.NULL", "v4.NULL"]);
+        let everywhere = ["v2.NULL", "v3.NULL", "v4.NULL", "v0.NULL"];
+        assert_eq!(names("null"), everywhere);
         assert_eq!(names("v3.Dump, GETPORT"), ["v2.GETPORT", "v3.DUMP"]);
     }
 
@@ -120,6 +121,7 @@ mod tests {
                 "v4.UADDR2TADDR",
                 "v4.TADDR2UADDR",
                 "v4.GETVERSADDR",
+                "v0.NULL",
             ]
         );
     }

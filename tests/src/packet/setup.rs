@@ -130,11 +130,11 @@ impl Tables for Setup {
             .map_or(Decision::UNLISTED, |(_, decision)| decision)
     }
 
-    fn served(&self) -> Option<u32> {
+    fn served(&self) -> Option<u64> {
         self.rate.is_some().then(|| self.settings().procedures)
     }
 
-    fn admits(&self, _: Source) -> bool {
+    fn admits(&self, _: Source, _: u32) -> bool {
         !self.exhausted
     }
 }

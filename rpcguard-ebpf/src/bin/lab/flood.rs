@@ -1,4 +1,5 @@
-//! Another source address for each frame, at a cost that leaves the time to what is measured.
+//! Another source address for each frame, and another transaction if asked for, at a cost that leaves
+//! the time to what is measured.
 
 use aya_ebpf::{Global, helpers::generated::bpf_get_prandom_u32, programs::XdpContext};
 use network_types::{
@@ -14,6 +15,8 @@ const V4_SOURCE: usize = EthHdr::LEN + 12;
 const V6_SOURCE: usize = EthHdr::LEN + 8;
 const V4_UDP_CHECKSUM: usize = EthHdr::LEN + Ipv4Hdr::LEN + 6;
 const V6_UDP_CHECKSUM: usize = EthHdr::LEN + Ipv6Hdr::LEN + 6;
+const V4_TRANSACTION: usize = EthHdr::LEN + Ipv4Hdr::LEN + 8;
+const V6_TRANSACTION: usize = EthHdr::LEN + Ipv6Hdr::LEN + 8;
 
 /// The bits of the source address that are not random, in wire order; IPv4 has the first word.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]
@@ -27,6 +30,12 @@ static SOURCE: Global<[u32; 4]> = Global::new([0; 4]);
 #[unsafe(no_mangle)]
 static RANDOM: Global<[u32; 4]> = Global::new([0; 4]);
 
+/// Whether each frame has a transaction id of its own.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+static RANDOM_TRANSACTIONS: Global<u8> = Global::new(0);
+
 /// Expects IPv4 without options or IPv6 without extension headers, then UDP.
 #[inline(always)]
 pub(crate) fn change_source(ctx: &XdpContext) -> Option<()> {
@@ -34,9 +43,10 @@ pub(crate) fn change_source(ctx: &XdpContext) -> Option<()> {
     if u16::from_ne_bytes(read(ctx, ETHERTYPE)?) == IPV4 {
         let delta = change_word(ctx, V4_SOURCE, 0)?;
         fix_checksum(ctx, V4_CHECKSUM, delta)?;
+        let delta = delta + change_transaction(ctx, V4_TRANSACTION)?;
         fix_checksum(ctx, V4_UDP_CHECKSUM, delta)
     } else {
-        let mut delta = 0;
+        let mut delta = change_transaction(ctx, V6_TRANSACTION)?;
         let mut word = 0;
         while word < 4 {
             delta += change_word(ctx, V6_SOURCE + 4 * word, word)?;
@@ -46,19 +56,40 @@ pub(crate) fn change_source(ctx: &XdpContext) -> Option<()> {
     }
 }
 
-/// Writes a new word of the address and returns by how much that changes a sum of 16-bit words,
-/// before carries are added (one's complement does not care that two words are summed as one).
+/// Writes a new word of the address and returns what that adds to a checksum's terms.
 #[inline(always)]
 fn change_word(ctx: &XdpContext, offset: usize, word: usize) -> Option<u64> {
-    let old = u32::from_ne_bytes(read(ctx, offset)?);
     let random = RANDOM.load()[word];
     let mut new = SOURCE.load()[word];
     if random != 0 {
-        #[expect(unsafe_code, reason = "helpers are foreign functions")]
-        // SAFETY: the helper has no preconditions.
-        let bits = unsafe { bpf_get_prandom_u32() };
-        new |= bits & random;
+        new |= random_bits() & random;
     }
+    replace(ctx, offset, new)
+}
+
+/// As [`change_word`], for the transaction id of an RPC call.
+#[inline(always)]
+fn change_transaction(ctx: &XdpContext, offset: usize) -> Option<u64> {
+    if RANDOM_TRANSACTIONS.load() == 0 {
+        return Some(0);
+    }
+    replace(ctx, offset, random_bits())
+}
+
+#[inline(always)]
+fn random_bits() -> u32 {
+    #[expect(unsafe_code, reason = "helpers are foreign functions")]
+    // SAFETY: the helper has no preconditions.
+    unsafe {
+        bpf_get_prandom_u32()
+    }
+}
+
+/// Writes a word and returns by how much that changes a sum of 16-bit words, before carries are added
+/// (one's complement does not care that two words are summed as one).
+#[inline(always)]
+fn replace(ctx: &XdpContext, offset: usize, new: u32) -> Option<u64> {
+    let old = u32::from_ne_bytes(read(ctx, offset)?);
     write(ctx, offset, new.to_ne_bytes())?;
     Some(u64::from(!old) + u64::from(new))
 }
