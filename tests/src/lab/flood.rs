@@ -99,6 +99,30 @@ impl<'a> Flood<'a> {
     ///
     /// If there is no such interface, or the frame and the sources are of different families.
     pub fn new(host: &'a Host, interface: &str, frame: Vec<u8>, sources: Sources) -> Result<Self> {
+        Self::prepare(host, interface, frame, sources, false)
+    }
+
+    /// As [`Self::new`], of an RPC call with another transaction id in each packet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn of_distinct_calls(
+        host: &'a Host,
+        interface: &str,
+        frame: Vec<u8>,
+        sources: Sources,
+    ) -> Result<Self> {
+        Self::prepare(host, interface, frame, sources, true)
+    }
+
+    fn prepare(
+        host: &'a Host,
+        interface: &str,
+        frame: Vec<u8>,
+        sources: Sources,
+        distinct_calls: bool,
+    ) -> Result<Self> {
         const IPV4: [u8; 2] = [0x08, 0x00];
         ensure!(
             (frame.get(12..14) == Some(&IPV4)) == sources.is_ipv4,
@@ -107,7 +131,8 @@ impl<'a> Flood<'a> {
         let program = LabProgram::load_with(
             EbpfLoader::new()
                 .override_global("SOURCE", &sources.fixed, true)
-                .override_global("RANDOM", &sources.random, true),
+                .override_global("RANDOM", &sources.random, true)
+                .override_global("RANDOM_TRANSACTIONS", &u8::from(distinct_calls), true),
             "flood",
         )?;
         // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.

@@ -183,6 +183,38 @@ fn a_flood_is_valid_packets_from_many_sources() {
 }
 
 #[test]
+fn calls_of_a_flood_can_be_distinct() {
+    const CALLS: u32 = 32;
+    let Some(lab) = Lab::or_skip("calls_of_a_flood_can_be_distinct") else {
+        return;
+    };
+    let (host, attacker) = neighbours(&lab);
+    host.ethtool("-K eth0 gro on").unwrap();
+    let listener = Listener::bind(&host, "[::]:111").unwrap();
+    let v4 = frame_to(&host)
+        .ipv4("192.0.2.7".parse().unwrap())
+        .to_v4("192.0.2.1".parse().unwrap());
+    let v6 = frame_to(&host)
+        .ipv6("2001:db8::7".parse().unwrap())
+        .to_v6("2001:db8::1".parse().unwrap());
+    for (frame, source) in [(v4, "192.0.2.7"), (v6, "2001:db8::7")] {
+        let frame = frame.udp(111).payload(&rpc::DUMP).build();
+        let sources = Sources::any_of(source.parse().unwrap());
+        let flood = Flood::of_distinct_calls(&attacker, "eth0", frame, sources).unwrap();
+        flood.send(CALLS).unwrap();
+        // The kernel verifies the checksums of what it delivers.
+        let mut transactions = std::collections::HashSet::new();
+        for _ in 0..CALLS {
+            let datagram = listener.next(PATIENCE).unwrap().expect("a call");
+            let (transaction, rest) = datagram.payload.split_at(4);
+            assert_eq!(rest, &rpc::DUMP[4..]);
+            transactions.insert(transaction.to_vec());
+        }
+        assert_eq!(transactions.len(), CALLS as usize);
+    }
+}
+
+#[test]
 fn a_flood_keeps_to_its_bounds() {
     let Some(lab) = Lab::or_skip("a_flood_keeps_to_its_bounds") else {
         return;
