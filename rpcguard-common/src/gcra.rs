@@ -4,8 +4,8 @@
 //! the limit's rate. A packet conforms if it comes no earlier than that, but for the tolerance that
 //! makes up the burst. Times are nanoseconds of one clock; a cell begins at zero.
 
-/// The largest tolerance that [`conforms`] is exact for, in nanoseconds: a hundred years.
-pub const MAX_TOLERANCE: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+/// The largest tolerance that [`conforms`] is exact for, in nanoseconds: ten years.
+pub const MAX_TOLERANCE: u64 = 10 * 365 * 86_400 * 1_000_000_000;
 
 /// Whether a packet at `now` is within the limit.
 #[inline(always)]

@@ -154,7 +154,7 @@ mod tests {
         abi::{Decision, Verdict},
         packet::SliceReader,
         parse::{LinkLayer, Network},
-        policy::{Source, Tables, decide, judge},
+        policy::{Arrival, Source, Tables, decide, judge},
         rpc::{Datagram, Request},
     };
 
@@ -192,11 +192,11 @@ mod tests {
             }
         }
 
-        fn served(&self) -> Option<u32> {
-            Some(u32::MAX)
+        fn served(&self) -> Option<u64> {
+            Some((1 << Request::PROCEDURES) - 1)
         }
 
-        fn admits(&self, _: Source) -> bool {
+        fn admits(&self, _: Source, _: u32) -> bool {
             true
         }
     }
@@ -272,8 +272,12 @@ mod tests {
             match glance_at(&frame) {
                 Glance::Unclear => {}
                 Glance::Udp { network, port: 111, datagram } => {
-                    let request = Request::read(&packet, datagram);
-                    prop_assert_eq!(judge(&packet, network, request, &tables), decided);
+                    let arrival = Arrival {
+                        network,
+                        transport: datagram.offset,
+                        request: Request::read(&packet, datagram),
+                    };
+                    prop_assert_eq!(judge(&packet, arrival, &tables), decided);
                 }
                 Glance::Udp { .. } | Glance::Other => prop_assert_eq!(decided, None),
             }

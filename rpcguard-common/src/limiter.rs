@@ -13,13 +13,13 @@
 
 use crate::{
     abi::{
-        ACQUAINTANCES, CALL_CELLS, LIMIT_CELLS, Limit, Limits, OFFER_CELLS, RETURN_WORDS,
-        SIGHTING_WORDS,
+        ACQUAINTANCES, CALL_CELLS, FIRST_SIGHTINGS, LIMIT_CELLS, Limit, Limits, OFFER_CELLS,
+        SECOND_SIGHTINGS, THIRD_SIGHTINGS,
     },
     crowd, gcra,
     hash::hash,
     policy::Source,
-    sightings::{self, sight},
+    sightings::{self, LIBTIRPC, MOUNT_NFS, was_seen},
 };
 
 /// A word that all CPUs read and write at the same time, each time as a whole.
@@ -72,20 +72,22 @@ pub enum Standing {
     Crowd = 0,
     /// Nothing.
     Newcomer = 1,
-    /// The same source sent the same call before.
+    /// The same source sent the same call before, when a client would have.
     Returned = 2,
-    /// It did so more than once.
-    Persistent = 3,
-    /// The source was served when there was no flood, or got through one by persistence, and does not
+    /// And so it had before that.
+    ReturnedTwice = 3,
+    /// And before that.
+    ReturnedThrice = 4,
+    /// The source was served when there was no flood, or got through one by coming back, and does not
     /// ask for much.
-    Acquainted = 4,
+    Acquainted = 5,
 }
 
 impl Standing {
-    /// How much of the total's tolerance it may use: four to eight eighths.
+    /// How much of the total's tolerance it may use: three to eight eighths.
     #[inline(always)]
     const fn share(self, tolerance: u64) -> u64 {
-        (tolerance >> 3) * (4 + self as u64)
+        (tolerance >> 3) * (3 + self as u64)
     }
 }
 
@@ -100,10 +102,9 @@ const NEIGHBOURHOODS: u32 = SOURCES + LIMIT_CELLS;
 const OFFERS: u32 = ACQUAINTANCES;
 const CALLS: u32 = OFFERS + OFFER_CELLS;
 
-/// An acquaintance may offer an eighth of its own rate in the long run, and half its burst at once.
-/// What a client sends stays below that: a few calls for a mount.
-const OFFER_PERIODS: u64 = 8;
-const OFFER_TOLERANCE_SHIFT: u32 = 1;
+/// An acquaintance may offer half of its own rate in the long run, and all of its burst at once. What a
+/// client sends stays below that: a few calls for a mount.
+const OFFER_PERIODS: u64 = 2;
 
 /// Whether to serve a call of an unlisted source; if so, it is charged. `call` is what a client repeats
 /// when it gets no reply, and no other client sends: the transaction id.
@@ -138,7 +139,7 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) 
     }
     charge_all(memory, limits, &place, now, standing).then_some(())?;
     let calm = gcra::conforms(total, now, limits.total.tolerance >> 2);
-    if calm || standing == Standing::Persistent {
+    if calm || standing >= Standing::Returned {
         memory.standings(place.acquaintance())?.store(place.source);
     }
     Some(())
@@ -192,36 +193,52 @@ fn look_up<M: Memory>(
     if crowd::is_one(&memory.standings(CALLS + place.call(call))?, call, now) {
         return Some(Standing::Crowd);
     }
+    let slice = sightings::slice(now);
     let first = place.sighting(call);
-    let word = (first >> sightings::HASH_BITS) as u32 % SIGHTING_WORDS;
-    if !note(&memory.sightings(word)?, first) {
+    let (word, mark) = note(memory, [0, FIRST_SIGHTINGS], first, slice)?;
+    if !was_seen(word, mark, LIBTIRPC) && !was_seen(word, mark, MOUNT_NFS) {
         return Some(Standing::Newcomer);
     }
     let second = place.again(first);
-    let word = SIGHTING_WORDS + (second >> sightings::HASH_BITS) as u32 % RETURN_WORDS;
-    Some(if note(&memory.sightings(word)?, second) {
-        Standing::Persistent
+    let (word, mark) = note(memory, [FIRST_SIGHTINGS, SECOND_SIGHTINGS], second, slice)?;
+    if !was_seen(word, mark, LIBTIRPC) {
+        return Some(Standing::Returned);
+    }
+    let third = place.again(second);
+    let begin = FIRST_SIGHTINGS + SECOND_SIGHTINGS;
+    let (word, mark) = note(memory, [begin, THIRD_SIGHTINGS], third, slice)?;
+    Some(if was_seen(word, mark, LIBTIRPC) {
+        Standing::ReturnedThrice
     } else {
-        Standing::Returned
+        Standing::ReturnedTwice
     })
 }
 
-/// Whether a hash is noted in a word; it is from now on.
+/// Notes a sighting in one of the words of a table, given by where it begins and its length; returns the
+/// word and the mark that was made.
 #[inline(always)]
-fn note(word: &impl Word, hash: u64) -> bool {
-    let before = word.load();
-    let (seen, after) = sight(before, hash);
-    if after != before {
-        word.store(after);
+fn note<M: Memory>(
+    memory: &M,
+    [begin, len]: [u32; 2],
+    hash: u64,
+    slice: u64,
+) -> Option<(u64, u64)> {
+    let index = begin + (hash >> sightings::HASH_BITS) as u32 % len;
+    let cell = memory.sightings(index)?;
+    let before = cell.load();
+    let word = sightings::moved_on(before, slice);
+    let mark = sightings::mark(hash);
+    if word | mark != before {
+        cell.store(word | mark);
     }
-    seen
+    Some((word, mark))
 }
 
 /// Whether what is offered is what a client might; every packet counts, admitted or not.
 #[inline(always)]
 fn is_moderate(cell: &impl Word, limit: &Limit, now: u64) -> bool {
     let period = limit.period * OFFER_PERIODS;
-    let tolerance = limit.tolerance >> OFFER_TOLERANCE_SHIFT;
+    let tolerance = limit.tolerance * OFFER_PERIODS;
     let arrival = cell.load();
     // Bounded, so that it is forgotten some time after the last of it.
     let latest = gcra::latest(now, period, 2 * tolerance);
@@ -304,7 +321,7 @@ impl Place {
         hash(self.source, call as u64)
     }
 
-    /// Another that says nothing about the first.
+    /// Another that says nothing about it.
     #[inline(always)]
     const fn again(&self, sighting: u64) -> u64 {
         hash(sighting, self.seed.rotate_left(32))

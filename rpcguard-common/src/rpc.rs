@@ -203,7 +203,7 @@ fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request
     let header = packet.read::<{ UDP_HEADER_LEN + MIN_CALL_LEN }>(datagram.offset)?;
     // RFC 768, RFC 2675 section 4: zero stands for what does not fit into the field.
     let length = match u16::from_be_bytes([header[4], header[5]]) {
-        0 => datagram.end - datagram.offset,
+        0 => datagram.end.checked_sub(datagram.offset)?,
         length => usize::from(length),
     };
     if datagram.offset + length > datagram.end || !packet.reaches(datagram.offset + length) {

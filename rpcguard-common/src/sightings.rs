@@ -1,40 +1,64 @@
-//! Who was seen lately, in six fingerprints a word.
+//! Who was seen some seconds ago, in a few bits each.
 //!
-//! A word is a queue: a new fingerprint pushes the oldest out. There is nothing to clean up and
-//! nothing to fill up, and what is forgotten first is what was seen longest ago. A source that was
-//! never seen is taken for another in six of 1023 cases.
+//! A word is a shift register of seven slices of time, 2.5 seconds and one byte each, in which a
+//! source sets two bits. It holds what it can: the more sources share a word, the more are taken for
+//! others, and none is forgotten before its time. There is nothing to clean up, as a word is moved on
+//! whenever it is looked at.
+//!
+//! What is looked for is not whether a source was ever seen, but whether it was when a client that got
+//! no reply would have asked before: that leaves a seventh of the errors.
 
-/// Bits of a fingerprint.
-const BITS: u32 = 10;
-/// A one in each of the six places.
-const ONES: u64 = 1 | 1 << BITS | 1 << 2 * BITS | 1 << 3 * BITS | 1 << 4 * BITS | 1 << 5 * BITS;
-/// The highest bit of each place.
-const TOPS: u64 = ONES << (BITS - 1);
-/// All six places.
-const PLACES: u64 = (1 << (6 * BITS)) - 1;
-/// The two places of the latest fingerprints.
-const LATEST: u64 = (1 << (2 * BITS)) - 1;
+/// Bits of a slice.
+const SLICE_BITS: u64 = 8;
+/// How many slices a word holds, above the lowest byte, which tells the latest.
+const SLICES: u64 = 7;
+const LATEST: u64 = (1 << SLICE_BITS) - 1;
 
-/// Whether a source of this hash is among those in `word`, and the word with it among the latest.
-///
-/// The lowest bits of the hash make the fingerprint; others than these must choose the word.
+/// Which slice it is at this time. libtirpc asks again after 15.0 seconds (clnt_dg.c), which is a whole
+/// number of slices, so that one slice is enough to look into.
 #[inline(always)]
 #[must_use]
-pub const fn sight(word: u64, hash: u64) -> (bool, u64) {
-    let fingerprint = match hash & ((1 << BITS) - 1) {
-        // A place that was never used.
-        0 => 1,
-        fingerprint => fingerprint,
-    };
-    // A place is zero where the fingerprints are equal; the lowest such place, and none below it,
-    // gets its top bit set.
-    let difference = word ^ fingerprint.wrapping_mul(ONES);
-    let equal = difference.wrapping_sub(ONES) & !difference & TOPS;
-    if equal & LATEST != 0 {
-        return (true, word);
-    }
-    (equal != 0, (word << BITS | fingerprint) & PLACES)
+pub const fn slice(nanoseconds: u64) -> u64 {
+    // Division takes long: 2.5 s are 2384.19 units of 2^20 ns.
+    const PER_UNIT: u64 = (1 << 32) * (1 << 20) / 2_500_000_000;
+    ((nanoseconds >> 20) * PER_UNIT) >> 32
 }
 
-/// How many bits of a hash [`sight`] uses.
-pub const HASH_BITS: u32 = BITS;
+/// How long ago, in slices, libtirpc's clients asked before.
+pub const LIBTIRPC: u64 = 6;
+
+/// How long ago, in slices, mount.nfs asked before, which does so every second: it may also have been in
+/// the present slice.
+pub const MOUNT_NFS: u64 = 1;
+
+/// A word at the time of `slice`.
+#[inline(always)]
+#[must_use]
+pub const fn moved_on(word: u64, slice: u64) -> u64 {
+    let passed = slice.wrapping_sub(word) & LATEST;
+    let slices = if passed < SLICES {
+        (word & !LATEST) << (SLICE_BITS * passed)
+    } else {
+        0
+    };
+    slices | slice & LATEST
+}
+
+/// The bits that stand for a hash, in the latest slice. The lowest bits of the hash make them; others
+/// must choose the word.
+#[inline(always)]
+#[must_use]
+pub const fn mark(hash: u64) -> u64 {
+    (1 << (hash & 7) | 1 << (hash >> 3 & 7)) << SLICE_BITS
+}
+
+/// How many bits of a hash [`mark`] uses.
+pub const HASH_BITS: u32 = 6;
+
+/// Whether what [`mark`] stands for was seen so many slices ago, or others that left the same bits.
+#[inline(always)]
+#[must_use]
+pub const fn was_seen(word: u64, mark: u64, slices_ago: u64) -> bool {
+    let mark = mark << (SLICE_BITS * slices_ago);
+    word & mark == mark
+}

@@ -19,14 +19,18 @@ pub const LIMIT_CELLS: u32 = 1 << 16;
 /// How many elements [`map::LIMITS`](super::map::LIMITS) has: a cell for everything, then the two tables.
 pub const LIMITS_LEN: u32 = 1 + 2 * LIMIT_CELLS;
 
-/// How many words remember sources that were seen once: see [`sightings`](crate::sightings).
-pub const SIGHTING_WORDS: u32 = 1 << 21;
+/// How many words remember packets for which more was wanted than there was: see
+/// [`sightings`](crate::sightings).
+pub const FIRST_SIGHTINGS: u32 = 1 << 22;
 
-/// How many words remember sources that came back.
-pub const RETURN_WORDS: u32 = 1 << 17;
+/// How many words remember those that had been seen before.
+pub const SECOND_SIGHTINGS: u32 = 1 << 20;
+
+/// How many words remember those that had been seen twice before.
+pub const THIRD_SIGHTINGS: u32 = 1 << 18;
 
 /// How many elements [`map::SIGHTINGS`](super::map::SIGHTINGS) has.
-pub const SIGHTINGS_LEN: u32 = SIGHTING_WORDS + RETURN_WORDS;
+pub const SIGHTINGS_LEN: u32 = FIRST_SIGHTINGS + SECOND_SIGHTINGS + THIRD_SIGHTINGS;
 
 /// How many sources are remembered that were served.
 pub const ACQUAINTANCES: u32 = 1 << 15;

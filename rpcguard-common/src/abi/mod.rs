@@ -44,8 +44,8 @@ pub mod map {
     /// Array of [`Cell`](super::Cell): the limits that admitted packets are charged to. One element
     /// where no rate policy was ever in force.
     pub const LIMITS: &str = "LIMITS";
-    /// Array of `u64`: the sources seen lately, then those that came back. One element where no rate
-    /// policy was ever in force.
+    /// Array of `u64`: three tables of [`sightings`](crate::sightings). One element where no rate policy
+    /// was ever in force.
     pub const SIGHTINGS: &str = "SIGHTINGS";
     /// Array of `u64`: the acquaintances, then what they offer, then calls. One element where no rate policy was ever in force.
     pub const STANDINGS: &str = "STANDINGS";

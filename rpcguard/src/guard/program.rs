@@ -29,7 +29,7 @@ pub(super) const MAPS: [&str; 10] = [
     map::STANDINGS,
 ];
 
-/// Those of them that take 21 MiB, and are of one element each where no rate policy was ever in
+/// Those of them that take 45 MiB, and are of one element each where no rate policy was ever in
 /// force.
 pub(super) const LIMITER_MAPS: [&str; 3] = [map::LIMITS, map::SIGHTINGS, map::STANDINGS];
 
