@@ -13,9 +13,11 @@ use crate::{
 /// The most drops that one sample stands for.
 pub const MAX_STRETCH: u32 = 64;
 
-/// Samples that come faster than this make stretches longer, in nanoseconds...
+/// So many samples in a row that come faster than so many nanoseconds make stretches longer...
+const MANY: u32 = 64;
+/// See [`MANY`].
 const TOO_FAST: u64 = 20_000;
-/// ... those that come slower than this make them shorter...
+/// ... one that comes slower than this makes them shorter...
 const TOO_SLOW: u64 = 100_000;
 /// ... and after such a pause every drop is looked at again.
 const PAUSE: u64 = 100_000_000;
@@ -45,7 +47,13 @@ impl Sampler {
     pub const fn sample(&mut self, now: u64, random: u32) -> u32 {
         let weight = if self.stretch == 0 { 1 } else { self.stretch };
         let pause = now.wrapping_sub(self.sampled_at);
-        let stretch = if pause < TOO_FAST && weight < MAX_STRETCH {
+        self.fast = if pause < TOO_FAST {
+            self.fast.wrapping_add(1)
+        } else {
+            0
+        };
+        let stretch = if self.fast >= MANY && weight < MAX_STRETCH {
+            self.fast = 0;
             weight << 1
         } else if pause > PAUSE {
             1

@@ -8,8 +8,10 @@ pub mod list_file;
 pub mod object;
 mod output;
 pub mod policy;
+pub mod portmapper;
 pub mod prefix;
 mod sys;
+mod top;
 
 pub use error::{Error, Result};
 

@@ -72,8 +72,8 @@ pub struct Sampler {
     pub stretch: u32,
     /// Drops of this stretch that come after its sample.
     pub rest: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    /// How many samples in a row came fast.
+    pub fast: u32,
     /// When the last sample was taken, in nanoseconds of the kernel's monotonic clock.
     pub sampled_at: u64,
     /// Drops since the last event, including samples that became none.

@@ -2,13 +2,16 @@
 
 mod attach;
 mod detach;
+mod events;
 mod exit;
 mod follow_log;
 mod input;
 mod lists;
 mod rate_args;
+mod report;
 mod set;
 mod status;
+mod top;
 
 pub use exit::Exit;
 
@@ -65,6 +68,9 @@ Examples:
     )]
     Deny(lists::Command),
     Set(set::Args),
+    Top(top::Args),
+    Events(events::Args),
+    Report(report::Args),
 }
 
 impl Cli {
@@ -91,6 +97,9 @@ impl Cli {
             Command::Allow(command) => lists::run(command, Verdict::Allow),
             Command::Deny(command) => lists::run(command, Verdict::Deny),
             Command::Set(args) => set::run(&args),
+            Command::Top(args) => top::run(args),
+            Command::Events(args) => events::run(&args),
+            Command::Report(args) => report::run(&args),
         }
     }
 }

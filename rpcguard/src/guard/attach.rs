@@ -169,7 +169,9 @@ pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Res
     let begins_rate = change.policy.rate.begins();
     if begins_rate && !guard.has_limiter()? {
         let mut guards = replace(registry, lock, [name], change, LogLevel::Off)?;
-        return guards.pop().ok_or_else(|| Error::NotAttached(name.to_owned()));
+        return guards
+            .pop()
+            .ok_or_else(|| Error::NotAttached(name.to_owned()));
     }
     guard.commit(lock, change)?;
     Ok(guard)

@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     mem::offset_of,
     net::IpAddr,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -60,6 +61,7 @@ pub struct Events {
 /// The events of one guard.
 struct Source {
     interface: String,
+    directory: PathBuf,
     ring: RingBuf<MapData>,
     state: MappedArray,
     /// Keeps other readers out.
@@ -112,6 +114,20 @@ impl Events {
     }
 }
 
+impl Events {
+    /// Leaves off following guards that were detached, and returns their interfaces.
+    pub fn leave_detached(&mut self) -> Vec<String> {
+        let gone = self.sources.extract_if(.., |s| !s.directory.exists());
+        gone.map(|source| source.interface).collect()
+    }
+
+    /// Whether there is no guard left to follow.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.sources.is_empty()
+    }
+}
+
 impl Source {
     fn open(guard: &Guard) -> Result<Self> {
         let interface = guard.interface().to_owned();
@@ -131,6 +147,7 @@ impl Source {
         let ring = RingBuf::try_from(Map::RingBuf(ring)).doing(&failed)?;
         Ok(Self {
             state: guard.map_state()?,
+            directory: guard.directory.clone(),
             interface,
             ring,
             _lock: lock,

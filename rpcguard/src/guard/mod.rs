@@ -190,8 +190,8 @@ impl Guard {
     /// If the map cannot be looked at.
     pub fn has_limiter(&self) -> Result<bool> {
         let path = self.directory.join(map::LIMITS);
-        let info = MapInfo::from_pin(&path)
-            .doing(format!("look at the pinned map {}", path.display()))?;
+        let info =
+            MapInfo::from_pin(&path).doing(format!("look at the pinned map {}", path.display()))?;
         Ok(info.max_entries() > 1)
     }
 

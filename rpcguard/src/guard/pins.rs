@@ -34,7 +34,6 @@ pub(super) const LINK: &str = "link";
 /// Pin of the program.
 pub(super) const PROGRAM: &str = "program";
 
-
 /// Only root looks at lists of addresses.
 const DIRECTORY_MODE: u32 = 0o700;
 

@@ -17,22 +17,27 @@ struct DecisionView {
     /// `allow`, `deny` or `unlisted`.
     verdict: &'static str,
     prefix: Option<String>,
-    /// `pass` or `drop`, with regard to `observe`.
+    /// `pass`, `drop` or `limit`, with regard to `observe`.
     action: &'static str,
 }
 
 impl DecisionView {
     fn of(guard: &Guard, address: IpAddr) -> Result<Self> {
         let Decided { by } = guard.decide(address)?;
-        let observe = guard.policy()?.observe;
+        let policy = guard.policy()?;
         let verdict = by.map(|(_, verdict)| verdict);
-        let passes = observe || verdict == Some(Verdict::Allow);
+        let action = match verdict {
+            _ if policy.observe => "pass",
+            Some(Verdict::Allow) => "pass",
+            None if policy.rate.is_some() => "limit",
+            None | Some(Verdict::Deny) => "drop",
+        };
         Ok(Self {
             name: guard.interface().to_owned(),
             address,
             verdict: verdict.map_or("unlisted", Verdict::name),
             prefix: by.map(|(prefix, _)| prefix.to_string()),
-            action: if passes { "pass" } else { "drop" },
+            action,
         })
     }
 }
@@ -53,6 +58,7 @@ pub(crate) fn print_text(guards: &[Guard], address: IpAddr) -> anyhow::Result<()
         };
         let what = match (view.action, view.verdict) {
             ("drop", _) => "its packets to guarded ports are dropped",
+            ("limit", _) => "its packets to guarded ports are served within limits",
             (_, "allow") => "its packets pass",
             _ => "its packets pass while observing, and would be dropped otherwise",
         };

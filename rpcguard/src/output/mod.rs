@@ -3,16 +3,22 @@
 //! Text goes to a terminal and to a pipe alike: aligned columns, no colour, no frames.
 
 pub(crate) mod decision;
+pub(crate) mod events;
 pub(crate) mod prefixes;
+pub(crate) mod report;
 pub(crate) mod status;
 mod text;
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::{
+    io::{self, BufWriter, StdoutLock, Write},
+    time::SystemTime,
+};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// The version of all JSON documents. Fields are only ever added.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// For whom to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +70,26 @@ pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
     out.flush()
 }
 
+/// A time as RFC 3339 has it, to the second.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    rfc3339_to(0, time)
+}
+
+/// A time as RFC 3339 has it, with so many digits of the second.
+pub(crate) fn rfc3339_to(digits: usize, time: SystemTime) -> String {
+    match Timestamp::try_from(time) {
+        Ok(time) => format!("{time:.digits$}"),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
 /// Standard output, to be flushed.
-fn stdout() -> BufWriter<Stdout> {
+pub(crate) fn stdout() -> BufWriter<Stdout> {
     BufWriter::new(Stdout(io::stdout().lock()))
 }
 
 /// Standard output, whose errors say that they are its.
-struct Stdout(StdoutLock<'static>);
+pub(crate) struct Stdout(StdoutLock<'static>);
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,12 +1,11 @@
 //! Guards: their settings and counters.
 
-use std::{io::Write, time::SystemTime};
+use std::io::Write;
 
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Document, stdout,
+    Document, rfc3339, stdout,
     text::{Align, counted, grouped, table},
 };
 use crate::{
@@ -337,11 +336,7 @@ fn request_rows(counters: &FilterCounters) -> Vec<[String; 3]> {
     for (request, counter) in counters.requests() {
         let (passed, dropped) = (counter.passed.packets, counter.dropped.packets);
         if passed != 0 || dropped != 0 {
-            rows.push([
-                request.name().to_owned(),
-                grouped(passed),
-                grouped(dropped),
-            ]);
+            rows.push([request.name().to_owned(), grouped(passed), grouped(dropped)]);
         }
     }
     rows
@@ -383,8 +378,4 @@ fn summary(guard: &Guard) -> Result<String> {
             ),
         },
     ))
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| time.to_string())
 }

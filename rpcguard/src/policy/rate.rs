@@ -247,7 +247,17 @@ mod tests {
     #[test]
     fn what_is_no_rate_is_refused() {
         for text in [
-            "", "5", "5/", "/s", "0/s", "-1/s", "5/d", "5/sec", "5 /s", "1000001/s", "1.5/s",
+            "",
+            "5",
+            "5/",
+            "/s",
+            "0/s",
+            "-1/s",
+            "5/d",
+            "5/sec",
+            "5 /s",
+            "1000001/s",
+            "1.5/s",
         ] {
             assert_eq!(text.parse::<Rate>(), Err(ParseRateError), "{text}");
         }
@@ -302,6 +312,9 @@ mod tests {
             ..RateChange::default()
         };
         assert_eq!(off.applied_to(present), Ok(None));
-        assert_eq!(change.applied_to(present).unwrap().unwrap().total.rate, rate("50/s"));
+        assert_eq!(
+            change.applied_to(present).unwrap().unwrap().total.rate,
+            rate("50/s")
+        );
     }
 }

@@ -1,0 +1,6 @@
+//! The portmapper of this host, as its clients see it.
+
+mod ask;
+mod reply_sizes;
+
+pub use reply_sizes::{ReplySize, ReplySizes};
