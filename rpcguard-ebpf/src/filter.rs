@@ -50,7 +50,7 @@ pub(crate) fn frags(ctx: &XdpContext) -> u32 {
 fn run(
     ctx: &XdpContext,
     decide: impl FnOnce(&KernelTables) -> Option<Outcome>,
-    wire_len: impl FnOnce() -> u64,
+    wire_len: impl Fn() -> u64,
 ) -> u32 {
     let glance = glance(&LinearPacket::new(ctx), link());
     if glance == Glance::Other {
@@ -61,9 +61,10 @@ fn run(
     };
     let outcome = match glance {
         Glance::Udp { port, .. } if !tables.guards_port(port) => None,
+        // A call may go on in another buffer, which only the parser's reader can see.
         Glance::Udp {
             network, datagram, ..
-        } => {
+        } if wire_len() == LinearPacket::new(ctx).len() => {
             let packet = LinearPacket::new(ctx);
             let request = Request::read(&packet, datagram);
             let arrival = Arrival {
@@ -73,7 +74,7 @@ fn run(
             };
             judge(&packet, arrival, &tables)
         }
-        Glance::Unclear | Glance::Other => decide(&tables),
+        Glance::Udp { .. } | Glance::Unclear | Glance::Other => decide(&tables),
     };
     let Some(outcome) = outcome else {
         return xdp_action::XDP_PASS;

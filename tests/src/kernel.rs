@@ -12,7 +12,10 @@ use aya::{
 use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Cell, Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program, sources_len},
+    abi::{
+        Cell, Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program,
+        sources_len,
+    },
     parse::LinkLayer,
     reason::Action,
 };
@@ -47,6 +50,28 @@ impl Program {
     }
 }
 
+/// How to load the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What frames begin with.
+    pub link: LinkLayer,
+    /// Up to which level of the `log` crate the programs log.
+    pub log_level: u8,
+    /// Whether the rate policy can be in force, as in a guard that has one.
+    pub limiter: bool,
+}
+
+impl From<LinkLayer> for Load {
+    /// With the limiter, and without logging.
+    fn from(link: LinkLayer) -> Self {
+        Self {
+            link,
+            log_level: 0,
+            limiter: true,
+        }
+    }
+}
+
 /// The loaded object: both programs and their maps.
 pub struct Kernel {
     programs: Ebpf,
@@ -60,42 +85,32 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Loads the object for frames of this link layer, without logging.
+    /// Loads the object.
     ///
     /// # Errors
     ///
     /// If the kernel refuses it, with the verifier's log.
-    pub fn load(link: LinkLayer) -> Result<Self> {
-        Self::load_with_log_level(link, 0)
-    }
-
-    /// As [`Self::load`]; if this process may not, says so with [`skip`] and returns `None`.
-    ///
-    /// # Panics
-    ///
-    /// If it fails for another reason.
-    #[must_use]
-    pub fn load_or_skip(test: &str, link: LinkLayer) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            skip(test, "needs root, to load BPF programs");
-            return None;
-        }
-        Some(Self::load(link).expect("the kernel takes the object"))
-    }
-
-    /// As [`Self::load`], with logging up to this level of the `log` crate.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn load_with_log_level(link: LinkLayer, level: u8) -> Result<Self> {
+    pub fn load(load: impl Into<Load>) -> Result<Self> {
+        let Load {
+            link,
+            log_level,
+            limiter,
+        } = load.into();
         let ethernet = u8::from(link == LinkLayer::Ethernet);
-        let mut ebpf = EbpfLoader::new()
+        let limiter = u8::from(limiter);
+        let mut loader = EbpfLoader::new();
+        loader
             .map_max_entries(map::HITS, hits_len(cpus()?))
             .map_max_entries(map::SOURCES, sources_len(cpus()?))
-            .override_global(constant::LIMITER, &1_u8, true)
+            .override_global(constant::LIMITER, &limiter, true)
             .override_global(constant::ETHERNET, &ethernet, true)
-            .override_global("AYA_LOG_LEVEL", &level, true)
+            .override_global("AYA_LOG_LEVEL", &log_level, true);
+        if limiter == 0 {
+            for name in [map::LIMITS, map::SIGHTINGS, map::STANDINGS] {
+                loader.map_max_entries(name, 1);
+            }
+        }
+        let mut ebpf = loader
             .load(rpcguard::object::bytes())
             .context("cannot load the BPF object (this needs root)")?;
         for program in Program::ALL {
@@ -113,6 +128,20 @@ impl Kernel {
             programs: ebpf,
             inserted: Vec::new(),
         })
+    }
+
+    /// As [`Self::load`]; if this process may not, says so with [`skip`] and returns `None`.
+    ///
+    /// # Panics
+    ///
+    /// If it fails for another reason.
+    #[must_use]
+    pub fn load_or_skip(test: &str, load: impl Into<Load>) -> Option<Self> {
+        if !Uid::effective().is_root() {
+            skip(test, "needs root, to load BPF programs");
+            return None;
+        }
+        Some(Self::load(load).expect("the kernel takes the object"))
     }
 
     /// Replaces settings and prefixes by these, and zeroes every counter.
@@ -229,6 +258,10 @@ impl Kernel {
         for counters in self.counters.get(&0, 0)?.iter() {
             for (sum, counter) in sum.reasons.iter_mut().zip(&counters.reasons) {
                 add(sum, counter);
+            }
+            for (sum, counter) in sum.requests.iter_mut().zip(&counters.requests) {
+                add(&mut sum.passed, &counter.passed);
+                add(&mut sum.dropped, &counter.dropped);
             }
         }
         Ok(sum)

@@ -1,6 +1,7 @@
 //! One row of the table.
 
-use rpcguard_common::{parse::LinkLayer, reason::Reason};
+use rpcguard::policy::{Procedures, RateLimit, RatePolicy};
+use rpcguard_common::{parse::LinkLayer, reason::Reason, rpc::Request};
 use rpcguard_tests::packet::{Setup, prefixes};
 
 /// What is expected of a packet that is not the filter's business: it passes and is not counted.
@@ -11,6 +12,16 @@ pub(crate) const ALLOWED: Option<Reason> = Some(Reason::Allowed);
 pub(crate) const UNLISTED: Option<Reason> = Some(Reason::Unlisted);
 /// See [`Reason::Denied`].
 pub(crate) const DENIED: Option<Reason> = Some(Reason::Denied);
+/// See [`Reason::WithinRate`].
+pub(crate) const WITHIN_RATE: Option<Reason> = Some(Reason::WithinRate);
+/// See [`Reason::OverRate`].
+pub(crate) const OVER_RATE: Option<Reason> = Some(Reason::OverRate);
+/// See [`Reason::Amplifier`].
+pub(crate) const AMPLIFIER: Option<Reason> = Some(Reason::Amplifier);
+/// See [`Reason::Malformed`].
+pub(crate) const MALFORMED: Option<Reason> = Some(Reason::Malformed);
+/// See [`Reason::Fragment`].
+pub(crate) const FRAGMENT: Option<Reason> = Some(Reason::Fragment);
 /// See [`Reason::Undecidable`].
 pub(crate) const UNDECIDABLE: Option<Reason> = Some(Reason::Undecidable);
 /// See [`Reason::LaterFragment`].
@@ -25,6 +36,8 @@ pub(crate) struct Case {
     pub(crate) expected: Option<Reason>,
     /// The prefix that must decide, where a case is about that.
     pub(crate) decider: Option<&'static str>,
+    /// What must be counted as asked for, where a case is about that.
+    pub(crate) request: Option<Request>,
     pub(crate) setup: Setup,
 }
 
@@ -39,6 +52,7 @@ pub(crate) fn case(
         frame: frame.into(),
         expected,
         decider: None,
+        request: None,
         setup: Setup::default(),
     }
 }
@@ -77,6 +91,42 @@ impl Case {
     /// Requires that this prefix decides, and counts the hit.
     pub(crate) fn decided_by(mut self, prefix: &'static str) -> Self {
         self.decider = Some(prefix);
+        self
+    }
+
+    /// Under the rate policy, with limits that one packet does not reach.
+    pub(crate) fn limiting_rate(mut self) -> Self {
+        let ample = RateLimit {
+            rate: "1000000/s".parse().expect("a rate"),
+            burst: RateLimit::MAX_BURST,
+        };
+        self.setup.rate = Some(RatePolicy {
+            source: ample,
+            prefix: ample,
+            total: ample,
+            procedures: Procedures::default(),
+        });
+        self
+    }
+
+    /// Under the rate policy, with these procedures served instead of the default ones.
+    pub(crate) fn serving(self, procedures: &str) -> Self {
+        let mut case = self.limiting_rate();
+        let policy = case.setup.rate.as_mut().expect("set just now");
+        policy.procedures = procedures.parse().expect("procedures");
+        case
+    }
+
+    /// Under the rate policy, when all that it lets pass has been used up.
+    pub(crate) fn exhausted(self) -> Self {
+        let mut case = self.limiting_rate();
+        case.setup.exhausted = true;
+        case
+    }
+
+    /// Requires that this is counted as asked for.
+    pub(crate) fn asking(mut self, request: Request) -> Self {
+        self.request = Some(request);
         self
     }
 }

@@ -1,5 +1,5 @@
 //! One table of packets, and everybody who must agree on it: the decision core on the host, and
-//! both programs in the kernel, case by case, in action, counters and hits.
+//! both programs in the kernel, case by case, in action, counters, requests and hits.
 
 mod case;
 mod cases;
@@ -10,7 +10,7 @@ mod trains;
 use std::collections::HashSet;
 
 use rpcguard_common::parse::LinkLayer;
-use rpcguard_tests::kernel::{FIRST_BUFFER, Kernel, MIN_FRAME, Program};
+use rpcguard_tests::kernel::{FIRST_BUFFER, Kernel, Load, MIN_FRAME, Program};
 
 use case::Case;
 use observation::Observation;
@@ -37,7 +37,7 @@ fn the_core_decides_every_case_on_the_host() {
 #[test]
 fn the_program_for_single_buffers_decides_every_case_in_the_kernel() {
     const TEST: &str = "the_program_for_single_buffers_decides_every_case_in_the_kernel";
-    in_the_kernel(TEST, Program::Linear, |case| {
+    in_the_kernel(TEST, Program::Linear, true, |case| {
         (MIN_FRAME..=FIRST_BUFFER).contains(&case.frame.len())
     });
 }
@@ -45,22 +45,40 @@ fn the_program_for_single_buffers_decides_every_case_in_the_kernel() {
 #[test]
 fn the_program_for_several_buffers_decides_every_case_in_the_kernel() {
     const TEST: &str = "the_program_for_several_buffers_decides_every_case_in_the_kernel";
-    in_the_kernel(TEST, Program::Frags, |case| case.frame.len() >= MIN_FRAME);
+    in_the_kernel(TEST, Program::Frags, true, |case| {
+        case.frame.len() >= MIN_FRAME
+    });
 }
 
-/// Shows each case that fits to the program; the others are for the host alone.
-fn in_the_kernel(test: &str, program: Program, fits: impl Fn(&Case) -> bool) {
+/// As most guards are loaded, which have never had a rate policy.
+#[test]
+fn a_program_without_the_limiter_decides_every_other_case_in_the_kernel() {
+    const TEST: &str = "a_program_without_the_limiter_decides_every_other_case_in_the_kernel";
+    in_the_kernel(TEST, Program::Linear, false, |case| {
+        (MIN_FRAME..=FIRST_BUFFER).contains(&case.frame.len()) && case.setup.rate.is_none()
+    });
+    in_the_kernel(TEST, Program::Frags, false, |case| {
+        case.frame.len() >= MIN_FRAME && case.setup.rate.is_none()
+    });
+}
+
+/// Shows each case that fits to the program; the others are for the host, or for another program.
+fn in_the_kernel(test: &str, program: Program, limiter: bool, fits: impl Fn(&Case) -> bool) {
     let (cases, others): (Vec<_>, Vec<_>) = cases::all().into_iter().partition(fits);
     for case in &others {
         println!(
-            "host only, {} bytes are not for {program:?}: {}",
+            "not for {program:?} with limiter {limiter}, {} bytes: {}",
             case.frame.len(),
             case.name
         );
     }
     let mut wrong = Vec::new();
     for link in [LinkLayer::Ethernet, LinkLayer::None] {
-        let Some(mut kernel) = Kernel::load_or_skip(test, link) else {
+        let load = Load {
+            limiter,
+            ..link.into()
+        };
+        let Some(mut kernel) = Kernel::load_or_skip(test, load) else {
             return;
         };
         for case in cases.iter().filter(|case| case.setup.link == link) {

@@ -5,10 +5,11 @@ use std::fmt;
 use anyhow::Result;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::Counter,
+    abi::{Counter, RequestCounter},
     packet::SliceReader,
     policy::{Outcome, decide},
     reason::{Action, Reason},
+    rpc::Request,
 };
 use rpcguard_tests::kernel::{Kernel, Program};
 
@@ -19,24 +20,29 @@ use crate::case::Case;
 pub(crate) struct Observation {
     action: Action,
     reasons: Vec<(Reason, Counter)>,
+    requests: Vec<(Request, RequestCounter)>,
     hits: Vec<(Prefix, Counter)>,
 }
 
 impl Observation {
-    /// What the table says. Where it leaves the prefix open, the host's naive longest match tells.
+    /// What the table says. Where it leaves the prefix or the request open, the host tells.
     pub(crate) fn expected(case: &Case) -> Self {
+        let outcome = host_outcome(case);
         let decider = match case.decider {
             Some(text) => Some(text.parse().expect("a prefix of the table")),
-            None => host_outcome(case).and_then(|outcome| decider(case, outcome)),
+            None => outcome.and_then(|outcome| decider(case, outcome)),
         };
-        Self::of(case, case.expected, decider)
+        let request = case.request.or(outcome.map(|outcome| outcome.request));
+        Self::of(case, case.expected, request, decider)
     }
 
     /// What the core says on the host.
     pub(crate) fn on_host(case: &Case) -> Self {
         let outcome = host_outcome(case);
+        let reason = outcome.map(|outcome| outcome.reason);
+        let request = outcome.map(|outcome| outcome.request);
         let decider = outcome.and_then(|outcome| decider(case, outcome));
-        Self::of(case, outcome.map(|outcome| outcome.reason), decider)
+        Self::of(case, reason, request, decider)
     }
 
     /// What a program does in the kernel.
@@ -46,6 +52,7 @@ impl Observation {
         let counters = kernel.counters()?;
         let counted = |counter: &Counter| *counter != Counter::default();
         let reasons = Reason::ALL.map(|reason| (reason, counters.reasons[reason.index()]));
+        let requests = Request::all().map(|request| (request, counters.requests[request.index()]));
         let mut hits = Vec::new();
         for (slot, (prefix, _)) in (1..).zip(&case.setup.prefixes) {
             hits.push((*prefix, kernel.hits(slot)?));
@@ -56,6 +63,9 @@ impl Observation {
                 .into_iter()
                 .filter(|(_, counter)| counted(counter))
                 .collect(),
+            requests: requests
+                .filter(|(_, counter)| *counter != RequestCounter::default())
+                .collect(),
             hits: hits
                 .into_iter()
                 .filter(|(_, counter)| counted(counter))
@@ -63,8 +73,14 @@ impl Observation {
         })
     }
 
-    /// One packet, counted once under its reason and once under the prefix that decided.
-    fn of(case: &Case, reason: Option<Reason>, decider: Option<Prefix>) -> Self {
+    /// One packet, counted once under its reason, once under what it asks for and what became of it,
+    /// and once under the prefix that decided.
+    fn of(
+        case: &Case,
+        reason: Option<Reason>,
+        request: Option<Request>,
+        decider: Option<Prefix>,
+    ) -> Self {
         let once = Counter {
             packets: 1,
             bytes: case.frame.len() as u64,
@@ -73,9 +89,20 @@ impl Observation {
             Some(reason) if !case.setup.observe => reason.action(),
             _ => Action::Pass,
         };
+        let mut counter = RequestCounter::default();
+        match action {
+            Action::Pass => counter.passed = once,
+            Action::Drop => counter.dropped = once,
+        }
+        // Whatever has a reason asks for something, if only for what nobody can tell.
+        let request = reason.and(request.or(Some(Request::UNKNOWN)));
         Self {
             action,
             reasons: reason.into_iter().map(|reason| (reason, once)).collect(),
+            requests: request
+                .into_iter()
+                .map(|request| (request, counter))
+                .collect(),
             hits: decider.into_iter().map(|prefix| (prefix, once)).collect(),
         }
     }
@@ -96,6 +123,11 @@ impl fmt::Display for Observation {
         write!(f, "{:?}", self.action)?;
         for (reason, Counter { packets, bytes }) in &self.reasons {
             write!(f, ", {} {packets}/{bytes}", reason.name())?;
+        }
+        for (request, RequestCounter { passed, dropped }) in &self.requests {
+            let name = request.name();
+            write!(f, ", {name} passed {}/{}", passed.packets, passed.bytes)?;
+            write!(f, " and dropped {}/{}", dropped.packets, dropped.bytes)?;
         }
         for (prefix, Counter { packets, bytes }) in &self.hits {
             write!(f, ", hits of {prefix} {packets}/{bytes}")?;

@@ -1,11 +1,15 @@
 //! Constants that are set before the program is verified.
 
 use rpcguard_common::parse::LinkLayer;
-use rpcguard_tests::kernel::{Kernel, Program};
+use rpcguard_tests::kernel::{Kernel, Load, Program};
 
 /// Bytes of instructions that the kernel keeps, with logging up to a level.
 fn size(link: LinkLayer, level: u8, program: Program) -> u32 {
-    let kernel = Kernel::load_with_log_level(link, level).unwrap();
+    let load = Load {
+        log_level: level,
+        ..link.into()
+    };
+    let kernel = Kernel::load(load).unwrap();
     kernel.translated_size(program).unwrap()
 }
 
@@ -36,5 +40,24 @@ fn only_the_code_for_the_link_layer_is_in_the_program() {
             [LinkLayer::Ethernet, LinkLayer::None].map(|link| size(link, 0, program));
         println!("{program:?}: {ethernet} bytes for Ethernet, {none} without link layer");
         assert!(none < ethernet);
+    }
+}
+
+#[test]
+fn the_rate_policy_is_not_in_a_program_whose_maps_it_does_not_have() {
+    const TEST: &str = "the_rate_policy_is_not_in_a_program_whose_maps_it_does_not_have";
+    let without = Load {
+        limiter: false,
+        ..LinkLayer::Ethernet.into()
+    };
+    let Some(without) = Kernel::load_or_skip(TEST, without) else {
+        return;
+    };
+    let with = Kernel::load(LinkLayer::Ethernet).unwrap();
+    for program in Program::ALL {
+        let [with, without] =
+            [&with, &without].map(|kernel| kernel.translated_size(program).unwrap());
+        println!("{program:?}: {with} bytes with the rate policy, {without} without");
+        assert!(without + 1000 < with);
     }
 }

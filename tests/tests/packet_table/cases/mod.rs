@@ -1,5 +1,6 @@
 //! The table of packet cases, a file a theme.
 
+mod calls;
 mod captures;
 mod extensions;
 mod ipv4;
@@ -10,7 +11,9 @@ mod jumbo;
 mod layer3;
 mod lengths;
 mod ports;
+mod procedures;
 mod protocols;
+mod rate;
 mod sources;
 mod switches;
 mod tcp;
@@ -38,6 +41,9 @@ pub(crate) fn all() -> Vec<Case> {
         truncated::cases(),
         jumbo::cases(),
         captures::cases(),
+        procedures::cases(),
+        calls::cases(),
+        rate::cases(),
     ]
     .concat()
 }
