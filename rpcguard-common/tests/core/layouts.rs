@@ -17,7 +17,7 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(RequestCounter, dropped), 16);
     assert_eq!(offset_of!(Counters, reasons), 0);
     assert_eq!(offset_of!(Counters, requests), 256);
-    assert_eq!(offset_of!(Counters, sampler), 1280);
+    assert_eq!(offset_of!(Counters, sampler), 2304);
     assert_eq!(offset_of!(SourceEntry, prefix), 0);
     assert_eq!(offset_of!(SourceEntry, packets), 8);
     assert_eq!(offset_of!(SourceEntry, excess), 16);

@@ -5,6 +5,7 @@ mod calls;
 mod fields;
 mod gcra;
 mod layouts;
+mod limiter;
 mod naive_call;
 mod sampling;
 mod shapes;

@@ -24,11 +24,12 @@ const NETBUF: &[Type] = &[Word, Variable];
 const STRING: &[Type] = &[Variable];
 const VOID: &[Type] = &[];
 
-/// Version, procedure, name and arguments of every procedure, in the order of the standard.
+/// Version, procedure, name and arguments of every procedure, in the order of the standard, and of
+/// what is called beyond it.
 type Procedure = (u32, u32, &'static str, &'static [Type]);
 
 #[rustfmt::skip]
-const PROCEDURES: [Procedure; 28] = [
+const PROCEDURES: [Procedure; 29] = [
     (2, 0, "NULL", VOID),
     (2, 1, "SET", MAPPING),
     (2, 2, "UNSET", MAPPING),
@@ -57,6 +58,8 @@ const PROCEDURES: [Procedure; 28] = [
     (4, 10, "INDIRECT", REMOTE_CALL),
     (4, 11, "GETADDRLIST", RPCB),
     (4, 12, "GETSTAT", VOID),
+    // No version of the portmapper: RFC 5531 section 9 has the reply tell which there are.
+    (0, 0, "NULL", VOID),
 ];
 
 /// Every procedure: its version, number and name, and the fewest bytes of its arguments.

@@ -30,7 +30,7 @@ fn outcome(frame: &[u8], link: LinkLayer) -> Decided {
 }
 
 /// Connections, and every other procedure.
-const SERVED: u32 = Request::CONNECTION.bit() | 0x0555_5555;
+const SERVED: u64 = Request::CONNECTION.bit() | 0x0555_5555;
 
 /// A UDP header but for the ports, with a call that may be complete.
 fn call() -> impl Strategy<Value = Vec<u8>> {

@@ -12,7 +12,7 @@ pub(crate) struct Guarding {
     pub(crate) port: u16,
     pub(crate) tcp: bool,
     /// See [`Tables::served`].
-    pub(crate) served: Option<u32>,
+    pub(crate) served: Option<u64>,
     /// Whether every source is within its limits, or none.
     pub(crate) admitting: bool,
 }
@@ -49,11 +49,11 @@ impl Tables for Guarding {
         }
     }
 
-    fn served(&self) -> Option<u32> {
+    fn served(&self) -> Option<u64> {
         self.served
     }
 
-    fn admits(&self, _: Source) -> bool {
+    fn admits(&self, _: Source, _: u32) -> bool {
         self.admitting
     }
 }
