@@ -97,7 +97,7 @@ impl Cli {
             Command::Allow(command) => lists::run(command, Verdict::Allow),
             Command::Deny(command) => lists::run(command, Verdict::Deny),
             Command::Set(args) => set::run(&args),
-            Command::Top(args) => top::run(args),
+            Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
         }

@@ -48,7 +48,7 @@ fn interval(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let names = input::without_repeats(&args.interfaces);
     let names = names.map(ToOwned::to_owned).collect();
     let medium = if args.json || args.plain || !has_screen() {

@@ -12,8 +12,8 @@ use super::{
     traffic::{SourceFlow, Traffic},
 };
 use crate::{
-    guard::Action,
-    output::{self, SCHEMA_VERSION, rfc3339},
+    guard::{Action, Mode},
+    output::{self, SCHEMA_VERSION, rfc3339, rfc3339_to},
 };
 
 /// How many sources and prefixes are told of.
@@ -142,7 +142,7 @@ impl<'a> InterfaceView<'a> {
         Self {
             name,
             state: standing.name(),
-            mode: setup.and_then(|setup| setup.mode).map(|mode| mode.name()),
+            mode: setup.and_then(|setup| setup.mode).map(Mode::name),
             attached_at: setup.map(|setup| rfc3339(setup.attached_at)),
             unlisted: setup.map(|setup| match setup.policy.rate {
                 Some(_) => "rate",
@@ -190,7 +190,7 @@ fn prefixes(traffic: &Traffic) -> Vec<PrefixView> {
 pub(super) fn print(model: &Model, now: Now) -> anyhow::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
-        time: rfc3339(now.time),
+        time: rfc3339_to(3, now.time),
         interval_seconds: Rounded(now.seconds),
         interfaces: model.interfaces.iter().map(InterfaceView::of).collect(),
     };

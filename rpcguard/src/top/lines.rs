@@ -2,7 +2,7 @@
 
 use std::{
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime},
 };
 
 use super::{Options, json, model::Model, plain, sampler::Sampler};
@@ -22,7 +22,7 @@ pub(super) fn run(mut sampler: Sampler, options: Options, format: Format) -> any
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let sample = sampler.sample()?;
         let now = Now {
-            time: to_milliseconds(sample.time),
+            time: sample.time,
             seconds: sample.at.duration_since(before).as_secs_f64(),
         };
         before = sample.at;
@@ -34,11 +34,6 @@ pub(super) fn run(mut sampler: Sampler, options: Options, format: Format) -> any
         left = left.map(|left| left - 1);
     }
     Ok(())
-}
-
-fn to_milliseconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_millis(since.as_millis() as u64)
 }
 
 /// When the last sample was taken.

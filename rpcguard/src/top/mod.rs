@@ -4,6 +4,8 @@
 //! the screen, the lines or the JSON documents show them. Only the sampler knows the kernel, and only
 //! `live` and `terminal` know the terminal, so that the rest is tested without either.
 
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod keys;
 mod lines;

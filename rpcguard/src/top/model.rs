@@ -1,5 +1,8 @@
 //! What is known about the interfaces that are watched: samples in, rates out.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     guard::Action,
-    output::{self, rfc3339},
+    output::{self, rfc3339_to},
 };
 
 /// Prints a line for each interface.
 pub(super) fn print(model: &Model, now: Now) -> anyhow::Result<()> {
     let mut out = output::stdout();
-    let time = rfc3339(now.time);
+    let time = rfc3339_to(3, now.time);
     if model.interfaces.is_empty() {
         writeln!(out, "{time} no interface is guarded")?;
     }

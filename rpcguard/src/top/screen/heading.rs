@@ -160,7 +160,7 @@ fn policy(setup: &Setup) -> Vec<Segment> {
 
 /// The first ports, and how many there are more.
 fn port_list(mut ports: impl ExactSizeIterator<Item = u16>) -> String {
-    const SHOWN: usize = 3;
+    const SHOWN: usize = 5;
     let first: Vec<String> = ports
         .by_ref()
         .take(SHOWN)

@@ -4,9 +4,11 @@
 //! What does not fit is left out in the order of how little it matters.
 
 mod columns;
+mod content;
 mod heading;
 mod help;
 mod layout;
+mod reasons;
 mod segments;
 mod tables;
 #[cfg(test)]
@@ -22,7 +24,10 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use self::segments::{Segment, fit};
+use self::{
+    content::Content,
+    segments::{Segment, fit},
+};
 use super::{
     theme::Theme,
     traffic::Traffic,
@@ -55,7 +60,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scene: Scene) {
             tables::draw(
                 frame,
                 middle,
-                &tables::Content::of_one(interface),
+                &Content::of_one(interface),
                 view.sort,
                 scene.theme,
             );
@@ -63,7 +68,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scene: Scene) {
         Subject::All([]) => {}
         Subject::All(interfaces) => {
             let sum = Traffic::sum(interfaces.iter().map(|interface| &interface.traffic));
-            let content = tables::Content::of_all(interfaces, &sum);
+            let content = Content::of_all(interfaces, &sum);
             tables::draw(frame, middle, &content, view.sort, scene.theme);
         }
     }
@@ -90,17 +95,20 @@ fn keys(view: &View, interval: Duration, width: usize) -> Line<'static> {
             Span::raw(what),
         ],
     };
-    let interface = match view.subject() {
-        Subject::One(_, number, count) => format!("interface {number} of {count}"),
-        Subject::All(_) => "next interface".to_owned(),
-    };
-    let segments = vec![
+    let mut segments = vec![
         key(1, "?", "help".to_owned()),
         key(0, "q", "quit".to_owned()),
         key(2, "p", "pause".to_owned()),
-        key(4, "Tab", interface),
         key(3, "s", format!("sort: {}", view.sort.name())),
-        Segment::new(5, format!("every {} s", interval.as_secs_f64())),
     ];
+    match view.subject() {
+        Subject::One(.., 1) | Subject::All([]) => {}
+        Subject::One(_, number, count) => {
+            segments.push(key(4, "Tab", format!("interface {number} of {count}")));
+        }
+        Subject::All(_) => segments.push(key(4, "Tab", "next interface".to_owned())),
+    }
+    let interval = interval.as_secs_f64();
+    segments.push(Segment::new(5, format!("every {interval} s")));
     fit(segments, width)
 }
