@@ -106,7 +106,7 @@ impl Loading<'_> {
             }
         }
         for name in self.pinned {
-            loader.map_pin_path(*name, self.pins.join(name));
+            loader.map_pin_path(name, self.pins.join(name));
         }
         loader.load(object::bytes()).doing("create the BPF maps")
     }

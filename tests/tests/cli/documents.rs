@@ -62,6 +62,20 @@ pub(crate) struct Guard {
     pub(crate) prefixes: PrefixCounts,
     /// What happened to packets to guarded ports, by reason, since the filter was attached.
     pub(crate) counters: Counters,
+    /// What packets to guarded ports asked for, since the filter was attached, by version and name of
+    /// the procedure: `v2.DUMP`. Besides, `malformed` stands for what is no complete, plausible call,
+    /// `fragment` for first fragments, `connection` for TCP, and `unknown` for what is counted as
+    /// undecidable or as a later fragment.
+    pub(crate) procedures: BTreeMap<String, Fate>,
+}
+
+/// What became of packets, whatever the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Fate {
+    /// Those that went on to the network stack.
+    pub(crate) passed: Counter,
+    /// Those that were dropped.
+    pub(crate) dropped: Counter,
 }
 
 /// Where the program runs.
@@ -86,7 +100,29 @@ pub(crate) struct Policy {
     /// The guarded destination ports, in ascending order.
     pub(crate) ports: Vec<u16>,
     /// The limits, if unlisted sources are limited; else null.
-    pub(crate) rate: Option<BTreeMap<String, Value>>,
+    pub(crate) rate: Option<Rate>,
+}
+
+/// The limits of unlisted sources, which hold all at once.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Rate {
+    /// Of each source: an IPv4 address, or an IPv6 /64.
+    pub(crate) source: Limit,
+    /// Of each neighbourhood: an IPv4 /24, or an IPv6 /48.
+    pub(crate) prefix: Limit,
+    /// Of all of them together.
+    pub(crate) total: Limit,
+    /// The procedures that they are served at all, as under `procedures`.
+    pub(crate) procedures: Vec<String>,
+}
+
+/// A limit.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Limit {
+    /// Packets for each second, minute or hour: `5/s`, `100/m`, `20/h`.
+    pub(crate) rate: String,
+    /// Packets that may come at once after a pause.
+    pub(crate) burst: u32,
 }
 
 /// What happens to packets from sources in no prefix.

@@ -1,11 +1,12 @@
 //! What is printed as JSON: its schemas, and the exact values of a known state.
 
 use expect_test::{ExpectFile, expect_file};
-use rpcguard_common::{abi::HIT_SLOTS, reason::Reason};
+use rpcguard_common::{abi::HIT_SLOTS, reason::Reason, rpc::Request};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
+    attack_documents::{EventDocument, ReportDocument},
     documents::{self, ListDocument, StatusDocument, TestDocument},
     machine::{Machine, addresses},
 };
@@ -28,6 +29,8 @@ fn the_schemas_in_the_documentation_are_those_of_the_documents() {
     is_schema_of::<StatusDocument>(&expect_file!["../../../docs/schema/status.json"]);
     is_schema_of::<ListDocument>(&expect_file!["../../../docs/schema/list.json"]);
     is_schema_of::<TestDocument>(&expect_file!["../../../docs/schema/test.json"]);
+    is_schema_of::<EventDocument>(&expect_file!["../../../docs/schema/event.json"]);
+    is_schema_of::<ReportDocument>(&expect_file!["../../../docs/schema/report.json"]);
 }
 
 #[test]
@@ -69,6 +72,12 @@ fn documents_say_exactly_what_is_the_case() {
     documents::read::<StatusDocument>(&status);
     let guard = &status["interfaces"][0];
     let counted = |packets: u64, bytes: u64| json!({ "packets": packets, "bytes": bytes });
+    let fate = |passed: Value, dropped: Value| json!({ "passed": passed, "dropped": dropped });
+    let untouched = || fate(counted(0, 0), counted(0, 0));
+    let names = Request::all().map(|request| (request.name().to_owned(), untouched()));
+    let mut procedures: Map<String, Value> = names.collect();
+    // Zeroes are no calls.
+    procedures["malformed"] = fate(counted(2, 300), counted(2, 700));
     let expected = json!({
         "schema_version": 1,
         "interfaces": [{
@@ -98,6 +107,7 @@ fn documents_say_exactly_what_is_the_case() {
                 "undecidable": counted(0, 0),
                 "later_fragment": counted(0, 0),
             },
+            "procedures": procedures,
         }],
     });
     assert_eq!(status, expected);
@@ -110,6 +120,7 @@ fn documents_say_exactly_what_is_the_case() {
     for reason in ["allowed", "unlisted", "denied"] {
         before["interfaces"][0]["counters"][reason] = counted(0, 0);
     }
+    before["interfaces"][0]["procedures"]["malformed"] = untouched();
     assert_eq!(attached, before);
 
     let allowed = json_of(&machine, "allow list --json");

@@ -49,6 +49,11 @@ impl Machine {
         &self.host
     }
 
+    /// What is at the other end of its wires.
+    pub(crate) fn neighbour(&self) -> &Host {
+        &self.neighbour
+    }
+
     /// Sends one datagram of `length` bytes from `source` to the portmapper, in through eth0.
     pub(crate) fn call_portmapper(&self, source: [u8; 4], length: usize) {
         let frame = Frame::ethernet()

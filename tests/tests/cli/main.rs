@@ -1,6 +1,8 @@
 //! The command line, as operators type it and scripts read it.
 
 mod arguments;
+mod attack_documents;
+mod attacks;
 mod documents;
 mod help;
 mod interfaces;
@@ -10,5 +12,6 @@ mod list_files;
 mod lists;
 mod machine;
 mod privileges;
+mod rate;
 mod streams;
 mod tun;

@@ -39,6 +39,8 @@ fn a_closed_pipe_ends_every_command_quietly_and_when_it_is_done() {
         "allow list --json",
         "deny test 10.0.0.1",
         "deny test 10.0.0.1 --json",
+        "report",
+        "report --json",
         "--help",
         "--version",
     ] {
@@ -112,6 +114,8 @@ fn a_full_device_is_an_error() {
         "deny list --json",
         "allow test 10.0.0.1",
         "allow test 10.0.0.1 --json",
+        "report",
+        "report --json",
     ] {
         fails(arguments, "");
     }
