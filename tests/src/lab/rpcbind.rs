@@ -34,9 +34,24 @@ impl Rpcbind {
     ///
     /// If it is not installed, or does not answer.
     pub fn start(host: &Host) -> Result<Self> {
+        Self::start_with(host, &[])
+    }
+
+    /// As [`Self::start`], an rpcbind that passes calls on to other services, as Fedora's does unless
+    /// told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_relaying(host: &Host) -> Result<Self> {
+        Self::start_with(host, &["-r"])
+    }
+
+    fn start_with(host: &Host, arguments: &[&str]) -> Result<Self> {
         let process = host
             .command("rpcbind")
             .arg("-f")
+            .args(arguments)
             .stderr(Stdio::null())
             .spawn()
             .context("cannot run rpcbind; Debian's package is called rpcbind")?;

@@ -4,6 +4,7 @@
 mod clients;
 mod counters;
 mod devices;
+mod rate;
 mod segment;
 mod shapes;
 mod tcp;

@@ -39,6 +39,14 @@ pub(crate) struct Segment {
 impl Segment {
     /// A new one; `None`, having said so, where that is not possible.
     pub(crate) fn or_skip(test: &str) -> Option<Self> {
+        Self::with_rpcbind(test, Rpcbind::start)
+    }
+
+    /// As [`Self::or_skip`], with an rpcbind that is started like this.
+    pub(crate) fn with_rpcbind(
+        test: &str,
+        start: impl FnOnce(&Host) -> anyhow::Result<Rpcbind>,
+    ) -> Option<Self> {
         let missing = missing_tools(&["rpcbind", "rpcinfo"]);
         if !missing.is_empty() {
             skip(test, &format!("not installed: {}", missing.join(", ")));
@@ -54,7 +62,7 @@ impl Segment {
         };
         let host = connect("host", HOST);
         Some(Self {
-            rpcbind: Rpcbind::start(&host).unwrap(),
+            rpcbind: start(&host).unwrap(),
             friend: connect("friend", FRIEND),
             stranger: connect("stranger", STRANGER),
             host,

@@ -13,6 +13,11 @@ use serde_json::Value;
 
 use crate::in_both_modes;
 
+/// Bytes of a datagram in each of its fragments.
+const PIECE: usize = 1_400;
+
+const STRANGERS_PORT: u16 = 40_000;
+
 /// How an unlisted source can send a DUMP call: as one or more frames.
 fn shapes(site: &Site) -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let v4 = || site.frame().ipv4(STRANGER_V4);
@@ -99,22 +104,27 @@ fn reversed(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 fn fragments(packet: impl Fn() -> Frame, id: u16) -> Vec<Vec<u8>> {
     let mut payload = rpc::DUMP.to_vec();
     payload.resize(3_000, 0);
-    split(packet, 111, &payload, id)
+    split(packet, (STRANGERS_PORT, 111), &payload, id, PIECE)
 }
 
-/// A datagram in fragments of at most 1,400 bytes.
-fn split(packet: impl Fn() -> Frame, port: u16, payload: &[u8], id: u16) -> Vec<Vec<u8>> {
-    const PIECE: usize = 1_400;
+/// A datagram in fragments of at most `piece` bytes, a multiple of eight.
+pub(crate) fn split(
+    packet: impl Fn() -> Frame,
+    (from, to): (u16, u16),
+    payload: &[u8],
+    id: u16,
+    piece: usize,
+) -> Vec<Vec<u8>> {
     // The whole datagram is built first, for the checksum over all of it.
-    let whole = packet().udp(port).payload(payload).build();
+    let whole = packet().udp_from(from, to).payload(payload).build();
     let datagram = &whole[whole.len() - 8 - payload.len()..];
-    let count = datagram.len().div_ceil(PIECE);
+    let count = datagram.len().div_ceil(piece);
     datagram
-        .chunks(PIECE)
+        .chunks(piece)
         .enumerate()
-        .map(|(number, piece)| {
-            let offset = u16::try_from(number * PIECE / 8).unwrap();
-            fragment(packet(), offset, number + 1 < count, id, piece)
+        .map(|(number, part)| {
+            let offset = u16::try_from(number * piece / 8).unwrap();
+            fragment(packet(), offset, number + 1 < count, id, part)
         })
         .collect()
 }
@@ -208,7 +218,10 @@ fn innocent_later_fragments_that_look_like_port_111_are_delivered() {
         let payload: Vec<u8> = [0x00, 111].repeat(2_000);
         let v4 = || site.frame().ipv4(STRANGER_V4);
         let v6 = || site.frame().ipv6(STRANGER_V6);
-        for frames in [split(v4, 5_000, &payload, 1), split(v6, 5_000, &payload, 2)] {
+        let ports = (STRANGERS_PORT, 5_000);
+        let v4 = split(v4, ports, &payload, 1, PIECE);
+        let v6 = split(v6, ports, &payload, 2, PIECE);
+        for frames in [v4, v6] {
             assert_eq!(frames.len(), 3);
             for frame in &frames {
                 site.send(frame);

@@ -14,7 +14,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 7] = [
     Package {
         name: "iproute2",
         command: "ip",
@@ -43,16 +43,40 @@ const PACKAGES: [Package; 6] = [
     Package {
         name: "nftables",
         command: "nft",
-        why: "writes lists that rpcguard has to read",
+        why: "writes lists that rpcguard has to read, and limits rates beside it",
+    },
+    Package {
+        name: "iptables",
+        command: "iptables",
+        why: "limits rates beside rpcguard in the benchmark",
     },
 ];
 
-/// The real portmapper, and the client that asks it.
-const RPCBIND: [&str; 2] = ["rpcbind", "rpcinfo"];
+/// A package that is unpacked and not installed, its commands, and what they are for.
+struct Unpacked {
+    name: &'static str,
+    commands: [&'static str; 2],
+    why: &'static str,
+}
 
-/// What rpcbind needs that a minimal Debian lacks: two libraries, and the number of the port called
-/// sunrpc. None of them brings a service.
-const RPCBIND_NEEDS: [&str; 3] = ["libtirpc3", "libwrap0", "netbase"];
+/// Their installation would start an open portmapper and have it started at every boot, on a machine
+/// whose owner may be here to get rid of one.
+const UNPACKED: [Unpacked; 2] = [
+    Unpacked {
+        name: "rpcbind",
+        commands: ["rpcbind", "rpcinfo"],
+        why: "the portmapper to guard, and a client of it (do not leave it enabled or running)",
+    },
+    Unpacked {
+        name: "nfs-common",
+        commands: ["showmount", "mount.nfs"],
+        why: "the clients that have to be served",
+    },
+];
+
+/// What the commands of [`UNPACKED`] need that a minimal Debian lacks: libraries, and the number of
+/// the port called sunrpc. None of them brings a service.
+const UNPACKED_NEEDS: [&str; 4] = ["libkeyutils1", "libtirpc3", "libwrap0", "netbase"];
 
 const WHY_ROOT: &str = "to install Debian packages";
 
@@ -61,18 +85,19 @@ pub(super) fn ensure() -> Result<()> {
         .iter()
         .filter(|package| !process::exists(package.command))
         .collect();
-    let rpcbind = !RPCBIND
+    let to_unpack: Vec<_> = UNPACKED
         .iter()
-        .all(|command| process::exists(command) || is_unpacked(command));
-    if missing.is_empty() && !rpcbind {
+        .filter(|package| !package.commands.iter().all(|c| is_here(c)))
+        .collect();
+    if missing.is_empty() && to_unpack.is_empty() {
         return Ok(());
     }
     if !(process::exists("apt-get") && process::exists("dpkg")) {
-        bail!("{}", by_hand(&missing, rpcbind));
+        bail!("{}", by_hand(&missing, &to_unpack));
     }
     let mut packages: Vec<_> = missing.iter().map(|package| package.name).collect();
-    if rpcbind {
-        packages.extend(RPCBIND_NEEDS);
+    if !to_unpack.is_empty() {
+        packages.extend(UNPACKED_NEEDS);
     }
     step("updating the list of Debian packages", || {
         process::run(&mut apt_get(&["update"])?)
@@ -81,46 +106,40 @@ pub(super) fn ensure() -> Result<()> {
         let mut install = apt_get(&["install", "--yes", "--no-install-recommends"])?;
         process::run(install.args(packages))
     })?;
-    if rpcbind {
+    if !to_unpack.is_empty() {
+        let names: Vec<_> = UNPACKED.iter().map(|package| package.name).collect();
         let what = format!(
-            "unpacking rpcbind into {}",
+            "unpacking {} into {}",
+            names.join(" and "),
             process::relative(&unpacked()).display()
         );
-        step(&what, unpack_rpcbind)?;
+        step(&what, || unpack(&names))?;
     }
     Ok(())
 }
 
-/// Unpacks rpcbind without installing it.
-///
-/// Its installation would start an open portmapper and have it started at every boot, on a machine
-/// whose owner may be here to get rid of one.
-fn unpack_rpcbind() -> Result<()> {
+/// Unpacks packages without installing them, in place of what was unpacked before.
+fn unpack(packages: &[&str]) -> Result<()> {
     let parent = workspace().join("target/tools");
     fs::create_dir_all(&parent)?;
     let scratch = tempfile::tempdir_in(&parent)?;
+    let archives = scratch.path().join("archives");
+    fs::create_dir(&archives)?;
     process::run(
         process::command("apt-get")
             // As the user who runs this: apt's own user may not write here.
-            .args([
-                "-qq",
-                "--option",
-                "APT::Sandbox::User=root",
-                "download",
-                "rpcbind",
-            ])
-            .current_dir(scratch.path()),
+            .args(["-qq", "--option", "APT::Sandbox::User=root", "download"])
+            .args(packages)
+            .current_dir(&archives),
     )?;
-    let archive = fs::read_dir(scratch.path())?
-        .next()
-        .context("`apt-get download rpcbind` left no file")??
-        .path();
     let tree = scratch.path().join("tree");
-    process::run(
-        process::command("dpkg")
-            .arg("--extract")
-            .args([&archive, &tree]),
-    )?;
+    for archive in fs::read_dir(&archives)? {
+        process::run(
+            process::command("dpkg")
+                .arg("--extract")
+                .args([&archive?.path(), &tree]),
+        )?;
+    }
     // Renamed when complete, so that an interrupted set-up is not mistaken for a finished one.
     if unpacked().exists() {
         fs::remove_dir_all(unpacked())?;
@@ -135,10 +154,12 @@ fn unpacked() -> PathBuf {
         .map_or_else(|| workspace().join("target/tools/debian"), PathBuf::from)
 }
 
-fn is_unpacked(command: &str) -> bool {
-    ["usr/sbin", "usr/bin", "sbin", "bin"]
-        .iter()
-        .any(|directory| unpacked().join(directory).join(command).is_file())
+/// Whether a command is installed or unpacked.
+fn is_here(command: &str) -> bool {
+    process::exists(command)
+        || ["usr/sbin", "usr/bin", "sbin", "bin"]
+            .iter()
+            .any(|directory| unpacked().join(directory).join(command).is_file())
 }
 
 fn apt_get(arguments: &[&str]) -> Result<Command> {
@@ -150,16 +171,20 @@ fn apt_get(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-fn by_hand(missing: &[&Package], rpcbind: bool) -> String {
+fn by_hand(missing: &[&Package], to_unpack: &[&Unpacked]) -> String {
     let mut text =
         "there is no apt-get here; install these commands and run this again:".to_owned();
     for Package { command, why, name } in missing {
         text.push_str(&format!("\n  {command}: {why} (Debian's package {name})"));
     }
-    if rpcbind {
-        text.push_str(
-            "\n  rpcbind and rpcinfo: the portmapper to guard (do not leave it enabled or running)",
-        );
+    for Unpacked {
+        commands,
+        why,
+        name,
+    } in to_unpack
+    {
+        let commands = commands.join(" and ");
+        text.push_str(&format!("\n  {commands}: {why} (Debian's package {name})"));
     }
     text
 }
