@@ -158,20 +158,18 @@ pub fn replace<'a>(
     Ok(guards)
 }
 
-/// Changes the guard of an interface, whose program is replaced if it cannot do what is asked for: the
-/// first rate policy needs larger maps than it has.
+/// Changes the guard of an interface. The first rate policy needs larger maps than the guard has, and a
+/// program that uses them: that is put in place before, where it does the same as the old one.
 ///
 /// # Errors
 ///
-/// As [`replace`].
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls. Nothing
+/// is changed then, but that the program may be another.
 pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Result<Guard> {
     let mut guard = registry.guard(name)?;
-    let begins_rate = change.policy.rate.begins();
-    if begins_rate && !guard.has_limiter()? {
-        let mut guards = replace(registry, lock, [name], change, LogLevel::Off)?;
-        return guards
-            .pop()
-            .ok_or_else(|| Error::NotAttached(name.to_owned()));
+    if change.policy.rate.begins() && !guard.has_limiter()? {
+        Successor::load(&guard, true, LogLevel::Off)?.take_over(&guard)?;
+        guard = registry.guard(name)?;
     }
     guard.commit(lock, change)?;
     Ok(guard)
@@ -218,7 +216,20 @@ impl Successor {
         })
     }
 
+    /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
+    /// those.
     fn take_over(mut self, guard: &Guard) -> Result<()> {
+        let taken = self.try_take_over(guard);
+        if taken.is_err() {
+            for name in self.new_maps.iter().chain([&pins::PROGRAM]) {
+                // What failed is more interesting.
+                let _ = pins::next(&guard.directory, name);
+            }
+        }
+        taken
+    }
+
+    fn try_take_over(&mut self, guard: &Guard) -> Result<()> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
         let pin = |name: &str| guard.directory.join(name);
         let next = pins::next(&guard.directory, pins::PROGRAM)?;

@@ -30,8 +30,8 @@ pub(super) const MAPS: [&str; 10] = [
 ];
 
 /// Those of them that take 45 MiB, and are of one element each where no rate policy was ever in
-/// force.
-pub(super) const LIMITER_MAPS: [&str; 3] = [map::LIMITS, map::SIGHTINGS, map::STANDINGS];
+/// force. They are pinned in this order, so that the last one tells that all are there.
+pub(super) const LIMITER_MAPS: [&str; 3] = [map::SIGHTINGS, map::STANDINGS, map::LIMITS];
 
 /// How much the program itself logs, through aya-log. Anything but [`Off`](Self::Off) costs time on
 /// every packet to a guarded port.

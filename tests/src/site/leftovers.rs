@@ -81,6 +81,7 @@ impl CleanLab {
         self.mortal_host().enter(|| {
             let mut found = Vec::new();
             list(Path::new("/sys/fs/bpf"), &mut found);
+            found.sort();
             found
         })
     }

@@ -103,3 +103,13 @@ fn a_removal_that_fails_changes_nothing() {
         &["allow add 10.0.0.0/8 10.1.2.0/24"],
     );
 }
+
+#[test]
+fn a_rate_policy_that_fails_to_begin_changes_nothing() {
+    fail_everywhere(
+        "a_rate_policy_that_fails_to_begin_changes_nothing",
+        &[ATTACH],
+        "set eth0 --rate 5/s",
+        &["detach eth0", ATTACH],
+    );
+}

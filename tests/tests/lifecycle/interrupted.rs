@@ -29,8 +29,8 @@ const SAMPLES: [&str; 12] = [
 pub(crate) const ATTACH: &str = "attach eth0 --allow 10.0.0.0/8 --deny 10.1.0.0/16 --allow 10.1.2.0/24 \
                       --allow 2001:db8:a::/48 --deny 2001:db8:a:b::/64";
 
-/// Two directories, five maps, a program and a link.
-const PINS: usize = 9;
+/// Two directories, ten maps, a program and a link.
+const PINS: usize = 14;
 
 pub(crate) fn samples() -> Vec<IpAddr> {
     SAMPLES.map(|address| address.parse().unwrap()).to_vec()
@@ -182,6 +182,29 @@ fn settings_are_all_or_nothing() {
         before: &[ATTACH],
         command: "set eth0 --observe on --tcp on --port 111 --port 2049",
         undo: &["set eth0 --observe off --tcp off --port 111"],
+    }
+    .kill_everywhere();
+}
+
+/// The first rate policy of a guard brings another program and larger maps.
+#[test]
+fn beginning_a_rate_policy_is_all_or_nothing() {
+    Scene {
+        test: "beginning_a_rate_policy_is_all_or_nothing",
+        before: &[ATTACH],
+        command: "set eth0 --rate 5/s --rate-total 50/s --procedures NULL",
+        undo: &["detach eth0", ATTACH],
+    }
+    .kill_everywhere();
+}
+
+#[test]
+fn changing_a_rate_policy_is_all_or_nothing() {
+    Scene {
+        test: "changing_a_rate_policy_is_all_or_nothing",
+        before: &[ATTACH, "set eth0 --rate 5/s"],
+        command: "set eth0 --rate 9/m --burst 3 --rate-prefix 10/s --procedures default,GETSTAT",
+        undo: &["set eth0 --rate off", "set eth0 --rate 5/s"],
     }
     .kill_everywhere();
 }
