@@ -68,7 +68,8 @@ pub const TICK: u64 = 10_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Standing {
-    /// The same call, by its transaction id, comes again and again.
+    /// The same call, by its transaction id, comes again and again; or the source was served before, and
+    /// asks for far more than a client does.
     Crowd = 0,
     /// Nothing.
     Newcomer = 1,
@@ -182,16 +183,17 @@ fn look_up<M: Memory>(
     call: u32,
     now: u64,
 ) -> Option<Standing> {
+    // First, because a flood makes acquaintances too, before it is one.
+    if crowd::is_one(&memory.standings(CALLS + place.call(call))?, call, now) {
+        return Some(Standing::Crowd);
+    }
     if memory.standings(place.acquaintance())?.load() == place.source {
         let offers = memory.standings(place.offers())?;
         return Some(if is_moderate(&offers, &limits.source, now) {
             Standing::Acquainted
         } else {
-            Standing::Newcomer
+            Standing::Crowd
         });
-    }
-    if crowd::is_one(&memory.standings(CALLS + place.call(call))?, call, now) {
-        return Some(Standing::Crowd);
     }
     let slice = sightings::slice(now);
     let first = place.sighting(call);

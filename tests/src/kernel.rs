@@ -1,6 +1,6 @@
 //! The filter in the kernel, attached to nothing: BPF_PROG_TEST_RUN feeds it frames one by one.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::{
@@ -13,11 +13,12 @@ use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
     abi::{
-        Cell, Counter, Counters, PrefixEntry, State, constant, hits_index, hits_len, map, program,
+        Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index, hits_len, map, program,
         sources_len,
     },
     parse::LinkLayer,
     reason::Action,
+    sampling::MAX_STRETCH,
 };
 
 use crate::{lab::skip, packet::Setup};
@@ -246,6 +247,38 @@ impl Kernel {
             XDP_PASS => Ok(Action::Pass),
             other => bail!("{program:?} returned {other}"),
         }
+    }
+
+    /// Shows a frame to a program many times, on this thread's CPU, and returns how long each took.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses to run it.
+    pub fn repeat(&self, program: Program, frame: &[u8], times: u32) -> Result<Duration> {
+        let result = self.xdp(program)?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            repeat: times,
+            ..TestRunOptions::default()
+        })?;
+        Ok(result.duration)
+    }
+
+    /// Zeroes the counters, and has the next drops on each CPU sampled at the longest stretch, or not at
+    /// all.
+    ///
+    /// # Errors
+    ///
+    /// If the map refuses it.
+    pub fn sample(&mut self, samples: bool) -> Result<()> {
+        let counters = Counters {
+            sampler: Sampler {
+                countdown: if samples { 0 } else { u32::MAX },
+                stretch: MAX_STRETCH,
+                ..Sampler::default()
+            },
+            ..Counters::default()
+        };
+        Ok(self.counters.set(0, every_cpu(counters)?, 0)?)
     }
 
     /// The counters of all CPUs together.

@@ -54,6 +54,12 @@ pub fn whole_call(version: u32, procedure: u32) -> Vec<u8> {
     .concat()
 }
 
+/// Gives a call another transaction id.
+#[must_use]
+pub fn with_transaction(call: &[u8], transaction: u32) -> Vec<u8> {
+    [&transaction.to_be_bytes()[..], &call[4..]].concat()
+}
+
 /// Puts credentials of this many bytes into a call that has none.
 #[must_use]
 pub fn with_credential(call: &[u8], length: u32) -> Vec<u8> {

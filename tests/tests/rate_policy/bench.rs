@@ -1,0 +1,201 @@
+//! Packets for the limiter, and what it admits.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+use rpcguard::policy::{Procedures, RateLimit, RatePolicy};
+use rpcguard_common::{parse::LinkLayer, reason::Reason};
+use rpcguard_tests::{
+    kernel::{Kernel, Program},
+    lab::skip,
+    packet::{Frame, Setup, rpc},
+};
+
+/// A limit that nobody in these tests reaches.
+pub(crate) const AMPLE: &str = "1000000/s";
+
+/// So much at a rate, and so much at once.
+pub(crate) fn limit(rate: &str, burst: u32) -> RateLimit {
+    RateLimit {
+        rate: rate.parse().expect("a rate"),
+        burst,
+    }
+}
+
+pub(crate) fn ample() -> RateLimit {
+    limit(AMPLE, RateLimit::MAX_BURST)
+}
+
+/// The default procedures, within these limits.
+pub(crate) fn policy(source: RateLimit, prefix: RateLimit, total: RateLimit) -> RatePolicy {
+    RatePolicy {
+        source,
+        prefix,
+        total,
+        procedures: Procedures::default(),
+    }
+}
+
+/// One at a time, or they would take each other's CPU. `None`, having said so, if there are not so many
+/// CPUs.
+pub(crate) fn turn(test: &str, cpus: usize) -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    if self::cpus().len() < cpus {
+        skip(test, &format!("needs {cpus} CPUs"));
+        return None;
+    }
+    Some(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The filter under a rate policy, with port 111 guarded and nothing listed.
+pub(crate) fn kernel(test: &str, rate: RatePolicy) -> Option<Kernel> {
+    let mut kernel = Kernel::load_or_skip(test, LinkLayer::Ethernet)?;
+    kernel.apply(&setup(rate)).expect("settings");
+    Some(kernel)
+}
+
+pub(crate) fn setup(rate: RatePolicy) -> Setup {
+    Setup {
+        rate: Some(rate),
+        prefixes: Vec::new(),
+        ..Setup::default()
+    }
+}
+
+/// A call that is served, from this source.
+pub(crate) fn call_from(source: IpAddr, transaction: u32) -> Vec<u8> {
+    let frame = match source {
+        IpAddr::V4(source) => Frame::ethernet().ipv4(source),
+        IpAddr::V6(source) => Frame::ethernet().ipv6(source),
+    };
+    let call = rpc::with_transaction(&rpc::whole_call(2, 3), transaction);
+    frame.udp(111).payload(&call).build()
+}
+
+/// A source by number, none in the neighbourhood of another.
+pub(crate) fn source(number: u32) -> IpAddr {
+    Ipv4Addr::from(0x0a00_0001 + (number << 8)).into()
+}
+
+/// What was offered in some time, and what was admitted of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) elapsed: Duration,
+    pub(crate) offered: u64,
+    pub(crate) admitted: u64,
+}
+
+impl Run {
+    /// Packets admitted a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.admitted as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// What the limiter has counted at a time.
+struct Mark {
+    time: Instant,
+    admitted: u64,
+    refused: u64,
+}
+
+impl Mark {
+    /// Read within a millisecond, unless the machine has no time for that at all.
+    fn now(kernel: &Kernel) -> Self {
+        const ATTEMPTS: u32 = 100;
+        for attempt in 1.. {
+            let start = Instant::now();
+            let counters = kernel.counters().expect("counters");
+            let elapsed = start.elapsed();
+            if elapsed < Duration::from_millis(1) || attempt == ATTEMPTS {
+                let packets = |reason: Reason| counters.reasons[reason.index()].packets;
+                return Self {
+                    time: start + elapsed / 2,
+                    admitted: packets(Reason::WithinRate),
+                    refused: packets(Reason::OverRate),
+                };
+            }
+        }
+        unreachable!()
+    }
+
+    fn until(&self, later: &Self) -> Run {
+        let admitted = later.admitted - self.admitted;
+        Run {
+            elapsed: later.time - self.time,
+            offered: admitted + later.refused - self.refused,
+            admitted,
+        }
+    }
+}
+
+/// Counts what `offer` comes to, from before it begins until it has ended.
+pub(crate) fn count(kernel: &Kernel, offer: impl FnOnce()) -> Run {
+    let start = Mark::now(kernel);
+    offer();
+    start.until(&Mark::now(kernel))
+}
+
+/// Measures for so long while `offer` offers too much, which takes longer.
+pub(crate) fn measure(kernel: &Kernel, time: Duration, offer: impl FnOnce() + Send) -> Run {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let offering = scope.spawn(|| {
+            offer();
+            ended.store(true, Ordering::Relaxed);
+        });
+        let begun = Mark::now(kernel).refused;
+        while Mark::now(kernel).refused == begun && !offering.is_finished() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // What was there at the start has been used up.
+        thread::sleep(time / 20);
+        let start = Mark::now(kernel);
+        thread::sleep(time);
+        let end = Mark::now(kernel);
+        assert!(!ended.load(Ordering::Relaxed), "too little was offered");
+        start.until(&end)
+    })
+}
+
+/// How often this CPU can show a frame to a program in so much time, if that refuses it.
+pub(crate) fn times(kernel: &Kernel, program: Program, frame: &[u8], time: Duration) -> u32 {
+    const SAMPLE: u32 = 200_000;
+    let repeat = |times| kernel.repeat(program, frame, times).expect("a test run");
+    repeat(SAMPLE / 10);
+    (time.as_nanos() / repeat(SAMPLE).as_nanos().max(1)) as u32
+}
+
+/// The CPUs that this process may use.
+pub(crate) fn cpus() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("the CPUs allowed");
+    (0..CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+        .collect()
+}
+
+/// Calls `body` on each of two CPUs at the same time.
+pub(crate) fn on_two_cpus(body: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for (number, cpu) in cpus().into_iter().take(2).enumerate() {
+            let body = &body;
+            scope.spawn(move || {
+                let mut only = CpuSet::new();
+                only.set(cpu).expect("a CPU");
+                sched_setaffinity(Pid::from_raw(0), &only).expect("a thread can be pinned");
+                body(number);
+            });
+        }
+    });
+}

@@ -1,0 +1,92 @@
+//! Two CPUs at once admit hardly more than one.
+
+use std::time::Duration;
+
+use rpcguard::policy::RateLimit;
+use rpcguard_tests::{
+    kernel::{Kernel, Program},
+    lab::Lab,
+    packet::peers::STRANGER_V4,
+};
+
+use crate::{
+    bench::{Run, ample, call_from, kernel, limit, measure, on_two_cpus, policy, times, turn},
+    many::Wire,
+};
+
+const TIME: Duration = Duration::from_secs(1);
+const OFFERED: Duration = Duration::from_millis(2_500);
+
+/// The limit that is measured.
+const RATE: u32 = 20_000;
+const BURST: u32 = 2_000;
+
+fn narrow() -> RateLimit {
+    limit(&format!("{RATE}/s"), BURST)
+}
+
+/// What two CPUs admit, in terms of what one does.
+fn excess(name: &str, one: Run, two: Run) -> f64 {
+    for (cpus, run) in [("one CPU", one), ("two CPUs", two)] {
+        println!(
+            "{name}, {cpus}: {} of {} admitted in {:.3} s, {:.1}% of the rate",
+            run.admitted,
+            run.offered,
+            run.elapsed.as_secs_f64(),
+            100.0 * run.rate() / f64::from(RATE)
+        );
+    }
+    two.rate() / one.rate()
+}
+
+#[test]
+fn two_cpus_admit_no_more_of_one_source_than_one_does() {
+    const TEST: &str = "two_cpus_admit_no_more_of_one_source_than_one_does";
+    let Some(_turn) = turn(TEST, 2) else { return };
+    for (tier, limits) in [
+        ("source", policy(narrow(), ample(), ample())),
+        ("neighbourhood", policy(ample(), narrow(), ample())),
+        ("total", policy(ample(), ample(), narrow())),
+    ] {
+        let frame = call_from(STRANGER_V4.into(), 1);
+        let offer = |kernel: &Kernel, times| {
+            kernel.repeat(Program::Linear, &frame, times).unwrap();
+        };
+        let Some(alone) = kernel(TEST, limits) else {
+            return;
+        };
+        let times = times(&alone, Program::Linear, &frame, OFFERED);
+        let one = measure(&alone, TIME, || offer(&alone, times));
+        let Some(both) = kernel(TEST, limits) else {
+            return;
+        };
+        let two = measure(&both, TIME, || on_two_cpus(|_| offer(&both, times)));
+        let excess = excess(tier, one, two);
+        assert!(excess < 1.05, "{tier}: {excess}");
+    }
+}
+
+#[test]
+fn two_cpus_admit_no_more_of_random_sources_than_one_does() {
+    const TEST: &str = "two_cpus_admit_no_more_of_random_sources_than_one_does";
+    /// More than two CPUs send in the time.
+    const PACKETS: u32 = 6_000_000;
+    let Some(_turn) = turn(TEST, 2) else { return };
+    let Some(lab) = Lab::or_skip(TEST) else {
+        return;
+    };
+    let wires = [(); 2].map(|()| {
+        let kernel = kernel(TEST, policy(limit("5/s", 20), ample(), narrow()));
+        Wire::guarded_by(&lab, kernel.expect("this process is root"))
+    });
+    let [one, two] = [false, true].map(|both| {
+        let wire = &wires[usize::from(both)];
+        let floods = [(); 2].map(|()| wire.flood("0.0.0.0/0"));
+        let send = |number: usize| floods[number].send(PACKETS).unwrap();
+        measure(&wire.kernel, TIME, || {
+            if both { on_two_cpus(send) } else { send(0) }
+        })
+    });
+    let excess = excess("random sources", one, two);
+    assert!(excess < 1.05, "{excess}");
+}
