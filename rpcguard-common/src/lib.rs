@@ -12,6 +12,7 @@
 #![no_std]
 
 pub mod abi;
+pub mod acquaintance;
 pub mod crowd;
 pub mod gcra;
 pub mod glance;

@@ -16,7 +16,7 @@ use crate::{
         ACQUAINTANCES, CALL_CELLS, FIRST_SIGHTINGS, LIMIT_CELLS, Limit, Limits, OFFER_CELLS,
         SECOND_SIGHTINGS, THIRD_SIGHTINGS,
     },
-    crowd, gcra,
+    acquaintance, crowd, gcra,
     hash::hash,
     policy::Source,
     sightings::{self, LIBTIRPC, MOUNT_NFS, was_seen},
@@ -79,8 +79,8 @@ pub enum Standing {
     ReturnedTwice = 3,
     /// And before that.
     ReturnedThrice = 4,
-    /// The source was served when there was no flood, or got through one by coming back, and does not
-    /// ask for much.
+    /// The source was served more than once when there was no flood, or got through one by coming back,
+    /// and does not ask for much.
     Acquainted = 5,
 }
 
@@ -139,9 +139,15 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) 
         return None;
     }
     charge_all(memory, limits, &place, now, standing).then_some(())?;
-    let calm = gcra::conforms(total, now, limits.total.tolerance >> 2);
-    if calm || standing >= Standing::Returned {
-        memory.standings(place.acquaintance())?.store(place.source);
+    let cell = memory.standings(place.acquaintance())?;
+    if standing >= Standing::Returned {
+        cell.store(acquaintance::served_in_flood(place.source, now));
+    } else if gcra::conforms(total, now, limits.total.tolerance >> 2) {
+        let before = cell.load();
+        let after = acquaintance::served_in_calm(before, place.source, now);
+        if after != before {
+            cell.store(after);
+        }
     }
     Some(())
 }
@@ -187,13 +193,14 @@ fn look_up<M: Memory>(
     if crowd::is_one(&memory.standings(CALLS + place.call(call))?, call, now) {
         return Some(Standing::Crowd);
     }
-    if memory.standings(place.acquaintance())?.load() == place.source {
+    let cell = memory.standings(place.acquaintance())?;
+    if acquaintance::knows(cell.load(), place.source) {
         let offers = memory.standings(place.offers())?;
-        return Some(if is_moderate(&offers, &limits.source, now) {
-            Standing::Acquainted
-        } else {
-            Standing::Crowd
-        });
+        if is_moderate(&offers, &limits.source, now) {
+            return Some(Standing::Acquainted);
+        }
+        cell.store(acquaintance::NOBODY);
+        return Some(Standing::Crowd);
     }
     let slice = sightings::slice(now);
     let first = place.sighting(call);

@@ -1,5 +1,6 @@
 //! The decision core, through its public interface: properties, exhaustive fields, layouts.
 
+mod acquaintance;
 mod any_bytes;
 mod calls;
 mod fields;

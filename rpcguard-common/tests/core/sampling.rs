@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::{collection::vec, prelude::*};
 use rpcguard_common::{
-    abi::{Sampler, SourceSet},
+    abi::{SOURCE_SETS, Sampler, SourceSet},
     hash::hash,
     policy::Source,
     sampling::{Aggregate, MAX_STRETCH},
@@ -166,6 +166,37 @@ fn after_a_flood_every_drop_is_looked_at_again() {
         sampling.drop(SECOND);
     }
     assert_eq!(sampling.samples.len() - samples, pauses as usize);
+}
+
+/// A flood that has gone on for long leaves room for whom it turns to next.
+#[test]
+#[cfg_attr(miri, ignore = "takes hours")]
+fn a_source_that_comes_late_is_noticed_among_random_ones() {
+    const SAMPLES: u64 = 300_000;
+    const LATE: u64 = u64::MAX;
+    let mut sets = vec![SourceSet::default(); SOURCE_SETS as usize];
+    let index = |source: u64| hash(source, 1) as usize % SOURCE_SETS as usize;
+    let mut sent = 0;
+    for sample in 0..2 * SAMPLES {
+        let random = hash(sample, 2);
+        // One in a hundred, from the middle on.
+        let source = match sample > SAMPLES && random % 100 == 0 {
+            true => LATE,
+            false => random,
+        };
+        sent += 64 * u64::from(source == LATE);
+        sets[index(source)].add(source, 64, 6_400);
+    }
+    let mut entries = sets[index(LATE)].entries.iter();
+    let entry = entries
+        .find(|entry| entry.prefix == LATE)
+        .expect("a known source");
+    let error = (entry.packets - entry.excess) as f64 / sent as f64 - 1.0;
+    println!(
+        "one in a hundred, from the middle of a flood on: {:+.2}%",
+        100.0 * error
+    );
+    assert!(error.abs() < 0.05, "{error}");
 }
 
 /// A source whose packets come at the same place of every stretch is neither missed nor blamed for all.
