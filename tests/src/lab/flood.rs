@@ -26,11 +26,16 @@ const BATCH: u32 = 64;
 /// Frames between two looks at the clock: many, because setting a run up takes some 40 ms.
 const STRIDE: u32 = 2048 * BATCH;
 
-/// Where a flood claims to come from: any address of one prefix, at random.
+/// How many prefixes a flood can claim to come from.
+const PARTS: usize = 8;
+
+/// Where a flood claims to come from: any address of a prefix, at random; and of which prefix, at random
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sources {
-    fixed: [u32; 4],
-    random: [u32; 4],
+    up_to: [u32; PARTS],
+    fixed: [[u32; 4]; PARTS],
+    random: [[u32; 4]; PARTS],
     is_ipv4: bool,
 }
 
@@ -38,20 +43,45 @@ impl Sources {
     /// Any address of a prefix; of a host prefix, always the same.
     #[must_use]
     pub fn any_of(prefix: Prefix) -> Self {
-        let (address, is_ipv4) = match prefix.address() {
-            IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, true),
-            IpAddr::V6(address) => (address.to_bits(), false),
-        };
-        let random = u128::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
-        let words = |bits: u128| {
-            [96, 64, 32, 0].map(|shift| u32::from_ne_bytes(((bits >> shift) as u32).to_be_bytes()))
-        };
-        Self {
-            fixed: words(address),
-            random: words(random),
-            is_ipv4,
-        }
+        Self::mixed(&[(prefix, 100)])
     }
+
+    /// Any addresses of up to eight prefixes of one family, each of which has so many hundredths of the
+    /// flood. The last one gets what is left.
+    ///
+    /// # Panics
+    ///
+    /// If there are too many prefixes, or too many hundredths.
+    #[must_use]
+    pub fn mixed(parts: &[(Prefix, u32)]) -> Self {
+        let mut sources = Self {
+            up_to: [u32::MAX; PARTS],
+            fixed: [[0; 4]; PARTS],
+            random: [[0; 4]; PARTS],
+            is_ipv4: parts.iter().all(|(prefix, _)| prefix.address().is_ipv4()),
+        };
+        let mut up_to = 0;
+        for (index, (prefix, hundredths)) in parts.iter().enumerate() {
+            let address = match prefix.address() {
+                IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+                IpAddr::V6(address) => address.to_bits(),
+            };
+            let random = u128::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
+            sources.fixed[index] = words(address);
+            sources.random[index] = words(random);
+            up_to += hundredths;
+            assert!(up_to <= 100, "a flood has a hundred hundredths");
+            if index + 1 < parts.len() {
+                sources.up_to[index] = u32::MAX / 100 * up_to;
+            }
+        }
+        sources
+    }
+}
+
+/// An address in wire order.
+fn words(bits: u128) -> [u32; 4] {
+    [96, 64, 32, 0].map(|shift| u32::from_ne_bytes(((bits >> shift) as u32).to_be_bytes()))
 }
 
 /// A frame that is ready to be sent many times, out of one interface.
@@ -130,6 +160,7 @@ impl<'a> Flood<'a> {
         );
         let program = LabProgram::load_with(
             EbpfLoader::new()
+                .override_global("UP_TO", &sources.up_to, true)
                 .override_global("SOURCE", &sources.fixed, true)
                 .override_global("RANDOM", &sources.random, true)
                 .override_global("RANDOM_TRANSACTIONS", &u8::from(distinct_calls), true),
@@ -218,14 +249,25 @@ mod tests {
         let sources = Sources::any_of("198.51.100.0/22".parse().unwrap());
         let mut fixed = [0; 16];
         fixed[..4].copy_from_slice(&[198, 51, 100, 0]);
-        assert_eq!(sources.fixed, words(fixed));
+        assert_eq!(sources.fixed[0], words(fixed));
         let mut random = [0xff; 16];
         random[..4].copy_from_slice(&[0, 0, 3, 0xff]);
-        assert_eq!(sources.random, words(random));
+        assert_eq!(sources.random[0], words(random));
+        assert_eq!(sources.up_to[0], u32::MAX);
     }
 
     #[test]
     fn a_host_prefix_is_one_source() {
-        assert_eq!(Sources::any_of("::1".parse().unwrap()).random, [0; 4]);
+        assert_eq!(Sources::any_of("::1".parse().unwrap()).random[0], [0; 4]);
+    }
+
+    #[test]
+    fn each_prefix_has_its_share_and_the_last_one_the_rest() {
+        let [one, other] = ["192.0.2.1", "0.0.0.0/0"].map(|prefix| prefix.parse().unwrap());
+        let sources = Sources::mixed(&[(one, 25), (other, 75)]);
+        let share = f64::from(sources.up_to[0]) / f64::from(u32::MAX);
+        assert!((share - 0.25).abs() < 1e-6, "{share}");
+        assert_eq!(sources.up_to[1], u32::MAX);
+        assert_eq!(sources.random[1], [u32::MAX; 4]);
     }
 }

@@ -18,17 +18,26 @@ const V6_UDP_CHECKSUM: usize = EthHdr::LEN + Ipv6Hdr::LEN + 6;
 const V4_TRANSACTION: usize = EthHdr::LEN + Ipv4Hdr::LEN + 8;
 const V6_TRANSACTION: usize = EthHdr::LEN + Ipv6Hdr::LEN + 8;
 
-/// The bits of the source address that are not random, in wire order; IPv4 has the first word.
-#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
-// SAFETY: no other symbol of the object has this name.
-#[unsafe(no_mangle)]
-static SOURCE: Global<[u32; 4]> = Global::new([0; 4]);
+/// A flood has parts, each with sources of its own. A power of two.
+const PARTS: usize = 8;
 
-/// Which bits of the source address are random; they are zero in [`SOURCE`].
+/// Which part a frame belongs to: the first for which this is no less than a random number.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
-static RANDOM: Global<[u32; 4]> = Global::new([0; 4]);
+static UP_TO: [Global<u32>; PARTS] = [const { Global::new(u32::MAX) }; PARTS];
+
+/// The bits of a part's source addresses that are not random, in wire order; IPv4 has the first word.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+static SOURCE: [Global<[u32; 4]>; PARTS] = [const { Global::new([0; 4]) }; PARTS];
+
+/// Which bits of a part's source addresses are random; they are zero in [`SOURCE`].
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+static RANDOM: [Global<[u32; 4]>; PARTS] = [const { Global::new([0; 4]) }; PARTS];
 
 /// Whether each frame has a transaction id of its own.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]
@@ -40,8 +49,9 @@ static RANDOM_TRANSACTIONS: Global<u8> = Global::new(0);
 #[inline(always)]
 pub(crate) fn change_source(ctx: &XdpContext) -> Option<()> {
     const IPV4: u16 = EtherType::Ipv4 as u16;
+    let part = choose_part();
     if u16::from_ne_bytes(read(ctx, ETHERTYPE)?) == IPV4 {
-        let delta = change_word(ctx, V4_SOURCE, 0)?;
+        let delta = change_word(ctx, V4_SOURCE, part, 0)?;
         fix_checksum(ctx, V4_CHECKSUM, delta)?;
         let delta = delta + change_transaction(ctx, V4_TRANSACTION)?;
         fix_checksum(ctx, V4_UDP_CHECKSUM, delta)
@@ -49,18 +59,32 @@ pub(crate) fn change_source(ctx: &XdpContext) -> Option<()> {
         let mut delta = change_transaction(ctx, V6_TRANSACTION)?;
         let mut word = 0;
         while word < 4 {
-            delta += change_word(ctx, V6_SOURCE + 4 * word, word)?;
+            delta += change_word(ctx, V6_SOURCE + 4 * word, part, word)?;
             word += 1;
         }
         fix_checksum(ctx, V6_UDP_CHECKSUM, delta)
     }
 }
 
+/// The verifier removes it where there is one part.
+#[inline(always)]
+fn choose_part() -> usize {
+    if UP_TO[0].load() == u32::MAX {
+        return 0;
+    }
+    let bits = random_bits();
+    let mut part = 0;
+    while part < PARTS - 1 && bits > UP_TO[part].load() {
+        part += 1;
+    }
+    part
+}
+
 /// Writes a new word of the address and returns what that adds to a checksum's terms.
 #[inline(always)]
-fn change_word(ctx: &XdpContext, offset: usize, word: usize) -> Option<u64> {
-    let random = RANDOM.load()[word];
-    let mut new = SOURCE.load()[word];
+fn change_word(ctx: &XdpContext, offset: usize, part: usize, word: usize) -> Option<u64> {
+    let random = RANDOM[part].load()[word];
+    let mut new = SOURCE[part].load()[word];
     if random != 0 {
         new |= random_bits() & random;
     }
