@@ -1,6 +1,6 @@
 //! What keys mean.
 
-use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::view::Action;
 
@@ -29,7 +29,7 @@ pub(super) fn action(event: &Event) -> Option<Action> {
 
 #[cfg(test)]
 mod tests {
-    use ratatui::crossterm::event::KeyEvent;
+    use crossterm::event::KeyEvent;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::{io, thread};
 
 use anyhow::Context as _;
-use ratatui::crossterm::event::{self, Event};
+use crossterm::event::{self, Event};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,

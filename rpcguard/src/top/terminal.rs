@@ -9,17 +9,16 @@ use std::{
     },
 };
 
-use ratatui::{
-    Frame, Terminal, TerminalOptions, Viewport,
-    backend::CrosstermBackend,
-    crossterm::{
-        cursor::{MoveTo, Show},
-        execute,
-        terminal::{
-            EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
-        },
+use crossterm::{
+    cursor::{MoveTo, Show},
+    execute,
+    terminal::{
+        Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+        enable_raw_mode, size,
     },
-    layout::Rect,
+};
+use ratatui::{
+    Frame, Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect,
 };
 
 /// What is assumed where the terminal does not tell its size: serial lines do not.
@@ -31,26 +30,19 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// A terminal that is drawn on. It is given back when this is dropped, or when a thread panics.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
-    taken: Taken,
+    _taken: Taken,
 }
 
 impl Screen {
     /// Takes the terminal that standard output is.
     pub(super) fn take() -> io::Result<Self> {
         give_back_on_panic();
-        let taken = Taken::take()?;
-        let (columns, rows) = size()?;
-        let viewport = if columns == 0 || rows == 0 {
-            Viewport::Fixed(USUAL_SIZE)
-        } else {
-            Viewport::Fullscreen
-        };
-        let mut terminal = Terminal::with_options(
-            CrosstermBackend::new(stdout()),
-            TerminalOptions { viewport },
-        )?;
-        terminal.clear()?;
-        Ok(Self { terminal, taken })
+        let taken = Taken;
+        take()?;
+        Ok(Self {
+            terminal: blank()?,
+            _taken: taken,
+        })
     }
 
     /// Draws anew, in the size that the terminal has now.
@@ -61,28 +53,38 @@ impl Screen {
     /// Takes the terminal again after somebody else may have had it.
     pub(super) fn retake(&mut self) -> io::Result<()> {
         give_back();
-        self.taken = Taken::take()?;
-        self.terminal.clear()
+        take()?;
+        self.terminal = blank()?;
+        Ok(())
     }
+}
+
+/// What is drawn on, once the terminal is blank.
+fn blank() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    let (columns, rows) = size()?;
+    let viewport = if columns == 0 || rows == 0 {
+        Viewport::Fixed(USUAL_SIZE)
+    } else {
+        Viewport::Fullscreen
+    };
+    let backend = CrosstermBackend::new(stdout());
+    Terminal::with_options(backend, TerminalOptions { viewport })
 }
 
 /// Gives the terminal back when dropped.
 struct Taken;
 
-impl Taken {
-    fn take() -> io::Result<Self> {
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let taken = Self;
-        execute!(stdout(), EnterAlternateScreen)?;
-        Ok(taken)
-    }
-}
-
 impl Drop for Taken {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    // Not Terminal::clear, which asks where the cursor is: not every terminal answers.
+    execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All))
 }
 
 /// Once only: leaving the other screen moves the cursor to where it was.

@@ -18,7 +18,7 @@ fn schema_of<T: JsonSchema>() -> Schema {
 }
 
 #[track_caller]
-fn is_schema_of<T: JsonSchema>(file: &ExpectFile) {
+pub(crate) fn is_schema_of<T: JsonSchema>(file: &ExpectFile) {
     let schema = serde_json::to_string_pretty(&schema_of::<T>()).unwrap();
     file.assert_eq(&(schema + "\n"));
 }

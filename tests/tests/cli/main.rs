@@ -14,4 +14,5 @@ mod machine;
 mod privileges;
 mod rate;
 mod streams;
+mod top;
 mod tun;

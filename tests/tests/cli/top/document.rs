@@ -60,7 +60,7 @@ pub(crate) struct Interface {
 }
 
 /// What an interface is in.
-#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// What is to be dropped is dropped.

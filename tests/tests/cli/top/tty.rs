@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{Read as _, Write as _},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
     process::{Child, Command, ExitStatus},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -11,7 +11,8 @@ use std::{
 };
 
 use nix::{
-    pty::{OpenptyResult, Winsize, openpty},
+    fcntl::OFlag,
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -24,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A command on a terminal.
 pub(super) struct Tty<'a> {
     machine: &'a Machine,
-    /// Where keys are typed; the end of it is the end of the line.
+    /// Where keys are typed.
     keyboard: File,
-    device: OwnedFd,
+    device: File,
     settings: String,
     shown: Arc<Shown>,
     child: Child,
@@ -41,26 +42,21 @@ struct Shown {
 
 impl<'a> Tty<'a> {
     /// Runs `rpcguard` on a terminal of this many columns and rows.
-    pub(super) fn run(machine: &'a Machine, arguments: &str, (columns, rows): (u16, u16)) -> Self {
-        Self::with(machine, arguments, (columns, rows), |_| {})
+    pub(super) fn run(machine: &'a Machine, arguments: &str, size: (u16, u16)) -> Self {
+        Self::with(machine, arguments, size, |_| {})
     }
 
     /// As [`Self::run`], in an environment of its own.
     pub(super) fn with(
         machine: &'a Machine,
         arguments: &str,
-        (columns, rows): (u16, u16),
+        size: (u16, u16),
         environment: impl FnOnce(&mut Command),
     ) -> Self {
-        let size = Winsize {
-            ws_col: columns,
-            ws_row: rows,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
-        let settings = stty(machine, &slave, &["-g"]);
-        let end = || slave.try_clone().unwrap();
+        let (keyboard, device) = terminal().unwrap();
+        set_size(machine, &device, size);
+        let settings = stty(machine, &device, &["-g"]);
+        let end = || device.try_clone().unwrap();
         let mut command = machine.wrapped(&["setsid", "--ctty"], arguments);
         command
             .stdin(end())
@@ -71,14 +67,13 @@ impl<'a> Tty<'a> {
             .env_remove("NO_COLOR");
         environment(&mut command);
         let child = command.spawn().unwrap();
-        let keyboard = File::from(master);
         let shown = Arc::<Shown>::default();
         let (screen, log) = (keyboard.try_clone().unwrap(), Arc::clone(&shown));
         thread::spawn(move || log.keep(screen));
         Self {
             machine,
             keyboard,
-            device: slave,
+            device,
             settings,
             shown,
             child,
@@ -114,7 +109,11 @@ impl<'a> Tty<'a> {
     /// Makes the terminal this large.
     pub(super) fn resize(&self, columns: u16, rows: u16) {
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        stty(self.machine, &self.device, &["cols", &columns, "rows", &rows]);
+        stty(
+            self.machine,
+            &self.device,
+            &["cols", &columns, "rows", &rows],
+        );
     }
 
     /// Sends the command a signal.
@@ -122,38 +121,22 @@ impl<'a> Tty<'a> {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// Waits for the command to end, and asserts that the terminal is as it was.
+    /// Waits for the command to end, and asserts that it left the terminal as it was before it said
+    /// its last words.
     #[track_caller]
-    pub(super) fn ended(mut self) -> Ended {
+    pub(super) fn ended_saying(mut self, words: &str) -> ExitStatus {
         const LEAVE: &str = "\x1b[?1049l";
         const SHOW_CURSOR: &str = "\x1b[?25h";
         let status = self.child.wait().unwrap();
         let written = self.wait_for(0, LEAVE);
-        let (_, after) = written.rsplit_once(LEAVE).unwrap();
-        assert!(!after.contains("\x1b[?1049h"), "{after:?}");
-        let shown = self.wait_for(written.len() - after.len(), SHOW_CURSOR);
+        let mark = written.find(LEAVE).unwrap();
+        let rest = self.wait_for(mark, words);
+        assert!(rest.contains(SHOW_CURSOR), "{rest:?}");
+        assert!(!rest.contains("\x1b[?1049h"), "{rest:?}");
         let settings = stty(self.machine, &self.device, &["-g"]);
         assert_eq!(settings, self.settings, "the terminal's settings");
-        Ended {
-            status,
-            said: shown,
-        }
+        status
     }
-
-    /// Pulls the plug, and waits for the command to end.
-    pub(super) fn hang_up(mut self) -> ExitStatus {
-        // The thread that reads has the other descriptor, until there is nothing to read any more.
-        drop(self.keyboard);
-        self.shown.hang_up();
-        self.child.wait().unwrap()
-    }
-}
-
-/// A command that has given its terminal back.
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    /// What was written to the terminal since.
-    pub(super) said: String,
 }
 
 impl Shown {
@@ -167,8 +150,29 @@ impl Shown {
     }
 }
 
+/// A new terminal: the end in the test's hands, and the command's.
+fn terminal() -> nix::Result<(File, File)> {
+    // Not openpty, whose descriptors the commands of other tests would inherit.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let keyboard = posix_openpt(flags)?;
+    grantpt(&keyboard)?;
+    unlockpt(&keyboard)?;
+    let device = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(ptsname_r(&keyboard)?)
+        .expect("the other end of a terminal");
+    Ok((File::from(OwnedFd::from(keyboard)), device))
+}
+
+fn set_size(machine: &Machine, device: &File, (columns, rows): (u16, u16)) {
+    let (columns, rows) = (columns.to_string(), rows.to_string());
+    stty(machine, device, &["cols", &columns, "rows", &rows]);
+}
+
 /// Runs stty on a terminal.
-fn stty(machine: &Machine, device: &OwnedFd, arguments: &[&str]) -> String {
+fn stty(machine: &Machine, device: &File, arguments: &[&str]) -> String {
     let mut command = machine.host().command("stty");
     command.args(arguments).stdin(device.try_clone().unwrap());
     rpcguard_tests::lab::Finished::wait_for(&mut command)

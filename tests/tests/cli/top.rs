@@ -1,0 +1,6 @@
+//! `rpcguard top`.
+
+mod document;
+mod lines;
+mod screen;
+mod tty;
