@@ -28,7 +28,7 @@ enum Task {
     Test(test::Args),
     /// Check formatting, clippy, documentation and dependencies, warnings being errors
     Lint,
-    /// Measure the filter beside bare XDP programs, in network namespaces
+    /// Measure the filter beside bare XDP programs and other filters, in network namespaces
     Bench(lab::Args),
     /// Build the release `rpcguard`
     Build,

@@ -1,42 +1,71 @@
-//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop,
-//! measured in the same run.
+//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop, and
+//! whom it serves under a flood, against other filters; measured in the same run.
 //!
 //! A scenario is a module with a function that measures and appends its rows to the report.
 
 mod cost;
 mod flood;
+mod honest;
 mod report;
 mod samples;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use report::Report;
 
-/// Measures the filter against bare XDP programs, in network namespaces of its own.
+/// Measures the filter against bare XDP programs and other filters, in network namespaces of its own.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Arguments {
-    /// Fewer rounds: half a minute instead of several.
+    /// Fewer rounds and floods: some six minutes instead of forty.
     #[arg(long)]
     quick: bool,
+    /// Measure this alone [repeatable].
+    #[arg(long, value_enum, value_name = "SCENARIO")]
+    only: Vec<Scenario>,
 }
 
-/// How often to measure what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// What one packet costs.
+    Cost,
+    /// How many packets of a flood are handled in a second.
+    Flood,
+    /// How many calls of honest clients succeed under a flood.
+    Honest,
+}
+
+/// How much to measure.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
     rounds: usize,
+    quick: bool,
+}
+
+impl Scenario {
+    fn measure(self, effort: Effort, report: &mut Report) -> Result<()> {
+        match self {
+            Self::Cost => cost::measure(effort, report),
+            Self::Flood => flood::measure(effort, report),
+            Self::Honest => honest::measure(effort, report),
+        }
+    }
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let effort = Effort {
         rounds: if arguments.quick { 75 } else { 501 },
+        quick: arguments.quick,
     };
     let mut report = Report::begin();
-    cost::measure(effort, &mut report)?;
-    flood::measure(effort, &mut report)?;
+    for scenario in Scenario::value_variants() {
+        if arguments.only.is_empty() || arguments.only.contains(scenario) {
+            scenario.measure(effort, &mut report)?;
+        }
+    }
     report.end()
 }

@@ -102,14 +102,19 @@ impl Report {
         }
     }
 
-    /// Begins a table.
+    /// Begins a table of costs or rates.
     pub(crate) fn section(&mut self, title: &str, conditions: &str) {
-        self.end_progress();
-        println!("\n{title}\n({conditions})\n");
-        println!(
-            "{:<22}{:>16}{:>10}{:>18}  target",
+        let heading = format!(
+            "{:<24}{:>16}{:>10}{:>18}  target",
             "", "bare program", "result", "half the rounds"
         );
+        self.table(title, conditions, &heading);
+    }
+
+    /// Begins a table with columns of its own, whose rows are [lines](Self::line).
+    pub(crate) fn table(&mut self, title: &str, conditions: &str, heading: &str) {
+        self.end_progress();
+        println!("\n{title}\n({conditions})\n\n{heading}");
         self.sections
             .push(json!({ "title": title, "conditions": conditions, "rows": [] }));
     }
@@ -183,18 +188,13 @@ impl Report {
             Verdict::Unclear => " ?",
             Verdict::Missed => " MISSED",
         };
-        println!(
-            "{name:<22}{:>16}{:>10}{:>18}  {demanded}{remark}",
+        let line = format!(
+            "{name:<24}{:>16}{:>10}{:>18}  {demanded}{remark}",
             format!("{against} {bare:.1}"),
             format!("{sign}{result:.2}"),
             format!("{low:.2} to {high:.2}"),
         );
-        if verdict == Verdict::Missed {
-            self.missed.push(name.to_owned());
-        }
-        let rows = self.sections.last_mut().map(|section| &mut section["rows"]);
-        let rows = rows.and_then(Value::as_array_mut);
-        rows.expect("a section was begun").push(json!({
+        let row = json!({
             "name": name,
             "against": against,
             "bare": bare,
@@ -203,7 +203,20 @@ impl Report {
             "upper_quartile": high,
             "target": target.limit(),
             "missed": verdict == Verdict::Missed,
-        }));
+        });
+        self.line(&line, row);
+    }
+
+    /// A row as text and as JSON, which has a `name` and says whether it has `missed` a target.
+    pub(crate) fn line(&mut self, line: &str, row: Value) {
+        self.end_progress();
+        println!("{line}");
+        if row["missed"] == true {
+            self.missed.extend(row["name"].as_str().map(str::to_owned));
+        }
+        let rows = self.sections.last_mut().map(|section| &mut section["rows"]);
+        let rows = rows.and_then(Value::as_array_mut);
+        rows.expect("a section was begun").push(row);
     }
 
     /// Writes the JSON, and says which targets were missed.

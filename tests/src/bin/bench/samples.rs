@@ -33,6 +33,11 @@ impl Samples {
         self.quantile(0.75)
     }
 
+    /// The value that one in a hundred of them exceeds.
+    pub(crate) fn highest_hundredth(&self) -> f64 {
+        self.quantile(0.99)
+    }
+
     fn quantile(&self, fraction: f64) -> f64 {
         let place = fraction * (self.0.len() - 1) as f64;
         let (below, above) = (place.floor() as usize, place.ceil() as usize);

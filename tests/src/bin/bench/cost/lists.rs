@@ -1,15 +1,10 @@
-//! What one packet costs, by BPF_PROG_TEST_RUN: the same packet again and again, so everything is
-//! in the cache, and what is measured is instructions.
+//! Packets from sources in lists and in none, and packets that are not the filter's business.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result};
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
-use nix::time::{ClockId, clock_gettime};
+use anyhow::Result;
+use aya::programs::Xdp;
 use rpcguard_common::{abi::Verdict, parse::LinkLayer};
 use rpcguard_tests::{
     kernel::{Kernel, Program},
-    lab::LabProgram,
     packet::{
         Frame, Setup,
         numbers::{ACK, ARP},
@@ -17,30 +12,13 @@ use rpcguard_tests::{
     },
 };
 
+use super::{Bare, Case, compare};
 use crate::{
     Effort,
     report::{Report, Target},
 };
 
-/// Runs of a program in one measurement.
-const REPEAT: u32 = 200_000;
-
-/// A packet, and which bare program does with it what the filter does.
-struct Case {
-    name: &'static str,
-    frame: Vec<u8>,
-    bare: Bare,
-    target: Target,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bare {
-    Pass,
-    Drop,
-}
-
-/// Measures all cases once a round, each right after the bare program.
-pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
+pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     let mut kernel = Kernel::load(LinkLayer::Ethernet)?;
     kernel.apply(&Setup {
         prefixes: vec![
@@ -49,40 +27,19 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         ],
         ..Setup::default()
     })?;
-    let filter = kernel.xdp(Program::Linear)?;
-    let pass = LabProgram::load(LabProgram::PASS)?;
-    let drop = LabProgram::load(LabProgram::DROP)?;
-    let cases = cases();
-    let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
-    for round in 0..effort.rounds {
-        report.progress("cost per packet", round, effort.rounds);
-        for (case, (bare, filtered)) in cases.iter().zip(&mut samples) {
-            let bare_program = match case.bare {
-                Bare::Pass => pass.xdp()?,
-                Bare::Drop => drop.xdp()?,
-            };
-            bare.push(nanoseconds_per_run(bare_program, &case.frame)?);
-            filtered.push(nanoseconds_per_run(filter, &case.frame)?);
-        }
-    }
     report.section(
         "Cost per packet, in nanoseconds over a bare program",
         "one allow prefix a family; BPF_PROG_TEST_RUN",
     );
-    for (case, (bare, filtered)) in cases.iter().zip(samples) {
-        let against = match case.bare {
-            Bare::Pass => "XDP_PASS",
-            Bare::Drop => "XDP_DROP",
-        };
-        report.cost(case.name, against, &bare, &filtered, case.target);
-    }
-    Ok(())
+    let cases = cases(kernel.xdp(Program::Linear)?);
+    compare(effort, report, "cost per packet", &cases)
 }
 
-fn cases() -> Vec<Case> {
+fn cases(filter: &Xdp) -> Vec<Case<'_>> {
     let case = |name, frame: Frame, bare, target| Case {
         name,
         frame: frame.build(),
+        filter,
         bare,
         target,
     };
@@ -145,19 +102,4 @@ fn cases() -> Vec<Case> {
             Target::None,
         ),
     ]
-}
-
-/// Processor time of one run. The kernel's own figure is in whole nanoseconds.
-fn nanoseconds_per_run(program: &Xdp, frame: &[u8]) -> Result<f64> {
-    let now =
-        || -> Result<Duration> { Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into()) };
-    let start = now()?;
-    program
-        .test_run(TestRunOptions {
-            data_in: Some(frame),
-            repeat: REPEAT,
-            ..TestRunOptions::new()
-        })
-        .context("cannot run a program")?;
-    Ok((now()? - start).as_nanos() as f64 / f64::from(REPEAT))
 }

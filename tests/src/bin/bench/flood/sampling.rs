@@ -1,0 +1,39 @@
+//! What sampling costs on average where each sample is of another source.
+
+use anyhow::Result;
+use rpcguard_common::parse::LinkLayer;
+use rpcguard_tests::{
+    kernel::{Kernel, Program},
+    lab::{Lab, Sources},
+    packet::{Frame, Setup, peers::STRANGER_V4},
+};
+
+use super::wire::Wire;
+use crate::{
+    Effort,
+    report::{Report, Target},
+};
+
+/// The same program is measured with samples and without, in turns.
+pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
+    let lab = Lab::new()?;
+    let mut kernel = Kernel::load(LinkLayer::Ethernet)?;
+    kernel.apply(&Setup::default())?;
+    let wire = Wire::guarded_by(&lab, kernel.xdp_mut(Program::Linear)?)?;
+    report.section(
+        "Cost of sampling drops in a flood from random sources, in nanoseconds per packet",
+        "one drop in 64 is sampled; generator, wire and filter on one core",
+    );
+    let frame = Frame::ethernet().ipv4(STRANGER_V4).dump().build();
+    let flood = wire.flood(&frame, Sources::any_of("0.0.0.0/0".parse()?))?;
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for round in 0..effort.rounds {
+        report.progress("flood, sampling", round, effort.rounds);
+        for (samples, nanoseconds) in [(false, &mut without), (true, &mut with)] {
+            kernel.sample(samples)?;
+            nanoseconds.push(1e9 / flood.rate()?);
+        }
+    }
+    report.cost("IPv4", "unsampled", &without, &with, Target::AtMost(3.0));
+    Ok(())
+}
