@@ -3,6 +3,7 @@
 mod acquaintance;
 mod any_bytes;
 mod calls;
+mod crowd;
 mod fields;
 mod gcra;
 mod layouts;

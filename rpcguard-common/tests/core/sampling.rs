@@ -180,7 +180,7 @@ fn a_source_that_comes_late_is_noticed_among_random_ones() {
     for sample in 0..2 * SAMPLES {
         let random = hash(sample, 2);
         // One in a hundred, from the middle on.
-        let source = match sample > SAMPLES && random % 100 == 0 {
+        let source = match sample > SAMPLES && random.is_multiple_of(100) {
             true => LATE,
             false => random,
         };
