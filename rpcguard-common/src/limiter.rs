@@ -50,8 +50,8 @@ pub trait Memory {
     /// The theoretical arrival time in a cell of [`LIMITS`](crate::abi::map::LIMITS).
     fn arrival(&self, cell: u32) -> Option<Self::Word>;
 
-    /// Charges a packet to a cell, unless it does not conform.
-    fn charge(&self, cell: u32, now: u64, period: u64, tolerance: u64) -> bool;
+    /// Charges a packet to all three cells if it conforms to all of their limits, and to none otherwise.
+    fn charge(&self, now: u64, charges: [Charge; 3]) -> bool;
 
     /// An element of [`SIGHTINGS`](crate::abi::map::SIGHTINGS).
     fn sightings(&self, index: u32) -> Option<Self::Word>;
@@ -63,6 +63,17 @@ pub trait Memory {
 /// By how many nanoseconds [`Memory::now`] may be late. It makes no difference to a limit that
 /// tolerates so much.
 pub const TICK: u64 = 10_000_000;
+
+/// What a packet is charged to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The cell of [`LIMITS`](crate::abi::map::LIMITS).
+    pub cell: u32,
+    /// See [`Limit::period`].
+    pub period: u64,
+    /// How early the packet may come, in nanoseconds.
+    pub tolerance: u64,
+}
 
 /// What is known about a packet and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,15 +141,30 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) 
             return None;
         }
     }
-    let cell = place.source_cell();
-    if !gcra::conforms(
-        arrival(memory, cell, &limits.source, now)?,
-        now,
-        limits.source.tolerance,
-    ) {
+    let own = [
+        (place.source_cell(), &limits.source),
+        (place.neighbourhood_cell(), &limits.neighbourhood),
+    ];
+    for (cell, limit) in own {
+        let arrival = arrival(memory, cell, limit, now)?;
+        if !gcra::conforms(arrival, now, limit.tolerance) {
+            return None;
+        }
+    }
+    let total_charge = Charge {
+        cell: TOTAL,
+        period: limits.total.period,
+        tolerance: standing.share(limits.total.tolerance),
+    };
+    let [source, neighbourhood] = own.map(|(cell, limit)| Charge {
+        cell,
+        period: limit.period,
+        tolerance: limit.tolerance,
+    });
+    // Another CPU may have been quicker meanwhile.
+    if !memory.charge(now, [total_charge, source, neighbourhood]) {
         return None;
     }
-    charge_all(memory, limits, &place, now, standing).then_some(())?;
     let cell = memory.standings(place.acquaintance())?;
     if standing >= Standing::Returned {
         cell.store(acquaintance::served_in_flood(place.source, now));
@@ -150,33 +176,6 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) 
         }
     }
     Some(())
-}
-
-/// Charges a packet to its three cells, finest first: who is refused by one, or comes too late
-/// because another CPU was quicker, has taken nothing from anybody but itself.
-#[inline(always)]
-fn charge_all<M: Memory>(
-    memory: &M,
-    limits: &Limits,
-    place: &Place,
-    now: u64,
-    standing: Standing,
-) -> bool {
-    let Limits {
-        source,
-        neighbourhood,
-        total,
-    } = limits;
-    let share = standing.share(total.tolerance);
-    let near = place.neighbourhood_cell();
-    let conforming = match arrival(memory, near, neighbourhood, now) {
-        Some(arrival) => gcra::conforms(arrival, now, neighbourhood.tolerance),
-        None => false,
-    };
-    conforming
-        && memory.charge(place.source_cell(), now, source.period, source.tolerance)
-        && memory.charge(near, now, neighbourhood.period, neighbourhood.tolerance)
-        && memory.charge(TOTAL, now, total.period, share)
 }
 
 /// Finds out what is known about a packet, and notes that it was there. It is only asked, and noted,

@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{
 };
 use rpcguard_common::{
     gcra,
-    limiter::{Memory, Word},
+    limiter::{Charge, Memory, Word},
 };
 
 use crate::maps::{CLOCK, LIMITS, LockedCell, SEED, SIGHTINGS, STANDINGS};
@@ -80,23 +80,32 @@ impl Memory for Maps {
         Some(MapWord(unsafe { addr_of_mut!((*cell).arrival) }))
     }
 
+    /// The lock of the first cell serves all of them: whatever is charged is charged to that one too.
     #[inline(always)]
-    fn charge(&self, cell: u32, now: u64, period: u64, tolerance: u64) -> bool {
-        let Some(cell) = LIMITS.get_ptr_mut(cell) else {
+    fn charge(&self, now: u64, charges: [Charge; 3]) -> bool {
+        let [first, second, third] = charges.map(|charge| LIMITS.get_ptr_mut(charge.cell));
+        let (Some(first), Some(second), Some(third)) = (first, second, third) else {
             return false;
         };
-        // SAFETY: `cell` points to a live map value.
-        let lock = unsafe { addr_of_mut!((*cell).lock) };
+        // SAFETY: all three point to live map values.
+        let arrivals = [first, second, third].map(|cell| unsafe { addr_of_mut!((*cell).arrival) });
         // SAFETY: as above.
-        let arrival = unsafe { addr_of_mut!((*cell).arrival) };
+        let lock = unsafe { addr_of_mut!((*first).lock) };
         // SAFETY: the lock is in the value, where the verifier expects it, and not held.
         unsafe { bpf_spin_lock(lock) };
-        // SAFETY: a live map value; the lock keeps other CPUs out.
-        let before = unsafe { arrival.read() };
-        let conforms = gcra::conforms(before, now, tolerance);
+        // SAFETY: live map values; the lock keeps other CPUs out.
+        let before = arrivals.map(|arrival| unsafe { arrival.read() });
+        let conforms = gcra::conforms(before[0], now, charges[0].tolerance)
+            && gcra::conforms(before[1], now, charges[1].tolerance)
+            && gcra::conforms(before[2], now, charges[2].tolerance);
         if conforms {
-            // SAFETY: as above.
-            unsafe { arrival.write(gcra::charged(before, now, period)) };
+            let mut index = 0;
+            while index < 3 {
+                let after = gcra::charged(before[index], now, charges[index].period);
+                // SAFETY: as above.
+                unsafe { arrivals[index].write(after) };
+                index += 1;
+            }
         }
         // SAFETY: this program holds it.
         unsafe { bpf_spin_unlock(lock) };

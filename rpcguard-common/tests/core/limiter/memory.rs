@@ -5,7 +5,7 @@ use std::cell::Cell;
 use rpcguard_common::{
     abi::{LIMITS_LEN, SIGHTINGS_LEN, STANDINGS_LEN},
     gcra,
-    limiter::{Memory, TICK, Word},
+    limiter::{Charge, Memory, TICK, Word},
 };
 
 type Table = Vec<Cell<u64>>;
@@ -67,13 +67,16 @@ impl<'a> Memory for &'a HostMemory {
         self.limits.get(cell as usize).map(HostWord)
     }
 
-    fn charge(&self, cell: u32, now: u64, period: u64, tolerance: u64) -> bool {
-        let Some(cell) = self.arrival(cell) else {
-            return false;
-        };
-        let conforms = gcra::conforms(cell.load(), now, tolerance);
+    fn charge(&self, now: u64, charges: [Charge; 3]) -> bool {
+        let cells = charges.map(|charge| (self.limits[charge.cell as usize].get(), charge));
+        let conforms = cells
+            .iter()
+            .all(|(arrival, charge)| gcra::conforms(*arrival, now, charge.tolerance));
         if conforms {
-            cell.store(gcra::charged(cell.load(), now, period));
+            for (arrival, charge) in cells {
+                let charged = gcra::charged(arrival, now, charge.period);
+                self.limits[charge.cell as usize].set(charged);
+            }
         }
         conforms
     }
