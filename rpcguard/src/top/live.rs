@@ -29,9 +29,7 @@ pub(super) fn run(mut sampler: Sampler, options: Options, theme: Theme) -> anyho
         .build()?;
     runtime.block_on(async {
         let mut end = EndSignals::catch()?;
-        // The terminal has another size...
-        let mut resize = signal(SignalKind::window_change())?;
-        // ... or was somebody else's while this process was stopped.
+        // The terminal may have been somebody else's while this process was stopped.
         let mut resume = signal(SignalKind::from_raw(libc::SIGCONT))?;
         let mut screen =
             Screen::take().context("cannot use the terminal (`--plain` prints lines instead)")?;
@@ -49,7 +47,6 @@ pub(super) fn run(mut sampler: Sampler, options: Options, theme: Theme) -> anyho
                 biased;
                 () = end.wait() => break,
                 _ = resume.recv() => screen.retake()?,
-                _ = resize.recv() => {}
                 event = events.recv() => {
                     let event = event.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
                     let event = event.context("cannot read the keyboard")?;

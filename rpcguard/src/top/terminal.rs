@@ -1,7 +1,7 @@
 //! The terminal, which is given back as it was found, whatever happens.
 
 use std::{
-    io::{self, Stdout, stdout},
+    io::{self, BufWriter, Stdout, stdout},
     panic,
     sync::{
         Once,
@@ -27,9 +27,12 @@ const USUAL_SIZE: Rect = Rect::new(0, 0, 80, 24);
 /// Whether there is something to give back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Each picture is written at once: half of one next to half of the last would be misread.
+type Backend = CrosstermBackend<BufWriter<Stdout>>;
+
 /// A terminal that is drawn on. It is given back when this is dropped, or when a thread panics.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<Backend>,
     _taken: Taken,
 }
 
@@ -60,14 +63,16 @@ impl Screen {
 }
 
 /// What is drawn on, once the terminal is blank.
-fn blank() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+fn blank() -> io::Result<Terminal<Backend>> {
+    /// More than a picture takes.
+    const CAPACITY: usize = 1 << 16;
     let (columns, rows) = size()?;
     let viewport = if columns == 0 || rows == 0 {
         Viewport::Fixed(USUAL_SIZE)
     } else {
         Viewport::Fullscreen
     };
-    let backend = CrosstermBackend::new(stdout());
+    let backend = CrosstermBackend::new(BufWriter::with_capacity(CAPACITY, stdout()));
     Terminal::with_options(backend, TerminalOptions { viewport })
 }
 
