@@ -2,10 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -111,23 +108,33 @@ struct Mark {
 }
 
 impl Mark {
-    /// Read within a millisecond, unless the machine has no time for that at all.
-    fn now(kernel: &Kernel) -> Self {
-        const ATTEMPTS: u32 = 100;
-        for attempt in 1.. {
-            let start = Instant::now();
-            let counters = kernel.counters().expect("counters");
-            let elapsed = start.elapsed();
-            if elapsed < Duration::from_millis(1) || attempt == ATTEMPTS {
-                let packets = |reason: Reason| counters.reasons[reason.index()].packets;
-                return Self {
-                    time: start + elapsed / 2,
-                    admitted: packets(Reason::WithinRate),
-                    refused: packets(Reason::OverRate),
-                };
-            }
+    fn read(kernel: &Kernel) -> Self {
+        let start = Instant::now();
+        let counters = kernel.counters().expect("counters");
+        let packets = |reason: Reason| counters.reasons[reason.index()].packets;
+        Self {
+            time: start + start.elapsed() / 2,
+            admitted: packets(Reason::WithinRate),
+            refused: packets(Reason::OverRate),
         }
-        unreachable!()
+    }
+
+    /// Within a millisecond of a packet that was refused, which is when nothing is left of a burst. From
+    /// one such mark to another, what was admitted is the rate and nothing else, even if the machine had
+    /// other work in between than to offer packets.
+    fn at_refusal(kernel: &Kernel) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let start = Instant::now();
+        let mut before = Self::read(kernel);
+        loop {
+            let now = Self::read(kernel);
+            let is_close = now.time - before.time < Duration::from_millis(1);
+            if is_close && now.refused > before.refused {
+                return now;
+            }
+            assert!(start.elapsed() < PATIENCE, "too little is offered");
+            before = now;
+        }
     }
 
     fn until(&self, later: &Self) -> Run {
@@ -142,29 +149,19 @@ impl Mark {
 
 /// Counts what `offer` comes to, from before it begins until it has ended.
 pub(crate) fn count(kernel: &Kernel, offer: impl FnOnce()) -> Run {
-    let start = Mark::now(kernel);
+    let start = Mark::read(kernel);
     offer();
-    start.until(&Mark::now(kernel))
+    start.until(&Mark::read(kernel))
 }
 
 /// Measures for so long while `offer` offers too much, which takes longer.
 pub(crate) fn measure(kernel: &Kernel, time: Duration, offer: impl FnOnce() + Send) -> Run {
-    let ended = AtomicBool::new(false);
     thread::scope(|scope| {
-        let offering = scope.spawn(|| {
-            offer();
-            ended.store(true, Ordering::Relaxed);
-        });
-        let begun = Mark::now(kernel).refused;
-        while Mark::now(kernel).refused == begun && !offering.is_finished() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        // What was there at the start has been used up.
-        thread::sleep(time / 20);
-        let start = Mark::now(kernel);
+        let offering = scope.spawn(offer);
+        let start = Mark::at_refusal(kernel);
         thread::sleep(time);
-        let end = Mark::now(kernel);
-        assert!(!ended.load(Ordering::Relaxed), "too little was offered");
+        let end = Mark::at_refusal(kernel);
+        assert!(!offering.is_finished(), "too little was offered");
         start.until(&end)
     })
 }

@@ -61,7 +61,7 @@ fn ten_thousand_sources_get_no_more_than_the_total() {
     let Some(lab) = Lab::or_skip(TEST) else {
         return;
     };
-    let limits = policy(limit("5/s", 20), limit("40/s", 160), limit("2000/s", 400));
+    let limits = policy(limit("5/s", 20), limit("40/s", 160), limit("2000/s", 2_000));
     let wire = Wire::guarded_by(&lab, kernel(TEST, limits).expect("root"));
     // 16,384 of them.
     let flood = wire.flood("10.64.0.0/18");

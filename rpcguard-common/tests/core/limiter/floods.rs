@@ -108,9 +108,9 @@ fn varying_victims(number: u64) -> (Source, u32) {
     (victims(number).0, varying(number).1)
 }
 
-/// Nearly all calls of rpcinfo get a reply before it gives up. What mount.nfs experiences is printed: it
-/// gives up after three seconds, and begins again.
-fn is_survived(name: &str, rate: u64, spoofed: impl Fn(u64) -> (Source, u32)) {
+/// Nearly all calls of rpcinfo get a reply, to the `call`th call at the latest. What mount.nfs experiences
+/// is printed: it gives up after three seconds, and begins again.
+fn is_survived(name: &str, rate: u64, call: usize, spoofed: impl Fn(u64) -> (Source, u32)) {
     for client in [RPCINFO, MOUNT] {
         let Experience { served_by, flooded } = flood(client, rate, &spoofed);
         println!(
@@ -118,10 +118,8 @@ fn is_survived(name: &str, rate: u64, spoofed: impl Fn(u64) -> (Source, u32)) {
              {served_by:.2?}; the flood gets {flooded:.0}/s",
             client.name
         );
-        assert!(
-            client.name != RPCINFO.name || served_by[3] >= 0.95,
-            "{name}"
-        );
+        let survived = client.name != RPCINFO.name || served_by[call - 1] >= 0.95;
+        assert!(survived, "{name}: {served_by:?}");
         assert!(flooded <= 240.0, "{name}: the flood gets {flooded}");
     }
 }
@@ -129,22 +127,22 @@ fn is_survived(name: &str, rate: u64, spoofed: impl Fn(u64) -> (Source, u32)) {
 #[test]
 #[cfg_attr(miri, ignore = "takes hours")]
 fn clients_survive_random_sources_with_one_call() {
-    is_survived("random sources, one call", 100_000, repeating);
-    is_survived("random sources, one call", 1_000_000, repeating);
+    is_survived("random sources, one call", 100_000, 1, repeating);
+    is_survived("random sources, one call", 1_000_000, 1, repeating);
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "takes hours")]
 fn clients_survive_random_sources_with_random_calls() {
-    is_survived("random sources, random calls", 100_000, varying);
-    is_survived("random sources, random calls", 1_000_000, varying);
+    is_survived("random sources, random calls", 100_000, 3, varying);
+    is_survived("random sources, random calls", 1_000_000, 4, varying);
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "takes hours")]
 fn clients_survive_a_thousand_victims() {
-    is_survived("1,000 victims, one call", 1_000_000, victims);
-    is_survived("1,000 victims, random calls", 1_000_000, varying_victims);
+    is_survived("1,000 victims, one call", 1_000_000, 1, victims);
+    is_survived("1,000 victims, random calls", 1_000_000, 4, varying_victims);
 }
 
 #[test]
