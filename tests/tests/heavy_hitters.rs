@@ -116,7 +116,7 @@ fn each_source_of_a_hundredth_is_estimated_to_within_a_tenth() {
         let counters = site.guard(|guard| guard.counters().unwrap());
         let dropped = counters.reason(Reason::Unlisted).packets - before;
         before += dropped;
-        println!("{dropped} dropped of {} sent", PACKETS);
+        println!("{dropped} dropped of {PACKETS} sent");
         // What the wire had no room for is not known of any source.
         assert!(dropped * 100 >= u64::from(PACKETS) * 99, "{dropped}");
         for aggregate in [family.host, family.neighbourhood] {

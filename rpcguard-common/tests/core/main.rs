@@ -2,6 +2,7 @@
 
 mod acquaintance;
 mod any_bytes;
+mod call;
 mod calls;
 mod crowd;
 mod fields;

@@ -66,7 +66,7 @@ fn ten_thousand_sources_get_no_more_than_the_total() {
     // 16,384 of them.
     let flood = wire.flood("10.64.0.0/18");
     let run = measure(&wire.kernel, Duration::from_secs(1), || {
-        flood.send(6_000_000).unwrap()
+        flood.send(6_000_000).unwrap();
     });
     println!(
         "of {} calls of 16,384 sources in {:.2} s, {} were admitted: {:.1}% of the total's rate",
