@@ -17,6 +17,7 @@ use crate::{
 
 /// Change the settings of a guard, at once and without a gap.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rpcguard set <IFACE> <SETTING>...")]
 #[command(after_help = "\
 Examples:
   rpcguard set eth0 --observe off
