@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A host that was served before the flood.
+    /// A host that was served more than once before the flood.
     Regular,
     /// A host that was never heard of: each call comes from a new address.
     Newcomer,
@@ -62,6 +62,10 @@ impl Caller {
         };
         caller.take_next_address()?;
         Ok(caller)
+    }
+
+    pub(super) fn is_regular(&self) -> bool {
+        self.kind == Kind::Regular
     }
 
     /// Moves to an address that it did not have before.

@@ -20,6 +20,9 @@ use crate::{flood::handled, samples::Samples};
 /// Clients of each kind.
 const CLIENTS: u8 = 12;
 
+/// From one call of a regular client to the next, before the flood.
+const BETWEEN_VISITS: Duration = Duration::from_secs(5);
+
 /// From the beginning of the flood to that of the first calls.
 const LEAD: Duration = Duration::from_secs(3);
 
@@ -109,17 +112,19 @@ pub(super) fn run(contender: Contender, flooding: &Flooding, window: Duration) -
     })
 }
 
-/// Clients of each kind, of which the regular ones have been served once.
+/// Clients of each kind, of which the regular ones have been served at more than one time.
 fn callers(lab: &Lab, town: &Town) -> Result<Vec<Caller>> {
     let mut callers = Vec::new();
     for (kind, first) in Kind::ALL.into_iter().zip([1, 1 + CLIENTS]) {
         for number in first..first + CLIENTS {
-            let caller = Caller::new(lab, town, number, kind)?;
-            if kind == Kind::Regular {
-                let call = caller.call();
-                ensure!(call.served, "rpcbind did not answer before the flood");
-            }
-            callers.push(caller);
+            callers.push(Caller::new(lab, town, number, kind)?);
+        }
+    }
+    for pause in [Duration::ZERO, BETWEEN_VISITS] {
+        thread::sleep(pause);
+        for caller in callers.iter().filter(|caller| caller.is_regular()) {
+            let served = caller.call().served;
+            ensure!(served, "rpcbind did not answer before the flood");
         }
     }
     Ok(callers)
