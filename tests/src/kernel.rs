@@ -13,8 +13,8 @@ use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
     abi::{
-        Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index, hits_len, map, program,
-        sources_len,
+        Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index, hits_len, map,
+        program, sources_len,
     },
     parse::LinkLayer,
     reason::Action,

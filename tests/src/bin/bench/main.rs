@@ -23,7 +23,7 @@ struct Arguments {
     /// Fewer rounds and floods: some six minutes instead of forty.
     #[arg(long)]
     quick: bool,
-    /// Measure this alone [repeatable].
+    /// Measure this alone; may be given several times.
     #[arg(long, value_enum, value_name = "SCENARIO")]
     only: Vec<Scenario>,
 }
