@@ -67,6 +67,40 @@ fn two_cpus_admit_no_more_of_one_source_than_one_does() {
     }
 }
 
+/// With a burst of one, both wait for the same moment, again and again; only one of them may have it.
+#[test]
+fn two_cpus_never_take_the_same_place() {
+    const TEST: &str = "two_cpus_never_take_the_same_place";
+    const OFTEN: u32 = 100_000;
+    let Some(_turn) = turn(TEST, 2) else { return };
+    let often = || limit(&format!("{OFTEN}/s"), 1);
+    for (tier, limits) in [
+        ("source", policy(often(), ample(), ample())),
+        ("neighbourhood", policy(ample(), often(), ample())),
+        ("total", policy(ample(), ample(), often())),
+    ] {
+        let frame = call_from(STRANGER_V4.into(), 1);
+        let Some(kernel) = kernel(TEST, limits) else {
+            return;
+        };
+        let times = times(&kernel, Program::Linear, &frame, OFFERED);
+        let run = measure(&kernel, TIME, || {
+            on_two_cpus(|_| {
+                kernel.repeat(Program::Linear, &frame, times).unwrap();
+            });
+        });
+        let share = run.rate() / f64::from(OFTEN);
+        println!(
+            "{tier}, burst 1, two CPUs: {} of {} admitted in {:.3} s, {:.1}% of the rate",
+            run.admitted,
+            run.offered,
+            run.elapsed.as_secs_f64(),
+            100.0 * share
+        );
+        assert!(share < 1.01, "{tier}: {share}");
+    }
+}
+
 #[test]
 fn two_cpus_admit_no_more_of_random_sources_than_one_does() {
     const TEST: &str = "two_cpus_admit_no_more_of_random_sources_than_one_does";
