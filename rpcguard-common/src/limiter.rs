@@ -84,22 +84,28 @@ pub enum Standing {
     Crowd = 0,
     /// Nothing.
     Newcomer = 1,
-    /// The same source sent the same call before, when a client would have.
+    /// The same source sent the same call before, when a client would have; or was served for that.
     Returned = 2,
     /// And so it had before that.
     ReturnedTwice = 3,
     /// And before that.
     ReturnedThrice = 4,
-    /// The source was served more than once when there was no flood, or got through one by coming back,
-    /// and does not ask for much.
+    /// The source was served more than once when there was no flood, and does not ask for much.
     Acquainted = 5,
 }
 
 impl Standing {
-    /// How much of the total's tolerance it may use: three to eight eighths.
+    /// How many eighths of the total's burst it may use: three to eight.
+    #[inline(always)]
+    #[must_use]
+    pub const fn eighths(self) -> u32 {
+        3 + self as u32
+    }
+
+    /// As much of the total's tolerance.
     #[inline(always)]
     const fn share(self, tolerance: u64) -> u64 {
-        (tolerance >> 3) * (3 + self as u64)
+        (tolerance >> 3) * self.eighths() as u64
     }
 }
 
@@ -167,7 +173,7 @@ fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) 
     }
     let cell = memory.standings(place.acquaintance())?;
     if standing >= Standing::Returned {
-        cell.store(acquaintance::served_in_flood(place.source, now));
+        cell.store(acquaintance::served_as(standing, place.source, now));
     } else if gcra::conforms(total, now, limits.total.tolerance >> 2) {
         let before = cell.load();
         let after = acquaintance::served_in_calm(before, place.source, now);
@@ -193,14 +199,23 @@ fn look_up<M: Memory>(
         return Some(Standing::Crowd);
     }
     let cell = memory.standings(place.acquaintance())?;
-    if acquaintance::knows(cell.load(), place.source) {
+    let known = acquaintance::standing(cell.load(), place.source);
+    if known != Standing::Newcomer {
         let offers = memory.standings(place.offers())?;
-        if is_moderate(&offers, &limits.source, now) {
-            return Some(Standing::Acquainted);
+        if !is_moderate(&offers, &limits.source, now) {
+            cell.store(acquaintance::NOBODY);
+            return Some(Standing::Crowd);
         }
-        cell.store(acquaintance::NOBODY);
-        return Some(Standing::Crowd);
+        if known == Standing::Acquainted {
+            return Some(known);
+        }
     }
+    Some(known.max(returned(memory, place, call, now)?))
+}
+
+/// How often a packet was there before, at times when a client would have sent it.
+#[inline(always)]
+fn returned<M: Memory>(memory: &M, place: &Place, call: u32, now: u64) -> Option<Standing> {
     let slice = sightings::slice(now);
     let first = place.sighting(call);
     let (word, mark) = note(memory, [0, FIRST_SIGHTINGS], first, slice)?;

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use rpcguard_common::{
     abi::{Limit, Limits, Settings},
     gcra,
+    limiter::Standing,
     rpc::Request,
 };
 
@@ -199,7 +200,8 @@ impl RateChange {
     /// The policy after the change.
     ///
     /// A limit that is not given, and would be below that of a part of it, is raised to that: it was
-    /// not meant to forbid what another allows.
+    /// not meant to forbid what another allows. The burst of the total is graded
+    /// ([`limiter`](rpcguard_common::limiter)), so that it takes more of it for one source to get its own.
     pub(super) fn applied_to(
         &self,
         present: Option<RatePolicy>,
@@ -215,7 +217,9 @@ impl RateChange {
         policy.source = with(policy.source, self.source, self.source_burst);
         let prefix = policy.prefix.at_least(policy.source);
         policy.prefix = with(prefix, self.prefix, self.prefix_burst);
-        let total = policy.total.at_least(policy.prefix);
+        let mut total = policy.total.at_least(policy.prefix);
+        let share = Standing::Crowd.eighths();
+        total.burst = total.burst.max((policy.source.burst * 8).div_ceil(share));
         policy.total = with(total, self.total, self.total_burst);
         policy.procedures = self.procedures.unwrap_or(policy.procedures);
         Ok(Some(policy))
@@ -295,7 +299,7 @@ mod tests {
         assert_eq!(policy.prefix.rate, rate("100/s"));
         assert_eq!(policy.prefix.burst, 500);
         assert_eq!(policy.total.rate, rate("50/s"), "as it was given");
-        assert_eq!(policy.total.burst, 500);
+        assert_eq!(policy.total.burst, 1334, "of which three eighths are for anybody");
     }
 
     #[test]
