@@ -271,13 +271,17 @@ fn is_moderate(cell: &impl Word, limit: &Limit, now: u64) -> bool {
 }
 
 /// The arrival time in a cell, corrected if it comes from another limit than this.
+///
+/// The time must be exact for that: what another CPU charged at a later one looks as if it did.
 #[inline(always)]
 fn arrival<M: Memory>(memory: &M, cell: u32, limit: &Limit, now: u64) -> Option<u64> {
     let cell = memory.arrival(cell)?;
     let arrival = cell.load();
-    let latest = gcra::latest(now, limit.period, limit.tolerance);
-    if arrival > latest {
-        cell.store(latest);
+    if arrival > gcra::latest(now, limit.period, limit.tolerance) {
+        let latest = gcra::latest(memory.precise_now(), limit.period, limit.tolerance);
+        if arrival > latest {
+            cell.store(latest);
+        }
     }
     Some(arrival)
 }

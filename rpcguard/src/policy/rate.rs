@@ -299,7 +299,10 @@ mod tests {
         assert_eq!(policy.prefix.rate, rate("100/s"));
         assert_eq!(policy.prefix.burst, 500);
         assert_eq!(policy.total.rate, rate("50/s"), "as it was given");
-        assert_eq!(policy.total.burst, 1334, "of which three eighths are for anybody");
+        assert_eq!(
+            policy.total.burst, 1334,
+            "of which three eighths are for anybody"
+        );
     }
 
     #[test]
