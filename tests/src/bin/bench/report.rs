@@ -191,7 +191,10 @@ impl Report {
         let line = format!(
             "{name:<24}{:>16}{:>10}{:>18}  {demanded}{remark}",
             format!("{against} {bare:.1}"),
-            format!("{sign}{result:.2}"),
+            match sign {
+                '+' => format!("{result:+.2}"),
+                sign => format!("{sign}{result:.2}"),
+            },
             format!("{low:.2} to {high:.2}"),
         );
         let row = json!({
