@@ -21,19 +21,20 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     kernel.apply(&Setup::default())?;
     let wire = Wire::guarded_by(&lab, kernel.xdp_mut(Program::Linear)?)?;
     report.section(
-        "Cost of sampling drops in a flood from random sources, in nanoseconds per packet",
-        "one drop in 64 is sampled; generator, wire and filter on one core",
+        "Flood of DUMP calls of which one in 64 is sampled, in million packets a second on one core",
+        "against the same program with no sample due; everything dropped",
     );
     let frame = Frame::ethernet().ipv4(STRANGER_V4).dump().build();
     let flood = wire.flood(&frame, Sources::any_of("0.0.0.0/0".parse()?))?;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for round in 0..effort.rounds {
         report.progress("flood, sampling", round, effort.rounds);
-        for (samples, nanoseconds) in [(false, &mut without), (true, &mut with)] {
+        for (samples, rates) in [(false, &mut without), (true, &mut with)] {
             kernel.sample(samples)?;
-            nanoseconds.push(1e9 / flood.rate()?);
+            rates.push(flood.rate()? / 1e6);
         }
     }
-    report.cost("IPv4", "unsampled", &without, &with, Target::AtMost(3.0));
+    // 3 ns of the 300 that a packet takes from generator to filter.
+    report.rate("IPv4", "unsampled", &without, &with, Target::AtLeast(0.99));
     Ok(())
 }
