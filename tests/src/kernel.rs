@@ -92,6 +92,15 @@ impl Kernel {
     ///
     /// If the kernel refuses it, with the verifier's log.
     pub fn load(load: impl Into<Load>) -> Result<Self> {
+        Self::load_object(rpcguard::object::bytes(), load)
+    }
+
+    /// Loads another object of the same form.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_object(object: &[u8], load: impl Into<Load>) -> Result<Self> {
         let Load {
             link,
             log_level,
@@ -112,7 +121,7 @@ impl Kernel {
             }
         }
         let mut ebpf = loader
-            .load(rpcguard::object::bytes())
+            .load(object)
             .context("cannot load the BPF object (this needs root)")?;
         for program in Program::ALL {
             xdp_mut(&mut ebpf, program)?

@@ -30,6 +30,8 @@ enum Task {
     Lint,
     /// Measure the filter beside bare XDP programs and other filters, in network namespaces
     Bench(lab::Args),
+    /// Look for frames that the filter judges wrongly, with Linux as the oracle
+    Hunt(lab::Args),
     /// Build the release `rpcguard`
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
@@ -52,6 +54,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Test(args) => return test::run(&args),
         Task::Lint => lint::run()?,
         Task::Bench(args) => lab::run("bench", &args)?,
+        Task::Hunt(args) => lab::run("hunt", &args)?,
         Task::Build => {
             setup::run()?;
             build::run()?;

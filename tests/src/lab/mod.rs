@@ -19,6 +19,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod tun;
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -33,12 +34,13 @@ pub use self::{
     host::Host,
     link::{Statistics, Switch, connect},
     listener::{Datagram, Listener},
-    packet_socket::PacketSocket,
+    packet_socket::{PacketReceiver, PacketSocket},
     programs::{LabProgram, ReflectionCounter},
     rpcbind::Rpcbind,
     rpcinfo::{Query, rpcinfo},
     skip::skip,
     tools::missing_tools,
+    tun::Tun,
 };
 
 /// Where the hosts' common bpffs is mounted before each host mounts it at its usual place.

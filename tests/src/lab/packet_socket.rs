@@ -6,12 +6,18 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, sendto, socket,
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{
+        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike as _, bind, recv,
+        sendto, setsockopt, socket, sockopt,
+    },
 };
 
 use super::Host;
@@ -29,10 +35,6 @@ impl PacketSocket {
     /// # Errors
     ///
     /// If there is no such interface.
-    ///
-    /// # Panics
-    ///
-    /// Never: the address has the family that is asked for.
     pub fn open(host: &Host, interface: &str) -> Result<Self> {
         let socket = host
             .enter(|| {
@@ -45,18 +47,7 @@ impl PacketSocket {
                 )
             })
             .context("cannot open a packet socket")?;
-        // SAFETY: all fields are integers, of which zero is a value.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_ifindex = i32::try_from(host.ifindex(interface)?)?;
-        // SAFETY: the pointer is to a whole sockaddr_ll of the right family, of the length given.
-        let interface = unsafe {
-            LinkAddr::from_raw(
-                (&raw const address).cast(),
-                Some(size_of_val(&address) as u32),
-            )
-        }
-        .expect("a sockaddr_ll is a LinkAddr");
+        let interface = address(host, interface, 0)?;
         Ok(Self { socket, interface })
     }
 
@@ -78,4 +69,85 @@ impl PacketSocket {
         anyhow::ensure!(sent == frame.len(), "the frame was cut at {sent} bytes");
         Ok(())
     }
+}
+
+/// Receives what arrives at one interface of a host, as frames.
+#[derive(Debug)]
+pub struct PacketReceiver {
+    socket: OwnedFd,
+}
+
+impl PacketReceiver {
+    /// Opens `interface` of `host` for receiving packets of this EtherType, of which `room` bytes may
+    /// wait to be read (each counts for more than its length).
+    ///
+    /// # Errors
+    ///
+    /// If there is no such interface.
+    pub fn open(host: &Host, interface: &str, ether_type: u16, room: usize) -> Result<Self> {
+        let interface = address(host, interface, ether_type)?;
+        let open = || -> nix::Result<OwnedFd> {
+            let kind = (AddressFamily::Packet, SockType::Raw);
+            let socket = socket(kind.0, kind.1, SockFlag::SOCK_CLOEXEC, None)?;
+            setsockopt(&socket, sockopt::RcvBufForce, &room)?;
+            bind(socket.as_raw_fd(), &interface)?;
+            Ok(socket)
+        };
+        let socket = host.enter(open).context("cannot open a packet socket")?;
+        Ok(Self { socket })
+    }
+
+    /// The next frame, or as much of it as fits; `None` if none comes for `patience`, which may be
+    /// zero.
+    ///
+    /// # Errors
+    ///
+    /// If the interface is gone.
+    pub fn next<'b>(&self, buffer: &'b mut [u8], patience: Duration) -> Result<Option<&'b [u8]>> {
+        match next(self.socket.as_fd(), patience, || {
+            recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
+        })
+        .context("cannot receive a frame")?
+        {
+            Some(length) => Ok(Some(&buffer[..length])),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Calls `receive` at once, and once more if there is something to receive within `patience`.
+pub(super) fn next(
+    descriptor: BorrowedFd<'_>,
+    patience: Duration,
+    mut receive: impl FnMut() -> nix::Result<usize>,
+) -> nix::Result<Option<usize>> {
+    match receive() {
+        Err(Errno::EAGAIN) if patience.is_zero() => return Ok(None),
+        Err(Errno::EAGAIN) => {}
+        result => return result.map(Some),
+    }
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+    poll(&mut descriptors, timeout)?;
+    match receive() {
+        Err(Errno::EAGAIN) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// The address of an interface, for packets of an EtherType; zero is for none.
+fn address(host: &Host, interface: &str, ether_type: u16) -> Result<LinkAddr> {
+    // SAFETY: all fields are integers, of which zero is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ether_type.to_be();
+    address.sll_ifindex = i32::try_from(host.ifindex(interface)?)?;
+    // SAFETY: the pointer is to a whole sockaddr_ll of the right family, of the length given.
+    let address = unsafe {
+        LinkAddr::from_raw(
+            (&raw const address).cast(),
+            Some(size_of_val(&address) as u32),
+        )
+    };
+    address.context("a sockaddr_ll is not taken for one")
 }

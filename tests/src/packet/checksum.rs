@@ -1,7 +1,7 @@
 //! The internet checksum (RFC 1071).
 
 /// The checksum of `parts` one after the other; each but the last of even length.
-pub(super) fn internet(parts: &[&[u8]]) -> u16 {
+pub(crate) fn internet(parts: &[&[u8]]) -> u16 {
     let mut sum: u32 = 0;
     for part in parts {
         for pair in part.chunks(2) {

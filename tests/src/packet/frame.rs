@@ -178,11 +178,19 @@ impl Frame {
     /// Makes this an IPv4 fragment, or appends an IPv6 fragment header; `offset` is in units of
     /// eight bytes.
     #[must_use]
-    pub fn fragment(mut self, offset: u16, more: bool) -> Self {
+    pub fn fragment(self, offset: u16, more: bool) -> Self {
+        self.fragment_of(0x1234, offset, more)
+    }
+
+    /// As [`Self::fragment`], of the packet with this identification, of which IPv4 has the lower
+    /// half.
+    #[must_use]
+    pub fn fragment_of(mut self, identification: u32, offset: u16, more: bool) -> Self {
         match self.last_network().version {
             4 => {
                 let field = offset | u16::from(more) << 13;
-                self.patch(6, &field.to_be_bytes())
+                self.patch(4, &(identification as u16).to_be_bytes())
+                    .patch(6, &field.to_be_bytes())
             }
             _ => {
                 self.announce(0, FRAGMENT);
@@ -191,7 +199,7 @@ impl Frame {
                 self.announcement = Announcement::Protocol(start);
                 self.bytes.extend([0, 0]);
                 self.bytes.extend(field.to_be_bytes());
-                self.bytes.extend(0x1234_u32.to_be_bytes());
+                self.bytes.extend(identification.to_be_bytes());
                 self
             }
         }
@@ -273,9 +281,15 @@ impl Frame {
 
     /// A TCP header (RFC 9293) without options.
     #[must_use]
-    pub fn tcp(mut self, port: u16, flags: u8) -> Self {
+    pub fn tcp(self, port: u16, flags: u8) -> Self {
+        self.tcp_from(SOURCE_PORT, port, flags)
+    }
+
+    /// A TCP header with this source port.
+    #[must_use]
+    pub fn tcp_from(mut self, source: u16, port: u16, flags: u8) -> Self {
         self.begin_transport(TCP);
-        self.bytes.extend(SOURCE_PORT.to_be_bytes());
+        self.bytes.extend(source.to_be_bytes());
         self.bytes.extend(port.to_be_bytes());
         // Sequence and acknowledgement numbers.
         self.bytes.extend([0, 0, 0, 1, 0, 0, 0, 0]);

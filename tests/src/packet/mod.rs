@@ -10,7 +10,7 @@
 //! Nothing here shares a constant with the parser that it is to test: numbers and layouts are
 //! written out again from the standards.
 
-mod checksum;
+pub(crate) mod checksum;
 mod frame;
 pub mod numbers;
 pub mod peers;
