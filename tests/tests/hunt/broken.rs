@@ -1,0 +1,190 @@
+//! Filters that are broken on purpose are caught.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+};
+
+use rpcguard_common::parse::LinkLayer;
+use rpcguard_ebpf::build::{self, Flavour, workspace};
+use rpcguard_tests::{
+    hunt::{
+        fixture,
+        hunter::{Hunt, Hunter, Report},
+        terrain::Device,
+    },
+    lab::Lab,
+};
+
+use crate::{
+    breaks::{ALL, Break},
+    found,
+};
+
+/// Each must be caught within so many frames.
+const FRAMES: u64 = 20_000;
+
+/// What the object is built from, of the workspace. Its manifest is cut to the packages that are there.
+const SOURCES: [&str; 5] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "rpcguard-common",
+    "rpcguard-ebpf",
+];
+
+const MEMBERS: &str =
+    r#"members = ["rpcguard", "rpcguard-common", "rpcguard-ebpf", "xtask", "tests"]"#;
+const DEFAULT_MEMBERS: &str =
+    r#"default-members = ["rpcguard", "rpcguard-common", "xtask", "tests"]"#;
+
+/// The files under the paths, by path, with what is in them.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut pending: Vec<PathBuf> = SOURCES.map(PathBuf::from).to_vec();
+    let mut files = Vec::new();
+    while let Some(path) = pending.pop() {
+        let full = workspace().join(&path);
+        if full.is_dir() {
+            let entries = fs::read_dir(full).unwrap();
+            pending.extend(entries.map(|entry| path.join(entry.unwrap().file_name())));
+        } else {
+            let text = fs::read_to_string(full).unwrap();
+            files.push((path, text));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Makes the mistake in the sources.
+fn make(mistake: &Break, sources: &mut [(PathBuf, String)]) {
+    let replace = |text: &mut String, right: &str, wrong: &str| {
+        let count = text.matches(right).count();
+        assert_eq!(
+            count, 1,
+            "{}: `{right}` is there {count} times",
+            mistake.name
+        );
+        *text = text.replace(right, wrong);
+    };
+    for (path, text) in sources {
+        if path == Path::new("Cargo.toml") {
+            let members = r#"members = ["rpcguard-common", "rpcguard-ebpf"]"#;
+            replace(text, DEFAULT_MEMBERS, "");
+            replace(text, MEMBERS, members);
+        } else if path == Path::new(mistake.file) {
+            replace(text, mistake.right, mistake.wrong);
+        }
+    }
+}
+
+/// The object with a mistake; what was built before from the same sources is taken as it is.
+fn object(mistake: &Break) -> Vec<u8> {
+    let directory = workspace().join("target/broken");
+    let mut sources = sources();
+    make(mistake, &mut sources);
+    let mut hasher = DefaultHasher::new();
+    sources.hash(&mut hasher);
+    let built = directory.join(format!("{}-{:016x}.o", mistake.name, hasher.finish()));
+    if let Ok(object) = fs::read(&built) {
+        return object;
+    }
+    let root = directory.join("workspace");
+    for (path, text) in &sources {
+        let path = root.join(path);
+        // What has not changed keeps its time, and is not compiled again.
+        if fs::read_to_string(&path).is_ok_and(|there| there == *text) {
+            continue;
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let linker = build::linker(&root);
+    if !linker.exists() {
+        fs::create_dir_all(linker.parent().unwrap()).unwrap();
+        fs::copy(build::linker(workspace()), linker).unwrap();
+    }
+    let objects = build::build_in(&root, &directory.join("target"), Flavour::Embedded)
+        .unwrap_or_else(|error| panic!("{}: {error}", mistake.name));
+    let object = fs::read(objects.join("rpcguard")).unwrap();
+    fs::write(built, &object).unwrap();
+    object
+}
+
+fn place(mode: &'static str) -> Hunt {
+    Hunt {
+        seed: 1,
+        device: Device::Veth,
+        mtu: 1500,
+        mode,
+    }
+}
+
+/// Whether there is something wrong of the kind that the mistake leads to.
+fn caught(report: &Report, mistake: &Break) -> bool {
+    let findings = report.findings.iter();
+    findings
+        .map(|finding| finding.wrong.kind)
+        .any(|kind| kind == mistake.kind)
+}
+
+/// With `UPDATE_EXPECT` set, what catches each of them is kept as a fixture.
+#[test]
+fn every_mistake_is_caught() {
+    let test = "every_mistake_is_caught";
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    for mistake in &ALL {
+        let Some(lab) = Lab::or_skip(test) else {
+            return;
+        };
+        let place = place("native");
+        let object = object(mistake);
+        let mut hunter = Hunter::with_object(lab, place, &object).unwrap();
+        let report = hunter
+            .hunt(FRAMES, |report| !caught(report, mistake))
+            .unwrap();
+        assert!(caught(&report, mistake), "{} is not caught", mistake.name);
+        eprintln!("{test}: {}, within {} frames", mistake.name, report.frames);
+        if update {
+            let finding = report
+                .findings
+                .iter()
+                .find(|f| f.wrong.kind == mistake.kind);
+            let finding = finding.unwrap();
+            let comment = format!(
+                "{}: {}\nof a filter that {}",
+                finding.wrong.kind,
+                finding.wrong.delivery,
+                mistake.name.replace('-', " ")
+            );
+            let text = fixture::write(&comment, LinkLayer::Ethernet, &finding.shot);
+            let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/hunt");
+            fs::create_dir_all(directory).unwrap();
+            fs::write(format!("{directory}/{}.txt", mistake.name), text).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_caught_a_mistake_once_catches_it_again() {
+    let test = "what_caught_a_mistake_once_catches_it_again";
+    let shots = found::all();
+    for mistake in &ALL {
+        let Some(lab) = Lab::or_skip(test) else {
+            return;
+        };
+        let object = object(mistake);
+        let mut hunter = Hunter::with_object(lab, place("generic"), &object).unwrap();
+        let (_, _, shot) = shots
+            .iter()
+            .find(|(name, ..)| name == mistake.name)
+            .unwrap_or_else(|| panic!("{} has no fixture: set UPDATE_EXPECT", mistake.name));
+        let wrongs = hunter.try_shot(shot).unwrap();
+        assert!(
+            wrongs.iter().any(|wrong| wrong.kind == mistake.kind),
+            "{}: {wrongs:?}",
+            mistake.name
+        );
+    }
+}
