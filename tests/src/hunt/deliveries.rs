@@ -51,7 +51,8 @@ impl Delivery {
         let (protocol, transport, destination) = if v4 {
             let octets: [u8; 4] = *packet.get(16..)?.first_chunk()?;
             let header = usize::from(packet[0] & 0x0f) * 4;
-            (*packet.get(9)?, header, IpAddr::from(octets))
+            let destination = routed_to(packet.get(20..header)?).unwrap_or(octets);
+            (*packet.get(9)?, header, IpAddr::from(destination))
         } else {
             let octets: [u8; 16] = *packet.get(24..)?.first_chunk()?;
             (*packet.get(6)?, 40, IpAddr::from(octets))
@@ -70,6 +71,29 @@ impl Delivery {
                 acknowledges,
             },
         })
+    }
+}
+
+/// Where a packet with these IPv4 options goes in the end, if that is not where its header says: a
+/// request that came by a source route is replied to by the reverse route (RFC 791 section 3.1).
+fn routed_to(mut options: &[u8]) -> Option<[u8; 4]> {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+    const LOOSE_ROUTE: u8 = 131;
+    const STRICT_ROUTE: u8 = 137;
+    loop {
+        match *options.first()? {
+            END => return None,
+            NO_OPERATION => options = &options[1..],
+            kind => {
+                let length = usize::from(*options.get(1)?).max(2);
+                let option = options.get(..length)?;
+                if [LOOSE_ROUTE, STRICT_ROUTE].contains(&kind) {
+                    return option.get(3..)?.last_chunk().copied();
+                }
+                options = &options[length..];
+            }
+        }
     }
 }
 
@@ -117,5 +141,41 @@ impl Deliveries {
     /// Each thing and how often.
     pub fn iter(&self) -> impl Iterator<Item = (&Delivery, u32)> {
         self.0.iter().map(|(delivery, count)| (delivery, *count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Delivery};
+    use crate::packet::{
+        Frame,
+        numbers::{ACK, SYN},
+        peers::{HOST_V4, STRANGER_V4},
+    };
+
+    #[test]
+    fn the_reply_to_a_source_route_is_to_its_beginning() {
+        let reply = |options: &[u8]| {
+            let words = (options.len() / 4) as u8;
+            let frame = Frame::layer3().ipv4(HOST_V4).to_v4(STRANGER_V4);
+            let frame = frame.options(words).patch(20, options);
+            Delivery::from_reply(&frame.tcp_from(111, 7, SYN | ACK).build()).unwrap()
+        };
+        for (options, source) in [
+            (&[][..], "198.51.100.7:7"),
+            (&[1, 131, 7, 4, 10, 0, 0, 1], "10.0.0.1:7"),
+            (
+                &[148, 4, 0, 0, 137, 11, 4, 10, 0, 0, 1, 10, 0, 0, 2, 0],
+                "10.0.0.2:7",
+            ),
+            (&[0, 131, 7, 4, 10, 0, 0, 1], "198.51.100.7:7"),
+            (&[131, 3, 4, 1], "198.51.100.7:7"),
+            (&[7, 0, 0, 0], "198.51.100.7:7"),
+        ] {
+            let reply = reply(options);
+            assert_eq!(reply.source, source.parse().unwrap(), "{options:?}");
+            let flags = SYN | ACK;
+            assert!(matches!(reply.content, Content::Reply { flags: f, .. } if f == flags));
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     twin::{FRAGMENTS_LAST, Twin},
 };
 use crate::{
-    kernel::{Kernel, Program},
+    kernel::{Kernel, Load, Program},
     lab::Lab,
     site::CleanLab,
 };
@@ -27,6 +27,9 @@ use crate::{
 /// How many shots are sent before it is looked what has come of them: not more than a veth's ring
 /// has room for, should its receiver fall behind.
 const VOLLEY: usize = 64;
+
+/// After so many findings, a hunt is over.
+const ENOUGH: usize = 25;
 
 /// How often a single shot is sent again to see whether what looked wrong is.
 const REPETITIONS: u32 = 3;
@@ -42,6 +45,9 @@ pub struct Hunt {
     pub mtu: usize,
     /// `native` or `generic`.
     pub mode: &'static str,
+    /// Whether to look for the shot behind each wrong, and for as little of it as shows it. That
+    /// takes seconds each, since Linux keeps fragments for a while.
+    pub follow_up: bool,
 }
 
 impl Hunt {
@@ -92,12 +98,15 @@ pub struct Report {
 enum Filter {
     /// With the command, as anybody would.
     Command,
-    /// With another BPF object.
-    Object([Box<Kernel>; 2]),
+    /// With another BPF object, attached as long as it is loaded.
+    Object { _kernel: Box<Kernel> },
+    /// Not yet.
+    Nothing,
 }
 
 /// Two twins, and what to shoot at them.
 pub struct Hunter {
+    hunt: Hunt,
     observing: Twin,
     enforcing: Twin,
     filter: Filter,
@@ -127,35 +136,32 @@ impl Hunter {
         Ok(hunter)
     }
 
-    /// Guards the twins with another BPF object: for hunting on broken ones.
+    /// Guards one twin with another BPF object, and the other not at all: for hunting on broken ones.
     ///
     /// # Errors
     ///
     /// If the machine lacks what is needed, or the kernel refuses the object.
     pub fn with_object(lab: Lab, hunt: Hunt, object: &[u8]) -> Result<Self> {
-        let kernels = [true, false].map(|observe| -> Result<_> {
-            let mut kernel = Box::new(Kernel::load_object(object, hunt.device.link())?);
-            kernel.apply(&setup(hunt.device, observe))?;
-            Ok(kernel)
-        });
-        let [observing, enforcing] = kernels;
-        let filter = Filter::Object([observing?, enforcing?]);
-        let mut hunter = Self::unguarded(lab, hunt, filter)?;
+        let load = Load {
+            link: hunt.device.link(),
+            log_level: 0,
+            limiter: false,
+        };
+        let mut kernel = Kernel::load_object(object, load)?;
+        kernel.apply(&setup(hunt.device))?;
+        let mut hunter = Self::unguarded(lab, hunt, Filter::Nothing)?;
         let mode = match hunt.mode {
             "native" => XdpMode::Driver,
             _ => XdpMode::Skb,
         };
-        if let Filter::Object(kernels) = &mut hunter.filter {
-            for (kernel, twin) in kernels
-                .iter_mut()
-                .zip([&hunter.observing, &hunter.enforcing])
-            {
-                let program = kernel.xdp_mut(Program::Linear)?;
-                twin.host
-                    .enter(|| program.attach(twin.interface, mode))
-                    .context("cannot attach the object")?;
-            }
-        }
+        let twin = &hunter.enforcing;
+        let program = kernel.xdp_mut(Program::Linear)?;
+        twin.host
+            .enter(|| program.attach(twin.interface, mode))
+            .context("cannot attach the object")?;
+        hunter.filter = Filter::Object {
+            _kernel: Box::new(kernel),
+        };
         Ok(hunter)
     }
 
@@ -167,12 +173,14 @@ impl Hunter {
             enforcing: twin()?,
             grammar: Grammar::new(hunt.seed, hunt.device.link(), hunt.mtu),
             guests: Guests::default(),
+            hunt,
             filter,
             _lab: lab,
         })
     }
 
-    /// Sends at least so many frames, and calls `progress` now and then; it says whether to go on.
+    /// Sends at least so many frames, unless too much is wrong, and calls `progress` now and then; it
+    /// says whether to go on.
     ///
     /// # Errors
     ///
@@ -183,14 +191,15 @@ impl Hunter {
         mut progress: impl FnMut(&Report) -> bool,
     ) -> Result<Report> {
         let mut report = Report::default();
-        while report.frames < frames && progress(&report) {
+        let mut go_on = |report: &Report| report.findings.len() < ENOUGH && progress(report);
+        while report.frames < frames && go_on(&report) {
             let shots: Vec<_> = std::iter::repeat_with(|| self.grammar.shot())
                 .take(VOLLEY)
                 .collect();
             let (observed, wrongs) = self.shoot(&shots, &mut report.tally)?;
             report.count(&shots, &observed);
             if !wrongs.is_empty() {
-                self.follow_up(&shots, wrongs, &mut report)?;
+                self.follow_up(&shots, wrongs, &mut report, &mut go_on)?;
             }
         }
         Ok(report)
@@ -215,13 +224,23 @@ impl Hunter {
     }
 
     /// Finds the shot that is to blame for each wrong, and as little of it as shows it.
-    fn follow_up(&mut self, shots: &[Shot], wrongs: Vec<Wrong>, report: &mut Report) -> Result<()> {
+    fn follow_up(
+        &mut self,
+        shots: &[Shot],
+        wrongs: Vec<Wrong>,
+        report: &mut Report,
+        mut go_on: impl FnMut(&Report) -> bool,
+    ) -> Result<()> {
         for wrong in wrongs {
+            if !go_on(report) {
+                break;
+            }
             let suspects = shots
                 .iter()
                 .filter(|shot| shot.may_come_from(wrong.delivery.source));
             let mut found = None;
-            for suspect in suspects {
+            let follow_up = self.hunt.follow_up;
+            for suspect in suspects.filter(|_| follow_up) {
                 if self.reproduces(suspect, &wrong)? {
                     found = Some(self.shrink(suspect.clone(), &wrong)?);
                     break;
@@ -229,7 +248,7 @@ impl Hunter {
             }
             let reproduced = found.is_some();
             // A packet can be lost once on a busy machine, but none gets through by accident.
-            if !reproduced && wrong.kind == Kind::Harm {
+            if self.hunt.follow_up && !reproduced && wrong.kind == Kind::Harm {
                 report.passing += 1;
                 continue;
             }
@@ -247,8 +266,11 @@ impl Hunter {
     }
 
     fn reproduces(&mut self, shot: &Shot, wrong: &Wrong) -> Result<bool> {
-        for _ in 0..REPETITIONS {
-            thread::sleep(Duration::from_millis(1000 * FRAGMENTS_LAST + 200));
+        for repetition in 0..REPETITIONS {
+            if shot.frames.len() > 1 || repetition > 0 {
+                // Until Linux has forgotten the fragments.
+                thread::sleep(Duration::from_millis(1000 * FRAGMENTS_LAST + 200));
+            }
             let again = self.try_shot(shot)?;
             if again.iter().any(|other| other.kind == wrong.kind) {
                 return Ok(true);

@@ -54,11 +54,10 @@ impl Device {
 
 /// What is guarded: lists and ports as above, TCP too.
 #[must_use]
-pub fn setup(device: Device, observe: bool) -> Setup {
+pub fn setup(device: Device) -> Setup {
     Setup {
         link: device.link(),
         tcp: true,
-        observe,
         ports: GUARDED.to_vec(),
         prefixes: prefixes(&ALLOW, &DENY),
         ..Setup::default()
@@ -75,7 +74,7 @@ pub struct Guests {
 impl Default for Guests {
     fn default() -> Self {
         Self {
-            setup: setup(Device::Veth, false),
+            setup: setup(Device::Veth),
             guarded: GUARDED.into(),
         }
     }

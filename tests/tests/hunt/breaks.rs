@@ -110,10 +110,10 @@ pub(crate) const ALL: [Break; 14] = [
         kind: Kind::Harm,
     },
     Break {
-        name: "takes-the-source-port-too",
+        name: "reads-the-source-port",
         file: POLICY,
-        right: "    if !tables.guards_port(u16::from_be_bytes(port)) {",
-        wrong: "    let from = packet.read::<2>(flow.offset).unwrap_or_default();\n    if !tables.guards_port(u16::from_be_bytes(port)) && from[1] != 111 {",
-        kind: Kind::Harm,
+        right: "    let Some(port) = packet.read::<2>(flow.offset + 2) else {",
+        wrong: "    let Some(port) = packet.read::<2>(flow.offset) else {",
+        kind: Kind::Bypass,
     },
 ];

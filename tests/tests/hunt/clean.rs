@@ -64,6 +64,7 @@ fn no_frame_is_judged_wrongly_in_native_mode() {
         device: Device::Veth,
         mtu: 1500,
         mode: "native",
+        follow_up: true,
     };
     if let Some(report) = hunt("no_frame_is_judged_wrongly_in_native_mode", place) {
         every_feature_was_there(&report, true);
@@ -77,6 +78,7 @@ fn no_frame_is_judged_wrongly_in_generic_mode() {
         device: Device::Veth,
         mtu: 1500,
         mode: "generic",
+        follow_up: true,
     };
     if let Some(report) = hunt("no_frame_is_judged_wrongly_in_generic_mode", place) {
         every_feature_was_there(&report, true);
@@ -90,6 +92,7 @@ fn no_jumbo_frame_is_judged_wrongly() {
         device: Device::Veth,
         mtu: 9000,
         mode: "native",
+        follow_up: true,
     };
     if let Some(report) = hunt("no_jumbo_frame_is_judged_wrongly", place) {
         every_feature_was_there(&report, true);
@@ -110,6 +113,7 @@ fn no_packet_is_judged_wrongly_without_a_link_layer() {
         device: Device::Tun,
         mtu: 1500,
         mode: "generic",
+        follow_up: true,
     };
     if let Some(report) = hunt(test, place) {
         every_feature_was_there(&report, false);

@@ -53,6 +53,7 @@ fn what_was_found_once_is_judged_rightly() {
             device,
             mtu: 9000,
             mode,
+            follow_up: true,
         };
         let mut hunter = Hunter::new(lab, place).expect("two twins");
         for (name, _, shot) in shots.iter().filter(|(_, link, _)| *link == device.link()) {

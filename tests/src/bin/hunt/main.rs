@@ -81,6 +81,7 @@ fn main() -> Result<ExitCode> {
             (Mode::Native, Device::Veth) => "native",
             _ => "generic",
         },
+        follow_up: true,
     };
     println!("{}", hunt.command(arguments.frames));
     let mut hunter = Hunter::new(Lab::new()?, hunt)?;
