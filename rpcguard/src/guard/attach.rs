@@ -20,12 +20,13 @@ use rpcguard_common::abi::{
 };
 
 use super::{
-    Change, Entry, Guard, Lock, Mode, Registry, commit,
+    Change, Entry, Guard, Lock, Mode, Registry,
     interface::{self, Interface},
     link,
     listing::Listing,
     pins, preconditions,
     program::{self, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
+    transaction::commit_with,
     trie, vacancy,
 };
 use crate::{
@@ -129,9 +130,8 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
 ///
 /// # Errors
 ///
-/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls.
-/// Nothing is changed then, except that programs may be the old ones while `change` is in force, if
-/// the last step of all fails.
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`](super::commit), and failing system calls.
+/// Nothing is changed then, but that some of the programs may be others.
 pub fn replace<'a>(
     registry: &Registry,
     lock: &Lock,
@@ -150,11 +150,12 @@ pub fn replace<'a>(
         successors.push(Successor::load(&guard, policy.rate.is_some(), log)?);
         guards.push(guard);
     }
-    commit(&mut guards, lock, change)?;
-    for (guard, successor) in guards.iter_mut().zip(successors) {
-        successor.take_over(guard)?;
-        *guard = registry.guard(&guard.interface.name)?;
-    }
+    commit_with(&mut guards, lock, change, |guards| {
+        let pairs = guards.iter_mut().zip(successors);
+        pairs
+            .into_iter()
+            .try_for_each(|(guard, successor)| successor.take_over(guard))
+    })?;
     Ok(guards)
 }
 
@@ -163,15 +164,20 @@ pub fn replace<'a>(
 ///
 /// # Errors
 ///
-/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls. Nothing
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`](super::commit), and failing system calls. Nothing
 /// is changed then, but that the program may be another.
 pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Result<Guard> {
     let mut guard = registry.guard(name)?;
-    if change.policy.rate.begins() && !guard.has_limiter()? {
-        Successor::load(&guard, true, LogLevel::Off)?.take_over(&guard)?;
-        guard = registry.guard(name)?;
-    }
-    guard.commit(lock, change)?;
+    let successor = if change.policy.rate.begins() && !guard.has_limiter()? {
+        Some(Successor::load(&guard, true, LogLevel::Off)?)
+    } else {
+        None
+    };
+    let guards = std::slice::from_mut(&mut guard);
+    commit_with(guards, lock, change, |guards| match successor {
+        Some(successor) => successor.take_over(&mut guards[0]),
+        None => Ok(()),
+    })?;
     Ok(guard)
 }
 
@@ -218,7 +224,7 @@ impl Successor {
 
     /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
     /// those.
-    fn take_over(mut self, guard: &Guard) -> Result<()> {
+    fn take_over(mut self, guard: &mut Guard) -> Result<()> {
         let taken = self.try_take_over(guard);
         if taken.is_err() {
             for name in self.new_maps.iter().chain([&pins::PROGRAM]) {
@@ -229,11 +235,12 @@ impl Successor {
         taken
     }
 
-    fn try_take_over(&mut self, guard: &Guard) -> Result<()> {
+    fn try_take_over(&mut self, guard: &mut Guard) -> Result<()> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
         let pin = |name: &str| guard.directory.join(name);
         let next = pins::next(&guard.directory, pins::PROGRAM)?;
         let program = program::load(&mut self.ebpf, self.variant)?;
+        let id = program.info().doing(&failed)?.id();
         program.pin(&next).doing(&failed)?;
         let link = PinnedLink::from_pin(pin(pins::LINK)).doing(&failed)?;
         let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
@@ -245,6 +252,7 @@ impl Successor {
             map.pin(&next).doing(&failed)?;
             fs::rename(&next, pin(name)).doing(&failed)?;
         }
+        guard.now_runs(id);
         Ok(())
     }
 }
@@ -282,7 +290,7 @@ fn fill_maps(
         attached_at: now.as_secs(),
         netns: registry.netns(),
         changing: 0,
-        reserved: 0,
+        next: 0,
         events_until: 0,
         seed,
         settings: [settings, Settings::EMPTY],

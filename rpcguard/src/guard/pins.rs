@@ -94,9 +94,14 @@ pub(super) fn map(directory: &Path, name: &str) -> Result<Map> {
     Map::from_map_data(data).doing(action)
 }
 
-/// Detaches a guard, then removes its directory with all pins in it, the link first.
+/// Detaches a guard, then removes its pins.
 pub(super) fn remove(directory: &Path) -> Result<()> {
-    detach(&directory.join(LINK))?;
+    detach(directory)?;
+    clear(directory)
+}
+
+/// Removes the directory of a guard that is detached, with all pins in it, the link first.
+pub(super) fn clear(directory: &Path) -> Result<()> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::File {
@@ -119,7 +124,8 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
 
 /// Takes the program off the interface. Removing the pin would do that too, but later: too late for
 /// an `attach` that follows.
-fn detach(link: &Path) -> Result<()> {
+pub(super) fn detach(directory: &Path) -> Result<()> {
+    let link = &directory.join(LINK);
     if !link.exists() {
         return Ok(());
     }

@@ -116,13 +116,15 @@ impl Registry {
     pub fn lock(&self) -> Result<Lock> {
         self.privileged("change guards", preconditions::TO_CHANGE)?;
         let directory = self.directory();
-        Lock::acquire(&directory, || {
+        let lock = Lock::acquire(&directory, || {
             if directory.exists() {
                 Ok(())
             } else {
                 Err(Error::NothingAttached)
             }
-        })
+        })?;
+        self.carry_on(&lock)?;
+        Ok(lock)
     }
 
     /// As [`Registry::lock`], where there may be no guard yet.
@@ -134,7 +136,9 @@ impl Registry {
         preconditions::kernel()?;
         self.privileged("attach the filter", preconditions::TO_LOAD)?;
         let directory = self.directory();
-        Lock::acquire(&directory, || pins::create_directory(&directory))
+        let lock = Lock::acquire(&directory, || pins::create_directory(&directory))?;
+        self.carry_on(&lock)?;
+        Ok(lock)
     }
 
     fn privileged(&self, action: &str, needed: &[preconditions::Needed]) -> Result<()> {
@@ -322,6 +326,13 @@ fn attached_to(link: BorrowedFd<'_>) -> Result<Option<(Interface, XdpLink)>> {
 pub(super) struct Header {
     abi_version: u32,
     pub(super) netns: u64,
+}
+
+impl Header {
+    /// Whether it is of a guard of this network namespace, made by an rpcguard of this ABI version.
+    pub(super) const fn is_of(&self, netns: u64, abi_version: u32) -> bool {
+        self.netns == netns && self.abi_version == abi_version
+    }
 }
 
 pub(super) fn read_header(pin: &Path) -> Result<Header> {
