@@ -1,4 +1,4 @@
-//! `cargo xtask demo` and `bench`: programs of the tests package that need the lab, and root.
+//! `cargo xtask demo`, `bench` and `soak`: programs of the tests package that need the lab, and root.
 //!
 //! They are not part of this program, because the lab embeds the BPF object, and this program has
 //! to build before anything is set up.

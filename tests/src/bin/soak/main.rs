@@ -19,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -104,7 +104,8 @@ fn soak(
             let mut due = interval;
             while begun.elapsed() < time {
                 // One of them only ends early if something is wrong.
-                if stop.load(Ordering::Relaxed) || workers.iter().any(|w| w.is_finished()) {
+                if stop.load(Ordering::Relaxed) || workers.iter().any(ScopedJoinHandle::is_finished)
+                {
                     return Ok(false);
                 }
                 thread::sleep(Duration::from_millis(20));
