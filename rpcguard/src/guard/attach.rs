@@ -192,6 +192,7 @@ struct Successor {
 impl Successor {
     /// Has the verifier check it, and nothing more.
     fn load(guard: &Guard, limiter: bool, log: LogLevel) -> Result<Self> {
+        preconditions::privileges("load the program", preconditions::TO_LOAD)?;
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;

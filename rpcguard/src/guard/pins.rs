@@ -14,11 +14,15 @@
 
 use std::{
     fs, io,
-    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
 use aya::maps::{Map, MapData};
+use rustix::process::geteuid;
 
 use crate::{
     error::{Doing as _, Error, Result},
@@ -76,6 +80,49 @@ pub(super) fn create_directory(path: &Path) -> Result<()> {
             path: path.to_owned(),
             source,
         })
+}
+
+/// Checks that a directory for pins, if it is there, is one that nobody else can take pins out of: a
+/// bpffs may be open to all, and whoever comes first can make a directory of this name.
+pub(super) fn check_directory(path: &Path) -> Result<()> {
+    let unsafe_because = |why: String| {
+        let path = path.to_owned();
+        Err(Error::UnsafeDirectory { path, why })
+    };
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(|source| Error::File {
+            action: "look at",
+            path: path.to_owned(),
+            source,
+        })?,
+    };
+    let owner = metadata.uid();
+    if !metadata.is_dir() {
+        unsafe_because("it is not a directory".to_owned())
+    } else if owner != 0 && owner != geteuid().as_raw() {
+        unsafe_because(format!("it belongs to user {owner}"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Takes others' rights to a directory away, should they have any.
+pub(super) fn close_directory(path: &Path) -> Result<()> {
+    let failed = |source| Error::File {
+        action: "set the mode of",
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => {
+            log::warn!("{} was open to other users", path.display());
+            let mode = fs::Permissions::from_mode(DIRECTORY_MODE);
+            fs::set_permissions(path, mode).map_err(failed)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The path for an object that is to take the place of the one pinned under `name`; what an

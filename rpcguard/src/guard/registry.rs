@@ -117,8 +117,9 @@ impl Registry {
         self.privileged("change guards", preconditions::TO_CHANGE)?;
         let directory = self.directory();
         let lock = Lock::acquire(&directory, || {
+            pins::check_directory(&directory)?;
             if directory.exists() {
-                Ok(())
+                pins::close_directory(&directory)
             } else {
                 Err(Error::NothingAttached)
             }
@@ -136,7 +137,11 @@ impl Registry {
         preconditions::kernel()?;
         self.privileged("attach the filter", preconditions::TO_LOAD)?;
         let directory = self.directory();
-        let lock = Lock::acquire(&directory, || pins::create_directory(&directory))?;
+        let lock = Lock::acquire(&directory, || {
+            pins::check_directory(&directory)?;
+            pins::create_directory(&directory)?;
+            pins::close_directory(&directory)
+        })?;
         self.carry_on(&lock)?;
         Ok(lock)
     }
@@ -162,6 +167,7 @@ impl Registry {
     /// The directories of pins, of all network namespaces, in the order of their names.
     pub(super) fn directories(&self) -> Result<Vec<PathBuf>> {
         let directory = self.directory();
+        pins::check_directory(&directory)?;
         let listing = match fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             listing => listing.map_err(|source| Error::File {
@@ -172,6 +178,9 @@ impl Registry {
         };
         let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
         paths.sort();
+        paths
+            .iter()
+            .try_for_each(|path| pins::check_directory(path))?;
         Ok(paths)
     }
 

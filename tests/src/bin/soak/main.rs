@@ -87,17 +87,31 @@ fn soak(
     stop: &AtomicBool,
 ) -> Result<bool> {
     let town = Town::build()?;
-    let flood = Flood::new(&town)?;
-    let changes = Changes::new(&town, arguments.seed)?;
+    let soaked = soak_in(&town, arguments, (time, interval), stop);
+    // What went wrong first is more interesting.
+    let left = town.leave();
+    let ended = soaked?;
+    left?;
+    Ok(ended)
+}
+
+fn soak_in(
+    town: &Town,
+    arguments: &Arguments,
+    (time, interval): (Duration, Duration),
+    stop: &AtomicBool,
+) -> Result<bool> {
+    let flood = Flood::new(town)?;
+    let changes = Changes::new(town, arguments.seed)?;
     let readers = Readers::default();
-    let mut checkpoints = Checkpoints::begin(&town)?;
+    let mut checkpoints = Checkpoints::begin(town)?;
     let over = AtomicBool::new(false);
     let ended = thread::scope(|scope| -> Result<bool> {
         let workers = [
             scope.spawn(|| flood.run(arguments.rate, &over)),
             scope.spawn(|| changes.run(&over)),
-            scope.spawn(|| readers.read_by_command(&town, &over)),
-            scope.spawn(|| readers.read_by_library(&town, &over)),
+            scope.spawn(|| readers.read_by_command(town, &over)),
+            scope.spawn(|| readers.read_by_library(town, &over)),
         ];
         let begun = Instant::now();
         let watched = (|| {
@@ -126,7 +140,5 @@ fn soak(
         checkpoints.check(&flood, &changes, &readers)?;
         checkpoints.end()?;
     }
-    drop((flood, changes));
-    town.leave()?;
     Ok(ended)
 }
