@@ -10,6 +10,7 @@ mod calls;
 mod registers;
 
 use std::{
+    fs,
     io::{Read as _, Seek as _},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
@@ -19,6 +20,7 @@ use nix::{
     errno::Errno,
     sys::{
         ptrace::{self, Options},
+        signal::Signal,
         wait::{WaitStatus, waitpid},
     },
     unistd::Pid,
@@ -26,18 +28,18 @@ use nix::{
 
 use calls::NetlinkSockets;
 pub(crate) use calls::{Call, Calls};
-pub(crate) use registers::CAN_FAIL_CALLS;
+pub(crate) use registers::{CAN_FAIL_CALLS, CAN_WATCH};
 
 /// What to do about a system call.
-#[derive(Clone, Copy)]
-pub(crate) enum Interference<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Interference {
     /// End the process with `SIGKILL`; the call is not made.
     KillBefore,
     /// End the process with `SIGKILL` when the call is done, before another instruction.
     KillAfter,
-    /// When the call is done, go on instruction by instruction, and end the process with `SIGKILL`
-    /// as soon as this says so.
-    KillWhen(&'a dyn Fn() -> bool),
+    /// When the call is done, let the process go on until it has stored something at this offset of a
+    /// BPF map that it has mapped, and end it with `SIGKILL` before another instruction.
+    KillAtStore(usize),
     /// Do not make the call, and let it fail.
     Fail(Errno),
 }
@@ -135,8 +137,8 @@ fn follow(
                             kill(child);
                             return None;
                         }
-                        Some(Interference::KillWhen(condition)) => {
-                            step_until(pid, condition);
+                        Some(Interference::KillAtStore(offset)) => {
+                            run_to_store(pid, offset);
                             kill(child);
                             return None;
                         }
@@ -151,15 +153,21 @@ fn follow(
     }
 }
 
-fn step_until(pid: Pid, condition: &dyn Fn() -> bool) {
-    while !condition() {
-        ptrace::step(pid, None).expect("the command goes on");
-        let stopped = waitpid(pid, None).expect("the command can be waited for");
-        assert!(
-            matches!(stopped, WaitStatus::Stopped(..)),
-            "it never came to that: {stopped:?}"
-        );
-    }
+fn run_to_store(pid: Pid, offset: usize) {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("its mappings");
+    let addresses: Vec<u64> = maps
+        .lines()
+        .filter(|line| line.contains("bpf-map"))
+        .filter_map(|line| u64::from_str_radix(line.split('-').next()?, 16).ok())
+        .map(|start| start + offset as u64)
+        .collect();
+    registers::watch(pid, &addresses);
+    ptrace::cont(pid, None).expect("the command goes on");
+    let stopped = waitpid(pid, None).expect("the command can be waited for");
+    assert!(
+        matches!(stopped, WaitStatus::Stopped(_, Signal::SIGTRAP)),
+        "it stores nothing there ({addresses:x?}): {stopped:?}"
+    );
 }
 
 fn kill(child: &mut Child) {

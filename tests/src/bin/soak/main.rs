@@ -88,7 +88,10 @@ fn soak(
 ) -> Result<bool> {
     let town = Town::build()?;
     let soaked = soak_in(&town, arguments, (time, interval), stop);
-    // What went wrong first is more interesting.
+    // What is left of it may be less interesting than why.
+    if let Err(error) = &soaked {
+        eprintln!("Something is wrong: {error:#}");
+    }
     let left = town.leave();
     let ended = soaked?;
     left?;
