@@ -23,7 +23,7 @@ const ERRORS: [Errno; 5] = [
 ];
 
 /// How many calls of a command fail in a quick test.
-const QUICK: usize = 25;
+const QUICK: usize = 15;
 
 /// What came of the failing calls of a command.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// At how many points a command is killed in a quick test.
-const QUICK: usize = 13;
+const QUICK: usize = 9;
 
 /// What may be found after a command about several interfaces was killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
