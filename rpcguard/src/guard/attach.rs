@@ -10,11 +10,12 @@ use aya::{
     Ebpf,
     maps::Array,
     programs::{
-        ProgramInfo,
+        ProgramInfo, Xdp,
         links::{FdLink, PinnedLink},
         xdp::XdpLink,
     },
 };
+use aya_obj::programs::XdpAttachType;
 use rpcguard_common::abi::{
     ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, VacantBlocks, map,
 };
@@ -228,6 +229,9 @@ impl Successor {
     fn take_over(mut self, guard: &mut Guard) -> Result<()> {
         let taken = self.try_take_over(guard);
         if taken.is_err() {
+            if let Err(error) = run_pinned_program(guard) {
+                log::warn!("the program of `{}` is new: {error}", guard.interface.name);
+            }
             for name in self.new_maps.iter().chain([&pins::PROGRAM]) {
                 // What failed is more interesting.
                 let _ = pins::next(&guard.directory, name);
@@ -243,9 +247,7 @@ impl Successor {
         let program = program::load(&mut self.ebpf, self.variant)?;
         let id = program.info().doing(&failed)?.id();
         program.pin(&next).doing(&failed)?;
-        let link = PinnedLink::from_pin(pin(pins::LINK)).doing(&failed)?;
-        let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
-        program.attach_to_link(link).doing(&failed)?;
+        program.attach_to_link(open_link(guard)?).doing(&failed)?;
         fs::rename(&next, pin(pins::PROGRAM)).doing(&failed)?;
         for name in self.new_maps {
             let next = pins::next(&guard.directory, name)?;
@@ -256,6 +258,22 @@ impl Successor {
         guard.now_runs(id);
         Ok(())
     }
+}
+
+/// Puts the program that is pinned in the place of another that took it over.
+fn run_pinned_program(guard: &Guard) -> Result<()> {
+    let failed = format!("put the program of `{}` back", guard.interface.name);
+    let pin = |name: &str| guard.directory.join(name);
+    let mut program = Xdp::from_pin(pin(pins::PROGRAM), XdpAttachType::Interface).doing(&failed)?;
+    program.attach_to_link(open_link(guard)?).doing(failed)?;
+    Ok(())
+}
+
+/// The link of a guard.
+fn open_link(guard: &Guard) -> Result<XdpLink> {
+    let failed = format!("open the link of `{}`", guard.interface.name);
+    let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
+    XdpLink::try_from(FdLink::from(link)).doing(failed)
 }
 
 /// Which of the programs is attached, by its name in the kernel.
