@@ -42,6 +42,14 @@ pub enum Error {
     /// The directory for pins is not on a BPF file system.
     #[error("there is no BPF file system at {0}")]
     NoBpffs(PathBuf),
+    /// Somebody else could take the pins, and with them the filter, away.
+    #[error("a filter is not safe in {path}: {why}", path = path.display())]
+    UnsafeDirectory {
+        /// Where it would be pinned.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The kernel lacks something.
     #[error("this kernel cannot run the filter: {0}")]
     Kernel(String),
@@ -199,6 +207,10 @@ impl Error {
             Self::NoBpffs(path) => {
                 format!("mount one: `mount -t bpf bpf {}`", path.display())
             }
+            Self::UnsafeDirectory { path, .. } => format!(
+                "find out who made it, and remove it: `rm -r {}`",
+                path.display()
+            ),
             Self::Kernel(_) => "rpcguard needs Linux 5.10 or later".to_owned(),
             Self::NoRatePolicy(name) => {
                 format!("`rpcguard set {name} --rate 5/s` begins one")

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`, `bench` and `hunt`: programs of the tests package that need the lab, and root.
+//! `cargo xtask demo`, `bench`, `hunt` and `soak`: programs of the tests package that need the lab, and
+//! root.
 //!
 //! They are not part of this program, because the lab embeds the BPF object, and this program has
 //! to build before anything is set up.

@@ -2,6 +2,7 @@
 
 mod build;
 mod build_ebpf;
+mod faults;
 mod install;
 mod lab;
 mod lint;
@@ -32,6 +33,10 @@ enum Task {
     Bench(lab::Args),
     /// Look for frames that the filter judges wrongly, with Linux as the oracle
     Hunt(lab::Args),
+    /// Kill commands and let their system calls fail at every point there is, where `test` tries a choice
+    Faults(faults::Args),
+    /// Change, flood and read for an hour, and see whether everything adds up
+    Soak(lab::Args),
     /// Build the release `rpcguard`
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
@@ -55,6 +60,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Lint => lint::run()?,
         Task::Bench(args) => lab::run("bench", &args)?,
         Task::Hunt(args) => lab::run("hunt", &args)?,
+        Task::Faults(args) => return faults::run(&args),
+        Task::Soak(args) => lab::run("soak", &args)?,
         Task::Build => {
             setup::run()?;
             build::run()?;

@@ -7,7 +7,6 @@ mod tally;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -73,7 +72,10 @@ fn build() -> Result<()> {
 fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
     let skipped = tempfile::NamedTempFile::new_in(process::target_directory())?;
     let mut test = process::cargo(&["test", "--no-fail-fast"]);
-    run_as_root(&mut test, skipped.path())?;
+    run_as_root(
+        &mut test,
+        &format!("{SKIPPED}={}", skipped.path().display()),
+    )?;
     test.env(SKIPPED, skipped.path())
         .arg("--")
         .args(&args.filters);
@@ -86,17 +88,17 @@ fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Has cargo, which stays who it is, run the test programs through sudo where that is needed.
-fn run_as_root(test: &mut Command, skipped: &Path) -> Result<()> {
+/// Has cargo, which stays who it is, run the test programs through sudo where that is needed, with this
+/// assignment to an environment variable.
+pub(crate) fn run_as_root(test: &mut Command, assignment: &str) -> Result<()> {
     let prefix = root::prefix(WHY_ROOT)?;
     if prefix.is_empty() {
         return Ok(());
     }
-    let assignment = format!("{SKIPPED}={}", skipped.display());
     let words: Vec<_> = prefix
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
-        .chain([assignment])
+        .chain([assignment.to_owned()])
         .collect();
     // A list of strings is written the same in TOML.
     test.arg("--config")

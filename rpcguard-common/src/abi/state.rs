@@ -169,10 +169,10 @@ pub struct State {
     /// Inode number of the network namespace that it was attached in.
     pub netns: u64,
     /// Not zero while a change is being written or tidied up; after an interrupted one, a request
-    /// to finish.
+    /// to finish. The same number on all guards that the change is of.
     pub changing: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    /// The epoch that this change, or the last one, leads to.
+    pub next: u32,
     /// Until when somebody reads events, in nanoseconds of the kernel's monotonic clock.
     pub events_until: u64,
     /// What hashes are seeded with.

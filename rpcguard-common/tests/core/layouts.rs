@@ -46,6 +46,7 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(State, attached_at), 8);
     assert_eq!(offset_of!(State, netns), 16);
     assert_eq!(offset_of!(State, changing), 24);
+    assert_eq!(offset_of!(State, next), 28);
     assert_eq!(offset_of!(State, events_until), 32);
     assert_eq!(offset_of!(State, seed), 40);
     assert_eq!(offset_of!(State, settings), 48);
@@ -109,7 +110,7 @@ fn epochs_take_turns_with_the_two_settings() {
         attached_at: 0,
         netns: 0,
         changing: 0,
-        reserved: 0,
+        next: 0,
         events_until: 0,
         seed: 0,
         settings: [Settings::EMPTY; 2],

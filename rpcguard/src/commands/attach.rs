@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::{
@@ -141,11 +140,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     drop(lock);
 
-    match Format::of(args.json) {
+    input::shown(match Format::of(args.json) {
         Format::Json => output::status::print_guards_json(&guards),
         Format::Text => output::status::print_lines(&guards),
-    }
-    .context(output::CHANGED)?;
+    })?;
     if log != LogLevel::Off {
         follow_log::until_interrupted(&registry, &guards)?;
     }

@@ -7,10 +7,12 @@ use std::{
     str::FromStr,
 };
 
+use anyhow::Context as _;
+
 use crate::{
     error::{Error, Result},
     guard::{self, Entry, Guard, Registry, Verdict},
-    list_file,
+    list_file, output,
     prefix::{ParsePrefixError, Prefix},
 };
 
@@ -77,6 +79,18 @@ pub(super) fn prefixes(
 pub(super) fn note(text: &str) {
     // Unlike eprintln!, goes on if nobody can be told.
     let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// What becomes of a failure to show what a change came to. The change is made, and if only the kernel
+/// would not tell its outcome, the command has done its work.
+pub(super) fn shown(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.is::<Error>() => {
+            note(&format!("{}: {error}", output::CHANGED));
+            Ok(())
+        }
+        result => result.context(output::CHANGED),
+    }
 }
 
 /// Takes a word that can be the name of an interface.

@@ -32,6 +32,9 @@ const LAST: usize = 900;
 #[command(after_help = "\
 Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage.
 
+Privileges: root, or CAP_BPF and CAP_NET_ADMIN; to load the program (attach, the first --rate of a guard)
+also CAP_PERFMON.
+
 Environment:
   RPCGUARD_BPFFS  where a BPF file system is mounted, instead of /sys/fs/bpf
   RUST_LOG        what to log to standard error: error, warn, info, debug or trace")]

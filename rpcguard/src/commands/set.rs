@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use anyhow::Context as _;
-
 use super::{
     Exit,
     input::{self, Switch},
@@ -98,10 +96,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         rate: args.settings.rate_change(),
     });
     let guards = [guard::set(&registry, &lock, &args.interface, &change)?];
-    match Format::of(args.json) {
+    input::shown(match Format::of(args.json) {
         Format::Json => output::status::print_guards_json(&guards),
         Format::Text => output::status::print_lines(&guards),
-    }
-    .context(output::CHANGED)?;
+    })?;
     Ok(Exit::Done)
 }

@@ -10,22 +10,24 @@ use aya::{
     Ebpf,
     maps::Array,
     programs::{
-        ProgramInfo,
+        ProgramInfo, Xdp,
         links::{FdLink, PinnedLink},
         xdp::XdpLink,
     },
 };
+use aya_obj::programs::XdpAttachType;
 use rpcguard_common::abi::{
     ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, VacantBlocks, map,
 };
 
 use super::{
-    Change, Entry, Guard, Lock, Mode, Registry, commit,
+    Change, Entry, Guard, Lock, Mode, Registry,
     interface::{self, Interface},
     link,
     listing::Listing,
     pins, preconditions,
     program::{self, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
+    transaction::commit_with,
     trie, vacancy,
 };
 use crate::{
@@ -129,9 +131,8 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
 ///
 /// # Errors
 ///
-/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls.
-/// Nothing is changed then, except that programs may be the old ones while `change` is in force, if
-/// the last step of all fails.
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`](super::commit), and failing system calls.
+/// Nothing is changed then, but that some of the programs may be others.
 pub fn replace<'a>(
     registry: &Registry,
     lock: &Lock,
@@ -150,11 +151,12 @@ pub fn replace<'a>(
         successors.push(Successor::load(&guard, policy.rate.is_some(), log)?);
         guards.push(guard);
     }
-    commit(&mut guards, lock, change)?;
-    for (guard, successor) in guards.iter_mut().zip(successors) {
-        successor.take_over(guard)?;
-        *guard = registry.guard(&guard.interface.name)?;
-    }
+    commit_with(&mut guards, lock, change, |guards| {
+        let pairs = guards.iter_mut().zip(successors);
+        pairs
+            .into_iter()
+            .try_for_each(|(guard, successor)| successor.take_over(guard))
+    })?;
     Ok(guards)
 }
 
@@ -163,15 +165,20 @@ pub fn replace<'a>(
 ///
 /// # Errors
 ///
-/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`], and failing system calls. Nothing
+/// [`Error::NotAttached`], [`Error::AbiVersion`], those of [`commit`](super::commit), and failing system calls. Nothing
 /// is changed then, but that the program may be another.
 pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Result<Guard> {
     let mut guard = registry.guard(name)?;
-    if change.policy.rate.begins() && !guard.has_limiter()? {
-        Successor::load(&guard, true, LogLevel::Off)?.take_over(&guard)?;
-        guard = registry.guard(name)?;
-    }
-    guard.commit(lock, change)?;
+    let successor = if change.policy.rate.begins() && !guard.has_limiter()? {
+        Some(Successor::load(&guard, true, LogLevel::Off)?)
+    } else {
+        None
+    };
+    let guards = std::slice::from_mut(&mut guard);
+    commit_with(guards, lock, change, |guards| match successor {
+        Some(successor) => successor.take_over(&mut guards[0]),
+        None => Ok(()),
+    })?;
     Ok(guard)
 }
 
@@ -186,6 +193,7 @@ struct Successor {
 impl Successor {
     /// Has the verifier check it, and nothing more.
     fn load(guard: &Guard, limiter: bool, log: LogLevel) -> Result<Self> {
+        preconditions::privileges("load the program", preconditions::TO_LOAD)?;
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;
@@ -218,9 +226,12 @@ impl Successor {
 
     /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
     /// those.
-    fn take_over(mut self, guard: &Guard) -> Result<()> {
+    fn take_over(mut self, guard: &mut Guard) -> Result<()> {
         let taken = self.try_take_over(guard);
         if taken.is_err() {
+            if let Err(error) = run_pinned_program(guard) {
+                log::warn!("the program of `{}` is new: {error}", guard.interface.name);
+            }
             for name in self.new_maps.iter().chain([&pins::PROGRAM]) {
                 // What failed is more interesting.
                 let _ = pins::next(&guard.directory, name);
@@ -229,15 +240,14 @@ impl Successor {
         taken
     }
 
-    fn try_take_over(&mut self, guard: &Guard) -> Result<()> {
+    fn try_take_over(&mut self, guard: &mut Guard) -> Result<()> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
         let pin = |name: &str| guard.directory.join(name);
         let next = pins::next(&guard.directory, pins::PROGRAM)?;
         let program = program::load(&mut self.ebpf, self.variant)?;
+        let id = program.info().doing(&failed)?.id();
         program.pin(&next).doing(&failed)?;
-        let link = PinnedLink::from_pin(pin(pins::LINK)).doing(&failed)?;
-        let link = XdpLink::try_from(FdLink::from(link)).doing(&failed)?;
-        program.attach_to_link(link).doing(&failed)?;
+        program.attach_to_link(open_link(guard)?).doing(&failed)?;
         fs::rename(&next, pin(pins::PROGRAM)).doing(&failed)?;
         for name in self.new_maps {
             let next = pins::next(&guard.directory, name)?;
@@ -245,8 +255,25 @@ impl Successor {
             map.pin(&next).doing(&failed)?;
             fs::rename(&next, pin(name)).doing(&failed)?;
         }
+        guard.now_runs(id);
         Ok(())
     }
+}
+
+/// Puts the program that is pinned in the place of another that took it over.
+fn run_pinned_program(guard: &Guard) -> Result<()> {
+    let failed = format!("put the program of `{}` back", guard.interface.name);
+    let pin = |name: &str| guard.directory.join(name);
+    let mut program = Xdp::from_pin(pin(pins::PROGRAM), XdpAttachType::Interface).doing(&failed)?;
+    program.attach_to_link(open_link(guard)?).doing(failed)?;
+    Ok(())
+}
+
+/// The link of a guard.
+fn open_link(guard: &Guard) -> Result<XdpLink> {
+    let failed = format!("open the link of `{}`", guard.interface.name);
+    let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
+    XdpLink::try_from(FdLink::from(link)).doing(failed)
 }
 
 /// Which of the programs is attached, by its name in the kernel.
@@ -282,7 +309,7 @@ fn fill_maps(
         attached_at: now.as_secs(),
         netns: registry.netns(),
         changing: 0,
-        reserved: 0,
+        next: 0,
         events_until: 0,
         seed,
         settings: [settings, Settings::EMPTY],

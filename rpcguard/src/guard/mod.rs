@@ -21,6 +21,7 @@ mod registry;
 mod sources;
 mod transaction;
 mod trie;
+mod unfinished;
 mod vacancy;
 
 use std::{
@@ -201,13 +202,30 @@ impl Guard {
             .doing(format!("read the settings of `{}`", self.interface.name))
     }
 
+    /// Takes note of the program that has taken the place of the one that was attached.
+    fn now_runs(&mut self, program_id: u32) {
+        for program in &mut self.interface.xdp {
+            if program.id == self.link.program_id {
+                program.id = program_id;
+            }
+        }
+        self.link.program_id = program_id;
+    }
+
     /// Detaches the filter and removes everything that is left of it.
     ///
     /// # Errors
     ///
-    /// If a pin cannot be removed. The link goes first: should it fail after that, the filter is
-    /// off, and detaching again removes the rest.
+    /// If the filter cannot be taken off; it is in force then as before. Once it is off, pins that
+    /// cannot be removed are left to the next [`attach`] or [`Leftover::remove`].
     pub fn detach(self, _lock: &Lock) -> Result<()> {
-        pins::remove(&self.directory)
+        pins::detach(&self.directory)?;
+        if let Err(error) = pins::clear(&self.directory) {
+            log::warn!(
+                "`rpcguard detach {}` removes what is left: {error}",
+                self.interface.name
+            );
+        }
+        Ok(())
     }
 }

@@ -14,11 +14,15 @@
 
 use std::{
     fs, io,
-    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
 use aya::maps::{Map, MapData};
+use rustix::process::geteuid;
 
 use crate::{
     error::{Doing as _, Error, Result},
@@ -78,6 +82,49 @@ pub(super) fn create_directory(path: &Path) -> Result<()> {
         })
 }
 
+/// Checks that a directory for pins, if it is there, is one that nobody else can take pins out of: a
+/// bpffs may be open to all, and whoever comes first can make a directory of this name.
+pub(super) fn check_directory(path: &Path) -> Result<()> {
+    let unsafe_because = |why: String| {
+        let path = path.to_owned();
+        Err(Error::UnsafeDirectory { path, why })
+    };
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(|source| Error::File {
+            action: "look at",
+            path: path.to_owned(),
+            source,
+        })?,
+    };
+    let owner = metadata.uid();
+    if !metadata.is_dir() {
+        unsafe_because("it is not a directory".to_owned())
+    } else if owner != 0 && owner != geteuid().as_raw() {
+        unsafe_because(format!("it belongs to user {owner}"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Takes others' rights to a directory away, should they have any.
+pub(super) fn close_directory(path: &Path) -> Result<()> {
+    let failed = |source| Error::File {
+        action: "set the mode of",
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => {
+            log::warn!("{} was open to other users", path.display());
+            let mode = fs::Permissions::from_mode(DIRECTORY_MODE);
+            fs::set_permissions(path, mode).map_err(failed)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
 /// The path for an object that is to take the place of the one pinned under `name`; what an
 /// interrupted command left there is removed.
 pub(super) fn next(directory: &Path, name: &str) -> Result<PathBuf> {
@@ -94,9 +141,14 @@ pub(super) fn map(directory: &Path, name: &str) -> Result<Map> {
     Map::from_map_data(data).doing(action)
 }
 
-/// Detaches a guard, then removes its directory with all pins in it, the link first.
+/// Detaches a guard, then removes its pins.
 pub(super) fn remove(directory: &Path) -> Result<()> {
-    detach(&directory.join(LINK))?;
+    detach(directory)?;
+    clear(directory)
+}
+
+/// Removes the directory of a guard that is detached, with all pins in it, the link first.
+pub(super) fn clear(directory: &Path) -> Result<()> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::File {
@@ -119,7 +171,8 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
 
 /// Takes the program off the interface. Removing the pin would do that too, but later: too late for
 /// an `attach` that follows.
-fn detach(link: &Path) -> Result<()> {
+pub(super) fn detach(directory: &Path) -> Result<()> {
+    let link = &directory.join(LINK);
     if !link.exists() {
         return Ok(());
     }

@@ -116,13 +116,16 @@ impl Registry {
     pub fn lock(&self) -> Result<Lock> {
         self.privileged("change guards", preconditions::TO_CHANGE)?;
         let directory = self.directory();
-        Lock::acquire(&directory, || {
+        let lock = Lock::acquire(&directory, || {
+            pins::check_directory(&directory)?;
             if directory.exists() {
-                Ok(())
+                pins::close_directory(&directory)
             } else {
                 Err(Error::NothingAttached)
             }
-        })
+        })?;
+        self.carry_on(&lock)?;
+        Ok(lock)
     }
 
     /// As [`Registry::lock`], where there may be no guard yet.
@@ -134,7 +137,13 @@ impl Registry {
         preconditions::kernel()?;
         self.privileged("attach the filter", preconditions::TO_LOAD)?;
         let directory = self.directory();
-        Lock::acquire(&directory, || pins::create_directory(&directory))
+        let lock = Lock::acquire(&directory, || {
+            pins::check_directory(&directory)?;
+            pins::create_directory(&directory)?;
+            pins::close_directory(&directory)
+        })?;
+        self.carry_on(&lock)?;
+        Ok(lock)
     }
 
     fn privileged(&self, action: &str, needed: &[preconditions::Needed]) -> Result<()> {
@@ -158,6 +167,7 @@ impl Registry {
     /// The directories of pins, of all network namespaces, in the order of their names.
     pub(super) fn directories(&self) -> Result<Vec<PathBuf>> {
         let directory = self.directory();
+        pins::check_directory(&directory)?;
         let listing = match fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             listing => listing.map_err(|source| Error::File {
@@ -168,6 +178,9 @@ impl Registry {
         };
         let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
         paths.sort();
+        paths
+            .iter()
+            .try_for_each(|path| pins::check_directory(path))?;
         Ok(paths)
     }
 
@@ -322,6 +335,13 @@ fn attached_to(link: BorrowedFd<'_>) -> Result<Option<(Interface, XdpLink)>> {
 pub(super) struct Header {
     abi_version: u32,
     pub(super) netns: u64,
+}
+
+impl Header {
+    /// Whether it is of a guard of this network namespace, made by an rpcguard of this ABI version.
+    pub(super) const fn is_of(&self, netns: u64, abi_version: u32) -> bool {
+        self.netns == netns && self.abi_version == abi_version
+    }
 }
 
 pub(super) fn read_header(pin: &Path) -> Result<Header> {

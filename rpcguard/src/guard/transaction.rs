@@ -13,10 +13,12 @@
 //! 5. [`State::changing`] is cleared.
 //!
 //! Who finds `changing` set undoes the steps before the third, or finishes those after it, by
-//! looking at every entry's epoch.
+//! looking at every entry's epoch. A change of several guards that was interrupted in the third step
+//! is first [carried on](super::unfinished).
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZero,
     os::fd::AsFd as _,
 };
 
@@ -30,7 +32,7 @@ use crate::{
     error::{Doing as _, Error, Result},
     policy::{NoRatePolicy, Policy},
     prefix::Prefix,
-    sys::{mapped::MappedArray, packets},
+    sys::{mapped::MappedArray, packets, random},
 };
 
 /// One prefix that changes.
@@ -55,22 +57,38 @@ impl Step {
 ///
 /// [`Error::Conflict`], [`Error::NotListed`], [`Error::TooManyPrefixes`]; failing system calls.
 /// Everything is then as it was, unless the error is [`Error::Unfinished`].
-pub fn commit(guards: &mut [Guard], _lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
-    let mut staged = Vec::with_capacity(guards.len());
-    for index in 0..guards.len() {
-        match guards[index].stage(change) {
-            Ok(stage) => staged.push(stage),
-            Err(cause) => {
-                for guard in &mut guards[..=index] {
-                    if let Err(source) = guard.finish_interrupted_change() {
-                        let (cause, source) = (Box::new(cause), Box::new(source));
-                        return Err(Error::Unfinished { cause, source });
-                    }
+pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
+    commit_with(guards, lock, change, |_| Ok(()))
+}
+
+/// As [`commit`], with something else that is to be done if the change can be made, and only then: when
+/// all is written, and before anything is in force.
+pub(super) fn commit_with(
+    guards: &mut [Guard],
+    _lock: &Lock,
+    change: &Change,
+    and: impl FnOnce(&mut [Guard]) -> Result<()>,
+) -> Result<Vec<Committed>> {
+    let number = random::number()?;
+    let stages: Result<Vec<_>> = guards
+        .iter_mut()
+        .map(|guard| guard.stage(change, number))
+        .collect();
+    let staged = stages.and_then(|staged| and(guards).map(|()| staged));
+    let staged = match staged {
+        Ok(staged) => staged,
+        Err(cause) => {
+            for guard in guards {
+                if let Err(source) = guard.finish_interrupted_change() {
+                    let (cause, source) = (Box::new(cause), Box::new(source));
+                    return Err(Error::Unfinished { cause, source });
                 }
-                return Err(cause);
             }
+            return Err(cause);
         }
-    }
+    };
+    // The first store decides: if it is the last thing that this process does, the next command
+    // carries on.
     for stage in staged.iter().flat_map(|staged| &staged.pending) {
         stage.put_in_force();
     }
@@ -140,7 +158,7 @@ impl Guard {
     }
 
     /// Steps 1 and 2.
-    fn stage(&mut self, change: &Change) -> Result<Staged> {
+    fn stage(&mut self, change: &Change, number: NonZero<u32>) -> Result<Staged> {
         self.finish_interrupted_change()?;
         let mut state = self.state()?;
         let (steps, committed) = self.plan(change, state.epoch)?;
@@ -161,7 +179,8 @@ impl Guard {
         let array = self.map_state()?;
 
         let epoch = state.epoch;
-        state.changing = 1;
+        state.changing = number.get();
+        state.next = epoch + 1;
         state.settings[State::side(epoch + 1)] = settings;
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);

@@ -11,6 +11,7 @@ mod host;
 mod link;
 mod listener;
 mod namespace;
+mod paced;
 mod packet_socket;
 mod programs;
 mod rpcbind;
@@ -34,6 +35,7 @@ pub use self::{
     host::Host,
     link::{Statistics, Switch, connect},
     listener::{Datagram, Listener},
+    paced::{MAX_BURST, PacedWire},
     packet_socket::{PacketReceiver, PacketSocket},
     programs::{LabProgram, ReflectionCounter},
     rpcbind::Rpcbind,

@@ -61,7 +61,7 @@ impl Setup {
             attached_at: 0,
             netns: 0,
             changing: 0,
-            reserved: 0,
+            next: 0,
             events_until: 0,
             seed: 0,
             settings: [Settings::EMPTY; 2],

@@ -1,15 +1,19 @@
 //! [`CleanLab`]: nothing of rpcguard outlives a test.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::MetadataExt as _,
     path::Path,
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
-use aya::maps::{Array, Map, MapData, loaded_maps};
+use aya::{
+    maps::{Array, Map, MapData, loaded_maps},
+    programs::{loaded_links, loaded_programs},
+};
 use rpcguard_common::abi::{State, map};
 
 use crate::lab::{Host, Lab};
@@ -28,6 +32,27 @@ pub struct CleanLab {
     lab: Lab,
     /// Held open, so that their inode numbers are not given to somebody else meanwhile.
     networks: Mutex<Vec<File>>,
+    /// To look at the bpffs from.
+    window: OnceLock<Host>,
+}
+
+/// The objects in the kernel that belong to the filters of a lab, by their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objects {
+    /// The maps.
+    pub maps: BTreeSet<u32>,
+    /// The programs that use them.
+    pub programs: BTreeSet<u32>,
+    /// The links of these programs.
+    pub links: BTreeSet<u32>,
+}
+
+impl Objects {
+    /// How many there are of each kind.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        [self.maps.len(), self.programs.len(), self.links.len()]
+    }
 }
 
 impl CleanLab {
@@ -37,6 +62,7 @@ impl CleanLab {
         Self {
             lab,
             networks: Mutex::new(Vec::new()),
+            window: OnceLock::new(),
         }
     }
 
@@ -78,7 +104,7 @@ impl CleanLab {
     /// If the bpffs cannot be read.
     #[must_use]
     pub fn pins(&self) -> Vec<String> {
-        self.mortal_host().enter(|| {
+        self.window.get_or_init(|| self.mortal_host()).enter(|| {
             let mut found = Vec::new();
             list(Path::new("/sys/fs/bpf"), &mut found);
             found.sort();
@@ -93,6 +119,79 @@ impl CleanLab {
     /// If the kernel does not tell its maps.
     #[must_use]
     pub fn filters(&self) -> usize {
+        self.states().count()
+    }
+
+    /// All that the kernel holds of the filters of this lab's hosts.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::filters`].
+    #[must_use]
+    pub fn objects(&self) -> Objects {
+        let mut maps: BTreeSet<u32> = self.states().collect();
+        let mut programs = BTreeSet::new();
+        for program in loaded_programs().filter_map(Result::ok) {
+            let used = program.map_ids().ok().flatten().unwrap_or_default();
+            if used.iter().any(|id| maps.contains(id)) {
+                programs.insert(program.id());
+                maps.extend(used);
+            }
+        }
+        let links = loaded_links()
+            .filter_map(Result::ok)
+            .filter(|link| programs.contains(&link.program_id()))
+            .map(|link| link.id())
+            .collect();
+        Objects {
+            maps,
+            programs,
+            links,
+        }
+    }
+
+    /// Waits until the kernel holds no more programs, links and state maps than there are filters.
+    ///
+    /// # Panics
+    ///
+    /// If it still does after some time.
+    #[must_use]
+    pub fn objects_of(&self, filters: usize) -> Objects {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let objects = self.objects();
+            let [_, programs, links] = objects.counts();
+            if [programs, links, self.filters()] == [filters; 3] {
+                return objects;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{objects:?}, of {filters} filters"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the kernel holds so many maps, programs and links for this lab, which frees what
+    /// it does not need any more in its own time; returns what it holds in the end.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::filters`].
+    #[must_use]
+    pub fn objects_once(&self, counts: [usize; 3]) -> Objects {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let objects = self.objects();
+            if objects.counts() == counts || Instant::now() >= deadline {
+                return objects;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The ids of the state maps that name a network of this lab.
+    fn states(&self) -> impl Iterator<Item = u32> {
         let networks = self.networks.lock().expect("nobody panicked");
         let inodes: Vec<u64> = networks
             .iter()
@@ -102,9 +201,8 @@ impl CleanLab {
             // One that goes while it is looked at.
             .filter_map(Result::ok)
             .filter(|info| info.name_as_str() == Some(map::STATE))
-            .filter_map(|info| network_of(info.id()))
-            .filter(|network| inodes.contains(network))
-            .count()
+            .map(|info| info.id())
+            .filter(move |id| network_of(*id).is_some_and(|network| inodes.contains(&network)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     packet::{Frame, peers::STRANGER_V4},
 };
 
-pub use leftovers::CleanLab;
+pub use leftovers::{CleanLab, Objects};
 
 /// How long anything in a site may take that is expected to happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,15 +175,38 @@ impl Site {
             .stdout
     }
 
+    /// Adds an interface of this name to the host, whose other end is in the host too.
+    ///
+    /// # Panics
+    ///
+    /// If the name is taken.
+    pub fn add_interface(&self, name: &str) {
+        let add = format!("link add {name} type veth peer name {name}-peer");
+        self.host.ip(&add).expect("another interface");
+        self.host
+            .ip(&format!("link set {name} up"))
+            .expect("an interface that is up");
+    }
+
     /// Where the guard of the host's `eth0` is pinned.
     ///
     /// # Panics
     ///
-    /// If it is not.
+    /// As [`Self::pins_of`].
     #[must_use]
     pub fn pins(&self) -> PathBuf {
+        self.pins_of("eth0")
+    }
+
+    /// Where the guard of an interface is pinned, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// If the host's network is gone.
+    #[must_use]
+    pub fn pins_of(&self, interface: &str) -> PathBuf {
         let inode = inode_of_network(&self.host);
-        PathBuf::from(format!("/sys/fs/bpf/rpcguard/eth0@{inode}"))
+        PathBuf::from(format!("/sys/fs/bpf/rpcguard/{interface}@{inode}"))
     }
 
     /// What the program that is pinned for the host's `eth0` does with packets to port 111 from
@@ -191,10 +214,20 @@ impl Site {
     ///
     /// # Panics
     ///
-    /// If there is no program.
+    /// As [`Self::verdicts_of`].
     #[must_use]
     pub fn verdicts(&self, sources: &[IpAddr]) -> Vec<Action> {
-        let pin = self.pins().join("program");
+        self.verdicts_of("eth0", sources)
+    }
+
+    /// As [`Self::verdicts`], for the guard of this interface.
+    ///
+    /// # Panics
+    ///
+    /// If there is no program.
+    #[must_use]
+    pub fn verdicts_of(&self, interface: &str, sources: &[IpAddr]) -> Vec<Action> {
+        let pin = self.pins_of(interface).join("program");
         let program = self
             .host
             .enter(|| Xdp::from_pin(&pin, XdpAttachType::Interface))

@@ -201,7 +201,7 @@ pub(crate) struct Refusal(Finished);
 impl Refusal {
     /// Asserts what holds for all refusals.
     #[track_caller]
-    fn of(finished: Finished) -> Self {
+    pub(crate) fn of(finished: Finished) -> Self {
         assert_eq!(finished.stdout, "", "{finished}");
         let mut lines = finished.stderr.lines();
         let first = lines.find(|line| !line.starts_with("note: "));

@@ -1,115 +1,234 @@
-//! When one of its system calls fails, a command fails and has changed nothing, or succeeds.
+//! When one of its calls to BPF or netlink or about files fails, for whatever reason, a command fails, says so and
+//! has changed nothing; or it succeeds, and has done all of its work.
+
+use std::collections::BTreeSet;
 
 use nix::errno::Errno;
-use rpcguard_tests::{
-    lab::{rpcguard_binary, skip},
-    site::Site,
-};
+use rpcguard_tests::lab::skip;
 
 use crate::{
-    interrupted::{ATTACH, samples},
-    snapshot::{Snapshot, entries},
-    traced::{self, CAN_FAIL_CALLS, Interference},
+    effort::{choice, is_exhaustive},
+    lists::file,
+    scene::{ATTACH, Scene},
+    traced::{CAN_FAIL_CALLS, Calls, Interference, Traced},
 };
 
-/// Lets each call of `command` fail in turn, for lack of memory.
-fn fail_everywhere(test: &str, before: &[&str], command: &str, undo: &[&str]) {
+/// What calls fail with.
+const ERRORS: [Errno; 5] = [
+    Errno::EPERM,
+    Errno::ENOMEM,
+    Errno::E2BIG,
+    Errno::ENOSPC,
+    Errno::EBUSY,
+];
+
+/// How many calls of a command fail in a quick test.
+const QUICK: usize = 15;
+
+/// What came of the failing calls of a command.
+#[derive(Default)]
+struct Tally {
+    /// How often the command failed.
+    failures: usize,
+    /// How often the reason that it gave was another than the fault itself.
+    in_other_words: usize,
+    /// How often it succeeded and left something to the next command.
+    left: usize,
+    /// Calls that it can do without.
+    tolerated: BTreeSet<usize>,
+}
+
+/// Lets each call of the command fail in turn.
+fn fail_everywhere(scene: &Scene<'_>) {
     if !CAN_FAIL_CALLS {
-        return skip(test, "system calls can only be made to fail on x86-64");
+        return skip(
+            scene.test,
+            "system calls can only be made to fail on x86-64",
+        );
     }
-    let Some(site) = Site::or_skip(test) else {
+    let Some(site) = scene.set() else {
         return;
     };
-    let run_all = |commands: &[&str]| {
-        for command in commands {
-            site.rpcguard(command);
-        }
-    };
-    let traced = |at| {
-        let mut process = site.host.command(rpcguard_binary());
-        traced::run(process.args(command.split_whitespace()), at)
-    };
-    let snapshot = || Snapshot::of(&site, &samples());
+    let old = scene.see(&site);
+    let whole = scene.traced(&site, Calls::Fallible, None);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let new = scene.see(&site);
+    scene.run_all(&site, scene.undo);
 
-    run_all(before);
-    let (old, old_pins) = (snapshot(), site.lab.pins());
-    let whole = traced(None);
-    assert_eq!(whole.code, Some(0));
-    let new = snapshot();
-    run_all(undo);
-    let mut failures = 0;
-    // The last call is the process's end, which does not fail.
-    for call in 0..whole.calls - 1 {
-        let failed = traced(Some((call, Interference::Fail(Errno::ENOMEM))));
-        let found = snapshot();
-        match failed.code {
-            Some(0) => {
-                assert_eq!(found, new, "call {call} of `{command}` failed");
-                run_all(undo);
-            }
-            Some(1) => {
-                failures += 1;
-                assert_eq!(found, old, "call {call} of `{command}` failed");
-                assert_eq!(
-                    site.lab.pins(),
-                    old_pins,
-                    "call {call} of `{command}` failed"
-                );
-            }
-            code => panic!("call {call} of `{command}` failed, and the exit code is {code:?}"),
+    let calls = whole.calls.len();
+    let faults: Vec<(usize, Errno)> = if is_exhaustive() {
+        (0..calls)
+            .flat_map(|call| ERRORS.map(|errno| (call, errno)))
+            .collect()
+    } else {
+        let one = |call| (call, ERRORS[call % ERRORS.len()]);
+        choice((0..calls).map(one).collect(), QUICK)
+    };
+    let mut tally = Tally::default();
+    for (call, errno) in &faults {
+        let fault = Interference::Fail(*errno);
+        let traced = scene.traced(&site, Calls::Fallible, Some((*call, fault)));
+        let about = format!(
+            "call {call} of `{}` ({:?}) failed with {errno}; {}",
+            scene.command, whole.calls[*call], traced.stderr
+        );
+        let succeeded = match traced.code {
+            Some(0) => true,
+            Some(1) => false,
+            code => panic!("{about}: the exit code is {code:?}"),
+        };
+        if succeeded && site.lab.pins() != new.pins {
+            // Pins of a filter that is off, which the next command finds.
+            assert!(new.guards.iter().all(Option::is_none), "{about}");
+            assert_eq!(scene.guards(&site), new.guards, "{about}");
+            let _ = site.host.rpcguard(["detach", "eth0"]);
+            tally.left += 1;
         }
-        if let Some(found) = snapshot() {
-            site.rpcguard("allow add 203.0.113.99");
-            site.rpcguard("allow remove 203.0.113.99");
-            assert_eq!(entries(&site), found.prefixes.len());
+        scene.assert_is(&site, if succeeded { &new } else { &old }, &about);
+        if whole.calls[*call].is_changing() {
+            scene.probe(&site, &about);
         }
+        if succeeded {
+            tally.tolerated.insert(*call);
+            scene.run_all(&site, scene.undo);
+        } else {
+            tally.failures += 1;
+            tally.in_other_words += usize::from(!says_why(&traced, *errno, &about));
+        }
+    }
+    if old.guards.iter().any(Option::is_some) {
+        site.rpcguard("detach --all");
     }
     eprintln!(
-        "{test}: {failures} of {} failing calls were failures",
-        whole.calls - 1
+        "{}: {} faults in {calls} calls: {} failures, {} of them told as what they led to; {} calls \
+         that it can do without, and {} faults that left something to the next command",
+        scene.test,
+        faults.len(),
+        tally.failures,
+        tally.in_other_words,
+        tally.tolerated.len(),
+        tally.left
     );
-    assert!(failures > 0);
-    if old.is_some() {
-        site.rpcguard("detach eth0");
-    }
+    assert!(tally.failures > 0);
 }
+
+/// Asserts that a failure was told as it should be: what failed, on what, and why. Returns whether the
+/// reason is the very error: where a call is tried again in another way, it can be what that led to.
+fn says_why(traced: &Traced, errno: Errno, about: &str) -> bool {
+    let mut lines = traced.stderr.lines();
+    let error = lines.find_map(|line| line.strip_prefix("error: "));
+    let error = error.unwrap_or_else(|| panic!("{about}: there is no error"));
+    assert!(!traced.stderr.contains("panicked"), "{about}");
+    assert!(error.starts_with("cannot "), "{about}: not what failed");
+    assert!(error.contains(": "), "{about}: not why");
+    error.contains(&format!("(os error {})", errno as i32))
+}
+
+const ONE: &[&str] = &["eth0"];
 
 #[test]
 fn an_attach_that_fails_leaves_nothing() {
-    fail_everywhere(
-        "an_attach_that_fails_leaves_nothing",
-        &[],
-        ATTACH,
-        &["detach eth0"],
-    );
+    fail_everywhere(&Scene {
+        test: "an_attach_that_fails_leaves_nothing",
+        interfaces: ONE,
+        before: &[],
+        command: ATTACH,
+        undo: &["detach eth0"],
+    });
 }
 
 #[test]
-fn a_change_that_fails_changes_nothing() {
-    fail_everywhere(
-        "a_change_that_fails_changes_nothing",
-        &[ATTACH],
-        "allow add 0.0.0.0/0 10.0.0.0/24 10.1.0.0/17 192.0.2.1 2001:db8::/32",
-        &["allow remove 0.0.0.0/0 10.0.0.0/24 10.1.0.0/17 192.0.2.1 2001:db8::/32"],
-    );
+fn a_renewal_that_fails_leaves_the_old_program() {
+    fail_everywhere(&Scene {
+        test: "a_renewal_that_fails_leaves_the_old_program",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "attach eth0 --replace --tcp",
+        undo: &["set eth0 --tcp off"],
+    });
+}
+
+#[test]
+fn an_addition_that_fails_changes_nothing() {
+    const PREFIXES: &str = "0.0.0.0/0 10.0.0.0/24 10.1.0.0/17 192.0.2.1 2001:db8::/32";
+    fail_everywhere(&Scene {
+        test: "an_addition_that_fails_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: &format!("allow add {PREFIXES}"),
+        undo: &[&format!("allow remove {PREFIXES}")],
+    });
 }
 
 #[test]
 fn a_removal_that_fails_changes_nothing() {
-    fail_everywhere(
-        "a_removal_that_fails_changes_nothing",
-        &[ATTACH],
-        "allow remove 10.0.0.0/8 10.1.2.0/24",
-        &["allow add 10.0.0.0/8 10.1.2.0/24"],
-    );
+    fail_everywhere(&Scene {
+        test: "a_removal_that_fails_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "allow remove 10.0.0.0/8 10.1.2.0/24",
+        undo: &["allow add 10.0.0.0/8 10.1.2.0/24"],
+    });
+}
+
+#[test]
+fn a_replacement_that_fails_changes_nothing() {
+    let lists = [["10.0.0.0/8", "192.0.2.0/24"], ["10.0.0.0/16", "192.0.2.1"]];
+    let files = lists.map(|list| file(&list.map(|prefix| prefix.parse().unwrap())));
+    let replace = files
+        .each_ref()
+        .map(|file| format!("allow replace {}", file.path().display()));
+    fail_everywhere(&Scene {
+        test: "a_replacement_that_fails_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH, &replace[0]],
+        command: &replace[1],
+        undo: &[&replace[0]],
+    });
+}
+
+#[test]
+fn settings_that_fail_change_nothing() {
+    fail_everywhere(&Scene {
+        test: "settings_that_fail_change_nothing",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "set eth0 --tcp on --port 111 --port 2049",
+        undo: &["set eth0 --tcp off --port 111"],
+    });
 }
 
 #[test]
 fn a_rate_policy_that_fails_to_begin_changes_nothing() {
-    fail_everywhere(
-        "a_rate_policy_that_fails_to_begin_changes_nothing",
-        &[ATTACH],
-        "set eth0 --rate 5/s",
-        &["detach eth0", ATTACH],
-    );
+    fail_everywhere(&Scene {
+        test: "a_rate_policy_that_fails_to_begin_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "set eth0 --rate 5/s",
+        undo: &["detach eth0", ATTACH],
+    });
+}
+
+#[test]
+fn a_detach_that_fails_leaves_the_guard() {
+    fail_everywhere(&Scene {
+        test: "a_detach_that_fails_leaves_the_guard",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "detach eth0",
+        undo: &[ATTACH],
+    });
+}
+
+#[test]
+fn readers_that_fail_change_nothing() {
+    for command in ["status --json", "allow list"] {
+        fail_everywhere(&Scene {
+            test: "readers_that_fail_change_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command,
+            undo: &[],
+        });
+    }
 }

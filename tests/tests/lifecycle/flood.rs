@@ -2,71 +2,112 @@
 //! none of a source that is listed never gets through.
 
 use std::{
-    net::IpAddr,
+    collections::BTreeMap,
+    net::{IpAddr, UdpSocket},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 use rpcguard_common::reason::Reason;
-use rpcguard_tests::{
-    lab::{Bounds, Flood, Sources},
-    site::Site,
-};
+use rpcguard_tests::{lab::PacedWire, site::Site};
 
-use crate::lists::file;
+use crate::{effort::is_exhaustive, lists::file};
 
 /// In all lists, by different prefixes.
 const LISTED: &str = "10.0.0.7";
 /// In none.
 const STRANGER: &str = "198.51.100.7";
 
-/// Slow enough for a wire that drops what it has no room for.
-const RATE: u64 = 20_000;
+/// Packets a second, of each: what leaves the changes time to be made.
+const RATE: f64 = 20_000.0;
+
+/// How many of each are on the wire at once.
+const BURST: u64 = 32;
 
 /// Floods the site from both sources while `change` is called again and again; then every packet
 /// has been decided about, and rightly.
 fn under_flood(site: &Site, mut change: impl FnMut(usize), times: usize) {
-    let source = |address: &str| -> IpAddr { address.parse().unwrap() };
-    let flood = |address: &str| {
-        let frame = site.packet_from(source(address)).dump().build();
-        let sources = Sources::any_of(source(address).into());
-        Flood::new(&site.neighbour, "eth0", frame, sources).unwrap()
-    };
-    let floods = [LISTED, STRANGER].map(flood);
+    let frame = |address: &str| site.packet_from(source(address)).dump().build();
+    let frames = [frame(LISTED), frame(STRANGER)];
+    let (neighbour, host) = ((&site.neighbour, "eth0"), (&site.host, "eth0"));
+    let wire = PacedWire::open(neighbour, host).unwrap();
+    let portmapper = Portmapper::open(site);
     let before = site.guard(|guard| guard.counters().unwrap());
-    let stop = AtomicBool::new(false);
-    let bounds = Bounds {
-        packets: u64::MAX,
-        time: Duration::from_secs(60),
-        rate: Some(RATE),
-    };
-    let sent = thread::scope(|scope| {
-        let senders = floods
-            .each_ref()
-            .map(|flood| scope.spawn(|| flood.run(bounds, &stop).unwrap().packets));
+    let (stop, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| portmapper.receive(&over));
+        let sender = scope.spawn(|| {
+            let (begun, mut sent) = (Instant::now(), 0);
+            while !stop.load(Ordering::Relaxed) {
+                if sent as f64 > RATE * begun.elapsed().as_secs_f64() {
+                    thread::sleep(Duration::from_micros(200));
+                    continue;
+                }
+                let burst = (0..BURST).flat_map(|_| frames.iter().map(Vec::as_slice));
+                wire.send(burst).unwrap();
+                sent += BURST;
+            }
+            sent
+        });
         for number in 0..times {
             change(number);
         }
         stop.store(true, Ordering::Relaxed);
-        senders.map(|sender| sender.join().unwrap())
+        let sent = sender.join().unwrap();
+        over.store(true, Ordering::Relaxed);
+        (sent, receiver.join().unwrap())
     });
-    // What is still on the wire.
-    thread::sleep(Duration::from_millis(100));
     let after = site.guard(|guard| guard.counters().unwrap());
     let counted = |reason: Reason| after.reason(reason).packets - before.reason(reason).packets;
-    eprintln!("{times} changes under {sent:?} packets");
-    assert!(sent.iter().all(|sent| *sent > 100), "{sent:?}");
+    eprintln!("{times} changes under {sent} packets from each of a listed source and a stranger");
+    assert!(sent > 100, "{sent}");
     assert_eq!(
         [counted(Reason::Allowed), counted(Reason::Unlisted)],
-        sent,
+        [sent, sent],
         "of a listed source and of a stranger"
     );
+    let expected = BTreeMap::from([(source(LISTED), sent)]);
+    assert_eq!(received, expected, "what the portmapper got from whom");
+}
+
+fn source(address: &str) -> IpAddr {
+    address.parse().unwrap()
+}
+
+/// What all this is about: it tells what really comes through.
+struct Portmapper(UdpSocket);
+
+impl Portmapper {
+    fn open(site: &Site) -> Self {
+        // More than can come before it is read.
+        const BUFFER: usize = 256 << 20;
+        let socket = site.host.enter(|| UdpSocket::bind("0.0.0.0:111")).unwrap();
+        setsockopt(&socket, RcvBufForce, &BUFFER).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        Self(socket)
+    }
+
+    /// Counts what comes from whom, until it is over and nothing comes any more.
+    fn receive(&self, over: &AtomicBool) -> BTreeMap<IpAddr, u64> {
+        let mut received = BTreeMap::new();
+        loop {
+            let was_over = over.load(Ordering::Relaxed);
+            match self.0.recv_from(&mut [0; 64]) {
+                Ok((_, from)) => *received.entry(from.ip()).or_default() += 1,
+                Err(_) if was_over => return received,
+                Err(_) => {}
+            }
+        }
+    }
 }
 
 #[test]
 fn replacing_a_list_loses_no_packet_and_lets_none_through() {
-    const REPLACEMENTS: usize = 60;
+    let replacements = if is_exhaustive() { 1000 } else { 100 };
     let Some(site) = Site::or_skip("replacing_a_list_loses_no_packet_and_lets_none_through") else {
         return;
     };
@@ -81,7 +122,7 @@ fn replacing_a_list_loses_no_packet_and_lets_none_through() {
     let replace = |number: usize| {
         site.rpcguard(&format!("allow replace {}", path(number % lists.len())));
     };
-    under_flood(&site, replace, REPLACEMENTS);
+    under_flood(&site, replace, replacements);
     site.rpcguard("detach eth0");
 }
 

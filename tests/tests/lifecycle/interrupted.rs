@@ -1,210 +1,360 @@
-//! Killed before each of its system calls, a command has done all of its work or none, and the
-//! next command finds nothing wrong.
+//! Killed before or after any of its system calls, a command has done all of its work or none, the
+//! next command finds nothing wrong, and nothing is left behind.
 
-use std::net::IpAddr;
+use std::mem::offset_of;
 
-use rpcguard_tests::{lab::rpcguard_binary, site::Site};
+use aya_obj::generated::bpf_cmd::BPF_MAP_UPDATE_BATCH;
+use rpcguard_common::abi::State;
+use rpcguard_tests::{lab::skip, site::Site};
 
 use crate::{
-    snapshot::{Snapshot, entries},
-    traced::{self, Interference},
+    effort::choice,
+    lists::file,
+    scene::{ATTACH, ATTACH_BOTH, Scene, Seen},
+    traced::{CAN_WATCH, Calls, Interference},
 };
 
-/// In the prefixes of these tests, at their edges and outside.
-const SAMPLES: [&str; 12] = [
-    "10.0.0.1",
-    "10.0.0.2",
-    "10.0.1.1",
-    "10.1.0.1",
-    "10.1.2.3",
-    "11.0.0.1",
-    "192.0.2.1",
-    "198.51.100.7",
-    "2001:db8:a::1",
-    "2001:db8:a:b::1",
-    "2001:db8:c::1",
-    "2001:db8:ffff::1",
-];
+/// At how many points a command is killed in a quick test.
+const QUICK: usize = 9;
 
-pub(crate) const ATTACH: &str = "attach eth0 --allow 10.0.0.0/8 --deny 10.1.0.0/16 --allow 10.1.2.0/24 \
-                      --allow 2001:db8:a::/48 --deny 2001:db8:a:b::/64";
-
-/// Two directories, ten maps, a program and a link.
-const PINS: usize = 14;
-
-pub(crate) fn samples() -> Vec<IpAddr> {
-    SAMPLES.map(|address| address.parse().unwrap()).to_vec()
+/// What may be found after a command about several interfaces was killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Several {
+    /// All are as before, or all are changed.
+    Together,
+    /// Each is as before or changed.
+    OneByOne,
 }
 
-/// A command, and how to get from one state to the other.
-struct Scene<'a> {
-    test: &'a str,
-    /// What to start from; nothing for a host that is not guarded.
-    before: &'a [&'a str],
-    command: &'a str,
-    /// Takes back what the command does.
-    undo: &'a [&'a str],
-}
+/// Kills the command at each of its calls in turn, every time from the state that `before` leaves, and
+/// runs it once more then.
+fn kill_everywhere(scene: &Scene<'_>, several: Several) {
+    let Some(site) = scene.set() else {
+        return;
+    };
+    let old = scene.see(&site);
+    let whole = scene.traced(&site, Calls::Changing, None);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let new = scene.see(&site);
+    assert_ne!(
+        old.guards, new.guards,
+        "`{}` changes something",
+        scene.command
+    );
 
-impl Scene<'_> {
-    /// Kills the command before each of its calls in turn, every time from the state that `before`
-    /// leaves, and runs it once more then.
-    fn kill_everywhere(&self) {
-        let Some(site) = Site::or_skip(self.test) else {
-            return;
+    // The last call is the end of the process, which it does not come back from.
+    let points: Vec<(usize, bool)> = (0..whole.calls.len())
+        .flat_map(|call| [(call, false), (call, true)])
+        .take(2 * whole.calls.len() - 1)
+        .collect();
+    let points = choice(points, QUICK);
+    let mut done = 0;
+    for (call, after) in &points {
+        let (when, kill) = if *after {
+            ("after", Interference::KillAfter)
+        } else {
+            ("before", Interference::KillBefore)
         };
-        let run_all = |commands: &[&str]| {
-            for command in commands {
-                site.rpcguard(command);
+        scene.run_all(&site, scene.undo);
+        assert_eq!(scene.guards(&site), old.guards);
+        let killed = scene.traced(&site, Calls::Changing, Some((*call, kill)));
+        assert_eq!(killed.code, None, "it came to call {call}");
+        let about = format!("`{}`, killed {when} call {call}", scene.command);
+        done += usize::from(survive(scene, &site, several, (&old, &new), &about));
+    }
+    if new.guards.iter().any(Option::is_some) {
+        site.rpcguard("detach --all");
+    }
+    eprintln!(
+        "{}: killed {} times, {done} times after the fact",
+        scene.test,
+        points.len()
+    );
+    assert!(done > 0 && done < points.len());
+}
+
+/// Checks what a killed command left, and that the next ones find nothing wrong: first one about
+/// something else, then the same again. Returns whether the command's work was done.
+fn survive(
+    scene: &Scene<'_>,
+    site: &Site,
+    several: Several,
+    (old, new): (&Seen, &Seen),
+    about: &str,
+) -> bool {
+    let found = scene.guards(site);
+    match several {
+        Several::Together => assert!(
+            found == old.guards || found == new.guards,
+            "{about}: {found:?}, neither {old:?} nor {new:?}"
+        ),
+        Several::OneByOne => {
+            for (index, found) in found.iter().enumerate() {
+                assert!(
+                    *found == old.guards[index] || *found == new.guards[index],
+                    "{about}: {found:?}, neither {old:?} nor {new:?}"
+                );
             }
-        };
-        let traced = |at| {
-            let mut process = site.host.command(rpcguard_binary());
-            traced::run(process.args(self.command.split_whitespace()), at)
-        };
-        let snapshot = || Snapshot::of(&site, &samples());
-
-        run_all(self.before);
-        let (old, old_pins) = (snapshot(), site.lab.pins());
-        let whole = traced(None);
-        assert_eq!(whole.code, Some(0));
-        let new = snapshot();
-        assert_ne!(old, new, "`{}` changes something", self.command);
-
-        let mut done = 0;
-        for call in 0..whole.calls {
-            run_all(self.undo);
-            assert_eq!(snapshot(), old);
-            let killed = traced(Some((call, Interference::Kill)));
-            assert_eq!(killed.code, None, "it came to call {call}");
-            let found = snapshot();
-            assert!(
-                found == old || found == new,
-                "killed before call {call}, `{}` left {found:?}, neither {old:?} nor {new:?}",
-                self.command
-            );
-            done += usize::from(found == new);
-            self.go_on(&site, call, &found, &new);
         }
-        run_all(&["detach --all"][..usize::from(new.is_some())]);
-        eprintln!(
-            "{}: killed {} times, {done} times after the fact",
-            self.test, whole.calls
-        );
-        assert!(done > 0 && done < whole.calls);
-        assert!(old.is_some() || old_pins.is_empty());
     }
+    scene.probe(site, about);
+    assert_eq!(scene.guards(site), found, "{about}");
 
-    /// The next commands find nothing wrong, and leave nothing behind: first one about something
-    /// else, then the same again.
-    fn go_on(&self, site: &Site, call: usize, found: &Option<Snapshot>, new: &Option<Snapshot>) {
-        let about = format!("`{}`, killed before call {call}", self.command);
-        if let Some(found) = found {
-            site.rpcguard("allow add 203.0.113.99");
-            site.rpcguard("allow remove 203.0.113.99");
-            assert_eq!(entries(site), found.prefixes.len(), "{about}");
-            assert_eq!(
-                Snapshot::of(site, &samples()).as_ref(),
-                Some(found),
-                "{about}"
-            );
-        }
-        let again = site.host.rpcguard(self.command.split_whitespace());
-        assert!(again.is_success() || found == new, "{about}: {again}");
-        assert_eq!(&Snapshot::of(site, &samples()), new, "{about}");
-        let pins = if new.is_some() { PINS } else { 0 };
-        assert_eq!(site.lab.pins().len(), pins, "{about}");
+    let mut again = site.host.rpcguard(scene.command.split_whitespace());
+    let mixed = found != old.guards && found != new.guards;
+    if mixed && !again.is_success() {
+        // It said which interface is guarded already.
+        scene.run_all(site, scene.undo);
+        again = site.host.rpcguard(scene.command.split_whitespace());
     }
+    assert!(
+        again.is_success() || found == new.guards,
+        "{about}: {again}"
+    );
+    scene.assert_is(site, new, about);
+    found == new.guards
 }
+
+const ONE: &[&str] = &["eth0"];
+const BOTH: &[&str] = &["eth0", "eth1"];
 
 #[test]
 fn attach_is_all_or_nothing() {
-    Scene {
-        test: "attach_is_all_or_nothing",
-        before: &[],
-        command: ATTACH,
-        undo: &["detach eth0"],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "attach_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[],
+            command: ATTACH,
+            undo: &["detach eth0"],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn attaching_to_two_interfaces_is_all_or_nothing_for_each() {
+    kill_everywhere(
+        &Scene {
+            test: "attaching_to_two_interfaces_is_all_or_nothing_for_each",
+            interfaces: BOTH,
+            before: &[],
+            command: ATTACH_BOTH,
+            undo: &["detach --all"],
+        },
+        Several::OneByOne,
+    );
 }
 
 #[test]
 fn detach_is_all_or_nothing() {
-    Scene {
-        test: "detach_is_all_or_nothing",
-        before: &[ATTACH],
-        command: "detach eth0",
-        undo: &[ATTACH],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "detach_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "detach eth0",
+            undo: &[ATTACH],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn detaching_two_interfaces_is_all_or_nothing_for_each() {
+    kill_everywhere(
+        &Scene {
+            test: "detaching_two_interfaces_is_all_or_nothing_for_each",
+            interfaces: BOTH,
+            before: &[ATTACH_BOTH],
+            command: "detach --all",
+            undo: &[ATTACH_BOTH],
+        },
+        Several::OneByOne,
+    );
 }
 
 #[test]
 fn renewing_the_program_and_adding_to_its_lists_is_all_or_nothing() {
-    Scene {
-        test: "renewing_the_program_and_adding_to_its_lists_is_all_or_nothing",
-        before: &[ATTACH],
-        command: "attach eth0 --replace --allow 192.0.2.0/24 --tcp",
-        undo: &["allow remove 192.0.2.0/24", "set eth0 --tcp off"],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "renewing_the_program_and_adding_to_its_lists_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "attach eth0 --replace --allow 192.0.2.0/24 --tcp",
+            undo: &["allow remove 192.0.2.0/24", "set eth0 --tcp off"],
+        },
+        Several::Together,
+    );
 }
 
 #[test]
 fn adding_prefixes_around_and_inside_others_is_all_or_nothing() {
     const PREFIXES: &str =
         "0.0.0.0/0 10.0.0.0/24 10.1.0.0/17 192.0.2.1 2001:db8::/32 2001:db8:a:b::/80";
-    Scene {
-        test: "adding_prefixes_around_and_inside_others_is_all_or_nothing",
-        before: &[ATTACH],
-        command: &format!("allow add {PREFIXES}"),
-        undo: &[&format!("allow remove {PREFIXES}")],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "adding_prefixes_around_and_inside_others_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: &format!("allow add {PREFIXES}"),
+            undo: &[&format!("allow remove {PREFIXES}")],
+        },
+        Several::Together,
+    );
 }
 
 #[test]
 fn removing_prefixes_around_and_inside_others_is_all_or_nothing() {
     const PREFIXES: &str = "10.0.0.0/8 10.1.2.0/24 2001:db8:a::/48";
-    Scene {
-        test: "removing_prefixes_around_and_inside_others_is_all_or_nothing",
-        before: &[ATTACH],
-        command: &format!("allow remove {PREFIXES}"),
-        undo: &[&format!("allow add {PREFIXES}")],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "removing_prefixes_around_and_inside_others_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: &format!("allow remove {PREFIXES}"),
+            undo: &[&format!("allow add {PREFIXES}")],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn replacing_a_list_on_two_interfaces_is_all_or_nothing() {
+    let lists = [["10.0.0.0/8", "192.0.2.0/24"], ["10.0.0.0/16", "192.0.2.1"]];
+    let files = lists.map(|list| file(&list.map(|prefix| prefix.parse().unwrap())));
+    let replace = files
+        .each_ref()
+        .map(|file| format!("allow replace {}", file.path().display()));
+    kill_everywhere(
+        &Scene {
+            test: "replacing_a_list_on_two_interfaces_is_all_or_nothing",
+            interfaces: BOTH,
+            before: &[ATTACH_BOTH, &replace[0]],
+            command: &replace[1],
+            undo: &[&replace[0]],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn denying_prefixes_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "denying_prefixes_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "deny add 10.0.0.0/24 2001:db8:a::/64",
+            undo: &["deny remove 10.0.0.0/24 2001:db8:a::/64"],
+        },
+        Several::Together,
+    );
 }
 
 #[test]
 fn settings_are_all_or_nothing() {
-    Scene {
-        test: "settings_are_all_or_nothing",
-        before: &[ATTACH],
-        command: "set eth0 --observe on --tcp on --port 111 --port 2049",
-        undo: &["set eth0 --observe off --tcp off --port 111"],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "settings_are_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "set eth0 --observe on --tcp on --port 111 --port 2049",
+            undo: &["set eth0 --observe off --tcp off --port 111"],
+        },
+        Several::Together,
+    );
 }
 
 /// The first rate policy of a guard brings another program and larger maps.
 #[test]
 fn beginning_a_rate_policy_is_all_or_nothing() {
-    Scene {
-        test: "beginning_a_rate_policy_is_all_or_nothing",
-        before: &[ATTACH],
-        command: "set eth0 --rate 5/s --rate-total 50/s --procedures NULL",
-        undo: &["detach eth0", ATTACH],
-    }
-    .kill_everywhere();
+    kill_everywhere(
+        &Scene {
+            test: "beginning_a_rate_policy_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "set eth0 --rate 5/s --rate-total 50/s --procedures NULL",
+            undo: &["detach eth0", ATTACH],
+        },
+        Several::Together,
+    );
 }
 
 #[test]
 fn changing_a_rate_policy_is_all_or_nothing() {
-    Scene {
-        test: "changing_a_rate_policy_is_all_or_nothing",
-        before: &[ATTACH, "set eth0 --rate 5/s"],
-        command: "set eth0 --rate 9/m --burst 3 --rate-prefix 10/s --procedures default,GETSTAT",
-        undo: &["set eth0 --rate off", "set eth0 --rate 5/s"],
+    kill_everywhere(
+        &Scene {
+            test: "changing_a_rate_policy_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH, "set eth0 --rate 5/s"],
+            command: "set eth0 --rate 9/m --burst 3 --rate-prefix 10/s --procedures default,GETSTAT",
+            undo: &["set eth0 --rate off", "set eth0 --rate 5/s"],
+        },
+        Several::Together,
+    );
+}
+
+/// Between the two stores that put a change in force on two guards, there is no system call.
+#[test]
+fn a_change_that_is_killed_between_two_guards_is_carried_on() {
+    const ADD: &str = "allow add 192.0.2.0/24 2001:db8:c::/48";
+    const REMOVE: &str = "allow remove 192.0.2.0/24 2001:db8:c::/48";
+    let scene = Scene {
+        test: "a_change_that_is_killed_between_two_guards_is_carried_on",
+        interfaces: BOTH,
+        before: &[ATTACH_BOTH],
+        command: ADD,
+        undo: &[REMOVE],
+    };
+    if !CAN_WATCH {
+        return skip(scene.test, "stores can only be watched on x86-64");
     }
-    .kill_everywhere();
+    let Some(site) = scene.set() else {
+        return;
+    };
+    let old = scene.guards(&site);
+    let whole = scene.traced(&site, Calls::Changing, None);
+    let new = scene.guards(&site);
+    let last_write = whole
+        .calls
+        .iter()
+        .rposition(|call| call.is_bpf(BPF_MAP_UPDATE_BATCH))
+        .expect("prefixes are written");
+
+    let commands = [
+        "detach eth0",
+        "allow add 203.0.113.99 -i eth0",
+        "set eth0 --observe off",
+        "attach eth1 --replace",
+        "allow add 203.0.113.99 -i eth1",
+    ];
+    for next in choice(commands.to_vec(), 3) {
+        scene.run_all(&site, scene.undo);
+        assert_eq!(scene.guards(&site), old);
+        let kill = Interference::KillAtStore(offset_of!(State, epoch));
+        let killed = scene.traced(&site, Calls::Changing, Some((last_write, kill)));
+        assert_eq!(killed.code, None);
+        let found = scene.guards(&site);
+        assert_eq!(found, [new[0].clone(), old[1].clone()], "half of it");
+
+        site.rpcguard(next);
+        if next.starts_with("allow") {
+            site.rpcguard(&next.replace("add", "remove"));
+        }
+        let expected = if next == "detach eth0" {
+            &None
+        } else {
+            &new[0]
+        };
+        let found = scene.guards(&site);
+        assert_eq!(found, [expected.clone(), new[1].clone()], "after `{next}`");
+        scene.probe(&site, next);
+        if next == "detach eth0" {
+            site.rpcguard("detach eth1");
+            site.rpcguard(ATTACH_BOTH);
+            site.rpcguard(ADD);
+        }
+    }
+    site.rpcguard("detach --all");
 }

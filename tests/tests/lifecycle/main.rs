@@ -2,6 +2,7 @@
 //! calls, interfaces and namespaces that go, several commands at once, floods.
 
 mod concurrent;
+mod effort;
 mod failing;
 mod flood;
 mod gone;
@@ -12,5 +13,6 @@ mod library;
 mod lists;
 mod model;
 mod names;
+mod scene;
 mod snapshot;
 mod traced;

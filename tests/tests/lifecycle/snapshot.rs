@@ -31,13 +31,20 @@ impl Snapshot {
     /// program in the kernel.
     #[track_caller]
     pub(crate) fn of(site: &Site, samples: &[IpAddr]) -> Option<Self> {
-        let snapshot = site.registry(|registry| match registry.find("eth0").unwrap() {
+        Self::of_interface(site, "eth0", samples)
+    }
+
+    /// As [`Self::of`], of another interface.
+    #[track_caller]
+    pub(crate) fn of_interface(site: &Site, interface: &str, samples: &[IpAddr]) -> Option<Self> {
+        let snapshot = site.registry(|registry| match registry.find(interface).unwrap() {
             Some(Entry::Guard(guard)) => Some(Self::read(&guard, samples)),
             _ => None,
         });
-        assert_eq!(snapshot.is_some(), is_filtered(site), "{snapshot:?}");
+        let filtered = is_filtered(site, interface);
+        assert_eq!(snapshot.is_some(), filtered, "{interface}: {snapshot:?}");
         let mut snapshot = snapshot?;
-        snapshot.verdicts = site.verdicts(samples);
+        snapshot.verdicts = site.verdicts_of(interface, samples);
         let expected: Vec<Action> = snapshot
             .decided
             .iter()
@@ -83,18 +90,24 @@ pub(crate) fn counts(prefixes: &[(Prefix, Verdict)]) -> PrefixCounts {
     }
 }
 
-/// Whether the kernel runs an XDP program for the site's `eth0`.
-pub(crate) fn is_filtered(site: &Site) -> bool {
-    site.host.ip("link show eth0").unwrap().contains("prog/xdp")
+/// Whether the kernel runs an XDP program for an interface of the site's host.
+fn is_filtered(site: &Site, interface: &str) -> bool {
+    let shown = site.host.ip(&format!("link show {interface}")).unwrap();
+    shown.contains("prog/xdp")
 }
 
-/// How many entries the tries of the site's guard have, listed or not.
+/// How many entries the tries of the guard of the site's `eth0` have, listed or not.
 pub(crate) fn entries(site: &Site) -> usize {
+    entries_of(site, "eth0")
+}
+
+/// As [`entries`], of another interface.
+pub(crate) fn entries_of(site: &Site, interface: &str) -> usize {
     fn count<A: aya::Pod>(map: Map) -> usize {
         let trie = LpmTrie::<_, A, PrefixEntry>::try_from(map).unwrap();
         trie.keys().map(Result::unwrap).count()
     }
-    let pins = site.pins();
+    let pins = site.pins_of(interface);
     site.host.enter(|| {
         let open = |name| Map::from_map_data(MapData::from_pin(pins.join(name)).unwrap()).unwrap();
         count::<[u8; 4]>(open(map::PREFIXES_V4)) + count::<[u8; 16]>(open(map::PREFIXES_V6))

@@ -1,85 +1,89 @@
 //! Runs the command one system call at a time, to interrupt it exactly where it hurts.
+//!
+//! The command is the very one that is shipped: nothing is compiled in for this.
 #![expect(
     unsafe_code,
     reason = "Command::pre_exec is unsafe to call, and ptrace's answer is a union"
 )]
 
+mod calls;
+mod registers;
+
 use std::{
+    fs,
+    io::{Read as _, Seek as _},
     os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
-use aya_obj::generated::bpf_cmd;
 use nix::{
     errno::Errno,
     sys::{
         ptrace::{self, Options},
+        signal::Signal,
         wait::{WaitStatus, waitpid},
     },
     unistd::Pid,
 };
 
-/// What to do instead of a system call.
+use calls::NetlinkSockets;
+pub(crate) use calls::{Call, Calls};
+pub(crate) use registers::{CAN_FAIL_CALLS, CAN_WATCH};
+
+/// What to do about a system call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Interference {
     /// End the process with `SIGKILL`; the call is not made.
-    Kill,
+    KillBefore,
+    /// End the process with `SIGKILL` when the call is done, before another instruction.
+    KillAfter,
+    /// When the call is done, let the process go on until it has stored something at this offset of a
+    /// BPF map that it has mapped, and end it with `SIGKILL` before another instruction.
+    KillAtStore(usize),
     /// Do not make the call, and let it fail.
     Fail(Errno),
 }
 
 /// How a traced command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Traced {
-    /// How many calls of interest it came to, the one that was interfered with included.
-    pub(crate) calls: usize,
+    /// The calls of interest that it came to, the one that was interfered with included.
+    pub(crate) calls: Vec<Call>,
     /// Its exit code; `None` if it was killed.
     pub(crate) code: Option<i32>,
+    /// Its standard error.
+    pub(crate) stderr: String,
 }
 
-/// Calls that change something outside the process, and the end.
-const CALLS: [i64; 7] = [
-    libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_exit_group,
-];
+/// Runs a command to its end, and interferes with the call of this number among those of interest,
+/// from zero, if it comes to that.
+pub(crate) fn run(
+    command: &mut Command,
+    interest: Calls,
+    at: Option<(usize, Interference)>,
+) -> Traced {
+    let mut stderr = tempfile::tempfile().expect("a temporary file");
+    let copy = stderr.try_clone().expect("a file descriptor");
+    command.stdout(Stdio::null()).stderr(copy);
+    let mut child = start(command);
+    let mut calls = Vec::new();
+    let code = follow(&mut child, interest, at, &mut calls);
+    stderr.rewind().expect("a file can be read again");
+    let mut said = Vec::new();
+    stderr.read_to_end(&mut said).expect("what it said");
+    Traced {
+        calls,
+        code,
+        stderr: String::from_utf8_lossy(&said).into_owned(),
+    }
+}
 
-/// bpf(2) commands that change something which others see.
-const COMMANDS: [bpf_cmd; 8] = [
-    bpf_cmd::BPF_MAP_UPDATE_ELEM,
-    bpf_cmd::BPF_MAP_DELETE_ELEM,
-    bpf_cmd::BPF_MAP_UPDATE_BATCH,
-    bpf_cmd::BPF_MAP_DELETE_BATCH,
-    bpf_cmd::BPF_OBJ_PIN,
-    bpf_cmd::BPF_LINK_CREATE,
-    bpf_cmd::BPF_LINK_UPDATE,
-    bpf_cmd::BPF_LINK_DETACH,
-];
-
-/// Those that newer architectures do without.
-#[cfg(target_arch = "x86_64")]
-const OLD_CALLS: [i64; 4] = [
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const OLD_CALLS: [i64; 0] = [];
-
-/// Runs a command to its end, and interferes with the call of this number, from zero, if it comes
-/// to that.
-#[expect(clippy::zombie_processes, reason = "waitpid sees its end")]
-pub(crate) fn run(command: &mut Command, at: Option<(usize, Interference)>) -> Traced {
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+/// Starts a command, which stops before its first instruction.
+fn start(command: &mut Command) -> Child {
     // SAFETY: ptrace(2) is one system call.
     unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };
-    let mut child = command.spawn().expect("the command can be run");
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    let child = command.spawn().expect("the command can be run");
+    let pid = pid(&child);
     let stopped = waitpid(pid, None).expect("the command stops at its beginning");
     assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
     ptrace::setoptions(
@@ -87,60 +91,98 @@ pub(crate) fn run(command: &mut Command, at: Option<(usize, Interference)>) -> T
         Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACESYSGOOD,
     )
     .expect("the command can be traced");
+    child
+}
 
-    let mut calls = 0;
+/// Lets it run from call to call; returns its exit code, or `None` if it was killed.
+fn follow(
+    child: &mut Child,
+    interest: Calls,
+    at: Option<(usize, Interference)>,
+    calls: &mut Vec<Call>,
+) -> Option<i32> {
+    let pid = pid(child);
+    let mut sockets = NetlinkSockets::default();
     let mut signal = None;
-    let mut failing = None;
+    // The call that the process is in, and what to do when it is done.
+    let mut current = None;
+    let mut afterwards = None;
     loop {
         ptrace::syscall(pid, signal.take()).expect("the command goes on");
         match waitpid(pid, None).expect("the command can be waited for") {
             WaitStatus::PtraceSyscall(_) => match at_call(pid) {
-                Stop::Entry { number, first } if is_of_interest(number, first) => {
-                    if let Some((at, interference)) = at
-                        && at == calls
-                    {
-                        match interference {
-                            Interference::Kill => {
-                                child.kill().expect("the command can be killed");
-                                child.wait().expect("the command can be waited for");
-                                return Traced {
-                                    calls: calls + 1,
-                                    code: None,
-                                };
-                            }
-                            Interference::Fail(errno) => {
-                                registers::skip_call(pid);
-                                failing = Some(errno);
-                            }
+                Stop::Entry(call) => {
+                    if interest.include(call, &sockets) {
+                        let due = at.filter(|(number, _)| *number == calls.len());
+                        afterwards = due.map(|(_, interference)| interference);
+                        calls.push(call);
+                    }
+                    match afterwards {
+                        Some(Interference::KillBefore) => {
+                            kill(child);
+                            return None;
                         }
+                        Some(Interference::Fail(_)) => registers::skip_call(pid),
+                        _ => {}
                     }
-                    calls += 1;
+                    current = Some(call);
                 }
-                Stop::Exit => {
-                    if let Some(errno) = failing.take() {
-                        registers::set_result(pid, errno);
+                Stop::Exit { result } => {
+                    if let Some(call) = current.take() {
+                        sockets.note(call, result);
+                    }
+                    match afterwards.take() {
+                        Some(Interference::Fail(errno)) => registers::set_result(pid, errno),
+                        Some(Interference::KillAfter) => {
+                            kill(child);
+                            return None;
+                        }
+                        Some(Interference::KillAtStore(offset)) => {
+                            run_to_store(pid, offset);
+                            kill(child);
+                            return None;
+                        }
+                        _ => {}
                     }
                 }
-                Stop::Entry { .. } => {}
             },
             WaitStatus::Stopped(_, other) => signal = Some(other),
-            WaitStatus::Exited(_, code) => {
-                return Traced {
-                    calls,
-                    code: Some(code),
-                };
-            }
+            WaitStatus::Exited(_, code) => return Some(code),
             other => panic!("the command ended unexpectedly: {other:?}"),
         }
     }
 }
 
+fn run_to_store(pid: Pid, offset: usize) {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("its mappings");
+    let addresses: Vec<u64> = maps
+        .lines()
+        .filter(|line| line.contains("bpf-map"))
+        .filter_map(|line| u64::from_str_radix(line.split('-').next()?, 16).ok())
+        .map(|start| start + offset as u64)
+        .collect();
+    registers::watch(pid, &addresses);
+    ptrace::cont(pid, None).expect("the command goes on");
+    let stopped = waitpid(pid, None).expect("the command can be waited for");
+    assert!(
+        matches!(stopped, WaitStatus::Stopped(_, Signal::SIGTRAP)),
+        "it stores nothing there ({addresses:x?}): {stopped:?}"
+    );
+}
+
+fn kill(child: &mut Child) {
+    child.kill().expect("the command can be killed");
+    child.wait().expect("the command can be waited for");
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
+}
+
 /// Where a process stopped.
 enum Stop {
-    /// Before a system call of this number, with this first argument.
-    Entry { number: i64, first: u64 },
-    /// After one.
-    Exit,
+    Entry(Call),
+    Exit { result: i64 },
 }
 
 fn at_call(pid: Pid) -> Stop {
@@ -148,53 +190,13 @@ fn at_call(pid: Pid) -> Stop {
     if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
         // SAFETY: `op` says that this is the part of the union in use.
         let entry = unsafe { info.u.entry };
-        Stop::Entry {
+        Stop::Entry(Call {
             number: entry.nr as i64,
             first: entry.args[0],
-        }
+        })
     } else {
-        Stop::Exit
-    }
-}
-
-fn is_of_interest(number: i64, first: u64) -> bool {
-    if number == libc::SYS_bpf {
-        return COMMANDS.iter().any(|command| *command as u64 == first);
-    }
-    CALLS.contains(&number) || OLD_CALLS.contains(&number)
-}
-
-/// Whether calls can be made to fail here.
-pub(crate) const CAN_FAIL_CALLS: bool = cfg!(target_arch = "x86_64");
-
-#[cfg(target_arch = "x86_64")]
-mod registers {
-    use super::{Errno, Pid, ptrace};
-
-    /// Makes the kernel find no call to make.
-    pub(super) fn skip_call(pid: Pid) {
-        let mut registers = ptrace::getregs(pid).expect("registers");
-        registers.orig_rax = u64::MAX;
-        ptrace::setregs(pid, registers).expect("registers can be set");
-    }
-
-    /// Makes the call that was skipped return this error.
-    pub(super) fn set_result(pid: Pid, errno: Errno) {
-        let mut registers = ptrace::getregs(pid).expect("registers");
-        registers.rax = (-i64::from(errno as i32)) as u64;
-        ptrace::setregs(pid, registers).expect("registers can be set");
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod registers {
-    use super::{Errno, Pid};
-
-    pub(super) fn skip_call(_: Pid) {
-        unreachable!("tests that let calls fail are skipped on this architecture");
-    }
-
-    pub(super) fn set_result(pid: Pid, _: Errno) {
-        skip_call(pid);
+        // SAFETY: as above; a process that stops at system calls only stops at their two ends.
+        let exit = unsafe { info.u.exit };
+        Stop::Exit { result: exit.sval }
     }
 }
