@@ -2,9 +2,11 @@
 
 mod build;
 mod build_ebpf;
+mod fuzz;
 mod install;
 mod lab;
 mod lint;
+mod miri;
 mod process;
 mod progress;
 mod root;
@@ -30,6 +32,10 @@ enum Task {
     Lint,
     /// Measure the filter beside bare XDP programs and other filters, in network namespaces
     Bench(lab::Args),
+    /// Look for input that the properties of the packet, call and list parsers do not hold for
+    Fuzz(fuzz::Args),
+    /// Run the decision core's tests under Miri, where a toolchain has it
+    Miri,
     /// Build the release `rpcguard`
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
@@ -52,6 +58,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Test(args) => return test::run(&args),
         Task::Lint => lint::run()?,
         Task::Bench(args) => lab::run("bench", &args)?,
+        Task::Fuzz(args) => return fuzz::run(&args),
+        Task::Miri => miri::run()?,
         Task::Build => {
             setup::run()?;
             build::run()?;

@@ -8,6 +8,7 @@ mod crowd;
 mod fields;
 mod gcra;
 mod layouts;
+#[cfg(not(miri))]
 mod limiter;
 mod naive_call;
 mod sampling;
