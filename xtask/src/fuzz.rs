@@ -25,7 +25,7 @@ use log::Log;
 const MAX_LEN: u32 = 4608;
 
 /// An input that takes more seconds than this, or more megabytes, is a finding.
-const MAX_SECONDS: u32 = 10;
+const MAX_SECONDS: u32 = 60;
 const MAX_MEGABYTES: u32 = 1024;
 
 #[derive(clap::Args)]
@@ -138,8 +138,9 @@ impl Target {
         package().join("corpus").join(&self.name)
     }
 
-    fn regressions(&self) -> PathBuf {
-        package().join("regressions").join(&self.name)
+    /// What else is stored, and not to be minimized.
+    fn others(&self) -> [PathBuf; 2] {
+        ["seeds", "regressions"].map(|kind| package().join(kind).join(&self.name))
     }
 
     /// What was found here, over all runs.
@@ -155,8 +156,9 @@ impl Target {
 
     /// Those of the corpora that exist: libFuzzer refuses others.
     fn corpora(&self) -> impl Iterator<Item = PathBuf> {
-        [self.found(), self.stored(), self.regressions()]
+        [self.found(), self.stored()]
             .into_iter()
+            .chain(self.others())
             .filter(|directory| directory.exists())
     }
 

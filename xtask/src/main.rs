@@ -34,7 +34,7 @@ enum Task {
     Bench(lab::Args),
     /// Look for input that the properties of the packet, call and list parsers do not hold for
     Fuzz(fuzz::Args),
-    /// Run the decision core's tests under Miri, where a toolchain has it
+    /// Run the decision core's tests under Miri, if a nightly toolchain is installed
     Miri,
     /// Build the release `rpcguard`
     Build,

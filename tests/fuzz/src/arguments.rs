@@ -1,6 +1,6 @@
 //! What people write on command lines.
 
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use clap::Parser as _;
 use rpcguard::{
@@ -19,10 +19,13 @@ pub fn words(bytes: &[u8]) {
     reads_the_same::<Prefix>(text);
     if let Ok((prefix, masked)) = Prefix::parse_masking(text) {
         // Of what was written, only host bits and the spelling are gone.
-        let written = text.split('/').next().and_then(|text| text.parse().ok());
-        assert_eq!(masked, written != Some(prefix.address()));
-        let address = Prefix::from(written.expect("an address"));
-        assert!(prefix.contains(address) && prefix.length() <= address.length());
+        let (address, length) = text.split_once('/').unzip();
+        let address: IpAddr = address.unwrap_or(text).parse().expect("an address");
+        let host = Prefix::from(address);
+        assert_eq!(masked, address != prefix.address());
+        assert!(prefix.contains(host));
+        let length = length.map_or(host.length(), |length| length.parse().expect("a length"));
+        assert_eq!(prefix.length(), length);
     }
     // Clap takes a thousand times as long.
     if ["set ", "attach ", "allow ", "deny "]

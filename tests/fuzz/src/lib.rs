@@ -1,9 +1,9 @@
 //! Properties that hold for any bytes.
 //!
 //! Each is a function that panics where it does not hold. The fuzzers in `targets` look for such
-//! bytes (`cargo xtask fuzz`); an ordinary test shows the properties what fuzzers have found so far:
-//! the corpus, inputs of which each reaches something that the others do not, and regressions, inputs
-//! that were exceptions once.
+//! bytes (`cargo xtask fuzz`). An ordinary test shows the properties what is stored here of them: seeds,
+//! which somebody wrote; the corpus, inputs of fuzzers of which each reaches something that the others do
+//! not; and regressions, which were exceptions once.
 
 mod arguments;
 mod limiter;

@@ -49,22 +49,19 @@ pub(crate) fn admits_no_more_than_the_limits(bytes: &mut Unstructured<'_>) -> Re
         }
         calls += usize::from(times);
     }
-    let all = |limit, same: &dyn Fn(Source, Source) -> bool| {
-        for (source, _) in &admitted {
-            let times: Vec<u64> = admitted
-                .iter()
-                .filter(|(other, _)| same(*source, *other))
-                .map(|(_, time)| *time)
-                .collect();
-            within(&times, limit, late);
+    for (limit, group) in [
+        (&limits.source, own as fn(Source) -> Vec<u8>),
+        (&limits.neighbourhood, neighbourhood),
+        (&limits.total, |_| Vec::new()),
+    ] {
+        let mut groups: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
+        for (source, time) in &admitted {
+            groups.entry(group(*source)).or_default().push(*time);
         }
-    };
-    all(&limits.source, &|one, other| own(one) == own(other));
-    all(&limits.neighbourhood, &|one, other| {
-        neighbourhood(one) == neighbourhood(other)
-    });
-    let times: Vec<u64> = admitted.iter().map(|(_, time)| *time).collect();
-    within(&times, &limits.total, late);
+        for times in groups.values() {
+            within(times, limit, late);
+        }
+    }
     Ok(())
 }
 
