@@ -14,7 +14,7 @@ use crate::tables::{Guarding, config};
 const EVERYTHING: u64 = Request::CONNECTION.bit() | ((1 << Request::PROCEDURES) - 1);
 
 /// The longest frames, in bytes; to make one byte takes Miri milliseconds.
-const LONGEST: usize = if cfg!(miri) { 80 } else { 400 };
+const LONGEST: usize = if cfg!(miri) { 60 } else { 400 };
 
 const LINKS: [LinkLayer; 2] = [LinkLayer::Ethernet, LinkLayer::None];
 
