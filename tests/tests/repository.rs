@@ -172,6 +172,7 @@ fn every_package_takes_the_lints_of_the_workspace() {
         "rpcguard-common",
         "rpcguard-ebpf",
         "tests",
+        "tests/fuzz",
         "xtask",
     ] {
         let manifest = read(format!("{package}/Cargo.toml"));

@@ -3,9 +3,11 @@
 mod build;
 mod build_ebpf;
 mod faults;
+mod fuzz;
 mod install;
 mod lab;
 mod lint;
+mod miri;
 mod process;
 mod progress;
 mod root;
@@ -37,6 +39,10 @@ enum Task {
     Faults(faults::Args),
     /// Change, flood and read for an hour, and see whether everything adds up
     Soak(lab::Args),
+    /// Look for input that the properties of the packet, call and list parsers do not hold for
+    Fuzz(fuzz::Args),
+    /// Run the decision core's tests under Miri, if a nightly toolchain is installed
+    Miri,
     /// Build the release `rpcguard`
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
@@ -62,6 +68,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Hunt(args) => lab::run("hunt", &args)?,
         Task::Faults(args) => return faults::run(&args),
         Task::Soak(args) => lab::run("soak", &args)?,
+        Task::Fuzz(args) => return fuzz::run(&args),
+        Task::Miri => miri::run()?,
         Task::Build => {
             setup::run()?;
             build::run()?;

@@ -28,3 +28,9 @@ pub(crate) fn cargo_deny() -> Result<&'static Tool> {
     cargo_tools::CARGO_DENY.ensure()?;
     Ok(&cargo_tools::CARGO_DENY)
 }
+
+/// Installs what is missing to build fuzzers.
+pub(crate) fn cargo_fuzz() -> Result<&'static Tool> {
+    cargo_tools::CARGO_FUZZ.ensure()?;
+    Ok(&cargo_tools::CARGO_FUZZ)
+}

@@ -15,7 +15,7 @@ use rpcguard_ebpf::build::{self, Flavour};
 
 use crate::{
     lint::{self, Check, Outcome},
-    process,
+    miri, process,
     progress::step,
     root, setup,
 };
@@ -45,6 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         check(
             &mut tally,
             ("the BPF object is reproducible", reproducible::check),
+        );
+        check(
+            &mut tally,
+            ("the core's unit tests under Miri", miri::quick),
         );
         for lint in lint::CHECKS {
             check(&mut tally, lint);

@@ -13,6 +13,9 @@ use crate::tables::{Guarding, config};
 /// What the rate policy can be told to serve.
 const EVERYTHING: u64 = Request::CONNECTION.bit() | ((1 << Request::PROCEDURES) - 1);
 
+/// The longest frames, in bytes; to make one byte takes Miri milliseconds.
+const LONGEST: usize = if cfg!(miri) { 60 } else { 400 };
+
 const LINKS: [LinkLayer; 2] = [LinkLayer::Ethernet, LinkLayer::None];
 
 /// Bytes that get further into the parser than random ones: numbers that mean something to it.
@@ -33,7 +36,7 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(vec![0x81, 0x00, 0x00, 0x01, 0x08, 0x00, 0x45]),
         Just(vec![0x88, 0xa8, 0x00, 0x01, 0x86, 0xdd, 0x60]),
     ];
-    (start, vec(meaningful_byte(), 0..300)).prop_map(|(start, rest)| {
+    (start, vec(meaningful_byte(), 0..LONGEST)).prop_map(|(start, rest)| {
         let addresses = vec![2; 12];
         [addresses, start, rest].concat()
     })
@@ -41,8 +44,8 @@ fn plausible_frame() -> impl Strategy<Value = Vec<u8>> {
 
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        vec(any::<u8>(), 0..200),
-        vec(meaningful_byte(), 0..400),
+        vec(any::<u8>(), 0..LONGEST),
+        vec(meaningful_byte(), 0..LONGEST),
         plausible_frame(),
         plausible_frame().prop_map(|frame| frame[14..].to_vec()),
     ]

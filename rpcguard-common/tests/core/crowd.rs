@@ -59,6 +59,7 @@ fn a_client_that_asks_again_is_no_crowd() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn a_call_that_comes_again_and_again_is_a_crowd_until_it_has_stopped_for_a_while() {
     for pause in [0, 200, MILLISECOND, 100 * MILLISECOND] {
         let mut calls = Calls::new();
@@ -71,6 +72,7 @@ fn a_call_that_comes_again_and_again_is_a_crowd_until_it_has_stopped_for_a_while
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn a_call_that_shares_the_cell_of_a_crowd_is_none() {
     let mut calls = Calls::new();
     for _ in 0..1000 {
@@ -81,6 +83,7 @@ fn a_call_that_shares_the_cell_of_a_crowd_is_none() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn calls_that_are_all_different_are_no_crowd() {
     let mut calls = Calls::new();
     let crowd = (0..1_000_000).filter(|transaction| calls.call(*transaction, 100));
@@ -89,6 +92,7 @@ fn calls_that_are_all_different_are_no_crowd() {
 
 /// The cell's 32 bits of time do so every 52 days.
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn a_crowd_stays_one_when_the_clock_overflows() {
     let mut calls = Calls::new();
     calls.now = (1 << 52) - 3 * SECOND;

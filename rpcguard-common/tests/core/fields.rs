@@ -144,6 +144,7 @@ fn deciding_headers() -> [BTreeSet<usize>; 2] {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes an hour: every value of every byte")]
 fn nothing_decides_about_a_call_but_these_fields() {
     let [v4, v6] = deciding_headers();
     assert_eq!(deciding_bytes(&CALL_V4, reason), v4);
@@ -155,6 +156,7 @@ fn nothing_decides_about_a_call_but_these_fields() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes an hour: every value of every byte")]
 fn the_rate_policy_looks_at_lengths_and_the_call_too() {
     let served = Guarding {
         served: Some(Request::procedure(2, 4).unwrap().bit()),

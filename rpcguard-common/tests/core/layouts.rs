@@ -139,7 +139,7 @@ fn a_prefix_occupies_the_blocks_that_it_touches_and_no_others() {
     for (first, length, touched) in cases {
         let mut vacant = VacantBlocks::ALL;
         vacant.occupy(first, length);
-        for block in 0..=u16::MAX {
+        for block in (0..=u16::MAX).step_by(if cfg!(miri) { 251 } else { 1 }) {
             let expected = !touched.contains(&block);
             assert_eq!(
                 vacant.contains(block.to_be_bytes()),
@@ -148,7 +148,11 @@ fn a_prefix_occupies_the_blocks_that_it_touches_and_no_others() {
             );
         }
     }
-    assert!((0..=u16::MAX).all(|block| !VacantBlocks::NONE.contains(block.to_be_bytes())));
+    assert!(
+        (0..=u16::MAX)
+            .step_by(if cfg!(miri) { 251 } else { 1 })
+            .all(|block| !VacantBlocks::NONE.contains(block.to_be_bytes()))
+    );
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod crowd;
 mod fields;
 mod gcra;
 mod layouts;
+// Simulates floods, in tables of 50 MB.
+#[cfg(not(miri))]
 mod limiter;
 mod naive_call;
 mod sampling;

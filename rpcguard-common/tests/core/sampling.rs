@@ -150,6 +150,7 @@ fn few_drops_are_all_looked_at_and_of_a_flood_one_in_a_stretch() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn after_a_flood_every_drop_is_looked_at_again() {
     let mut sampling = Sampling::drops(100, 100_000);
     let pauses = 2 * u64::from(MAX_STRETCH);

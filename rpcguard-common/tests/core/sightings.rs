@@ -58,6 +58,7 @@ fn a_mark_depends_on_the_lowest_bits_of_a_hash_alone() {
 
 /// libtirpc asks again after 15.0 seconds, and a little for the way.
 #[test]
+#[cfg_attr(miri, ignore = "simulates a flood")]
 fn who_asks_again_is_recognised() {
     const CLIENTS: u64 = 100_000;
     for (name, pause, slices_ago) in [

@@ -61,7 +61,7 @@ impl Tables for Guarding {
 /// So many cases, fewer under Miri, which takes a thousand times as long; and no file is written.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { cases },
+        cases: if cfg!(miri) { 4 } else { cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     }

@@ -101,8 +101,9 @@ fn arguments(version: u32, procedure: u32) -> Vec<u8> {
     }
 }
 
-/// Whether a datagram is an accepted reply to the call of this transaction.
-fn is_reply_to(xid: u32, datagram: &[u8]) -> bool {
+/// Whether a datagram is an accepted reply to the call of this transaction. Anybody may have sent it.
+#[must_use]
+pub fn is_reply_to(xid: u32, datagram: &[u8]) -> bool {
     let mark = LAST_FRAGMENT | datagram.len() as u32;
     let record = [&mark.to_be_bytes(), datagram].concat();
     let Ok(message) = RpcMessage::try_from(record.as_slice()) else {

@@ -3,4 +3,5 @@
 mod ask;
 mod reply_sizes;
 
+pub use ask::is_reply_to;
 pub use reply_sizes::{ReplySize, ReplySizes};

@@ -50,6 +50,17 @@ fn the_program_for_several_buffers_decides_every_case_in_the_kernel() {
     });
 }
 
+/// The property that is fuzzed: under every policy, the core decides as a slow reader of the standards
+/// does.
+#[test]
+fn a_slow_reader_decides_every_case_as_the_core_does() {
+    for case in cases::all() {
+        // Shown if it fails.
+        println!("{}", case.name);
+        rpcguard_fuzz::packet(&case.frame);
+    }
+}
+
 /// As most guards are loaded, which have never had a rate policy.
 #[test]
 fn a_program_without_the_limiter_decides_every_other_case_in_the_kernel() {

@@ -30,6 +30,12 @@ pub(super) const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
 };
 
+/// Builds fuzzers, with sanitizers.
+pub(super) const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+};
+
 impl Tool {
     /// Where it is installed.
     pub(crate) fn path(&self) -> PathBuf {

@@ -1,0 +1,4 @@
+//! The reader of portmapper calls.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpcguard_fuzz::call(bytes));

@@ -1,0 +1,4 @@
+//! Arguments.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rpcguard_fuzz::words(bytes));
