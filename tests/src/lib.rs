@@ -3,4 +3,5 @@
 pub mod kernel;
 pub mod lab;
 pub mod packet;
+pub mod release;
 pub mod site;

@@ -9,7 +9,9 @@ mod process;
 mod progress;
 mod root;
 mod setup;
+mod tally;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ enum Task {
     Demo(lab::Args),
     /// Run every test and lint, or only the tests whose names contain a filter
     Test(test::Args),
+    /// Run the tests on Debian's kernels, in virtual machines
+    Vm(vm::Args),
     /// Check formatting, clippy, documentation and dependencies, warnings being errors
     Lint,
     /// Measure the filter beside bare XDP programs and other filters, in network namespaces
@@ -50,6 +54,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Setup => setup::run()?,
         Task::Demo(args) => lab::run("demo", &args)?,
         Task::Test(args) => return test::run(&args),
+        Task::Vm(args) => return vm::run(&args),
         Task::Lint => lint::run()?,
         Task::Bench(args) => lab::run("bench", &args)?,
         Task::Build => {

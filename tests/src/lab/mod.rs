@@ -5,6 +5,7 @@
 //! from the machine, so any number of labs run side by side, and when the last handle is gone the
 //! kernel has removed everything, even after `kill -9`.
 
+mod cards;
 mod cli;
 mod flood;
 mod host;
@@ -19,6 +20,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod tuntap;
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -28,6 +30,7 @@ use nix::{
 
 use self::namespace::Namespaces;
 pub use self::{
+    cards::{Cards, Model, in_vm, in_vm_or_skip},
     cli::{Finished, rpcguard_binary},
     flood::{Bounds, Flood, Flooded, Sources},
     host::Host,
@@ -39,6 +42,7 @@ pub use self::{
     rpcinfo::{Query, rpcinfo},
     skip::skip,
     tools::missing_tools,
+    tuntap::TunTap,
 };
 
 /// Where the hosts' common bpffs is mounted before each host mounts it at its usual place.

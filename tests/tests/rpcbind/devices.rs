@@ -1,17 +1,14 @@
 //! Devices other than Ethernet of the usual size.
-#![expect(unsafe_code, reason = "a tun device is made by ioctl(2)")]
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::Write as _,
     net::{IpAddr, UdpSocket},
-    os::fd::AsRawFd as _,
 };
 
 use aya::programs::loaded_programs;
 use rpcguard_common::abi::program;
 use rpcguard_tests::{
-    lab::{Host, Lab, Listener, skip},
+    lab::{Lab, Listener, TunTap, skip},
     packet::{
         Frame,
         peers::{HOST_V4, HOST_V6, STRANGER_V4, STRANGER_V6},
@@ -95,32 +92,6 @@ fn loopback_is_filtered_in_generic_mode() {
     assert_eq!(strangers_delivered(), 1);
 }
 
-/// Makes a tun device, which is the sending end of its only wire; `None` if there are none here.
-fn tun(host: &Host, name: &str) -> Option<File> {
-    const IFF_TUN: libc::c_short = 0x0001;
-    const IFF_NO_PI: libc::c_short = 0x1000;
-    const TUNSETIFF: libc::Ioctl = 0x4004_54ca;
-    let made = host.enter(|| {
-        let device = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/net/tun")?;
-        // SAFETY: all fields are integers, of which zero is a value.
-        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-            *to = from as libc::c_char;
-        }
-        request.ifr_ifru.ifru_flags = IFF_TUN | IFF_NO_PI;
-        // SAFETY: the request is the ifreq that this ioctl reads.
-        let result = unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, &raw const request) };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(device)
-    });
-    made.ok()
-}
-
 #[test]
 fn a_device_without_ethernet_headers_is_filtered() {
     let test = "a_device_without_ethernet_headers_is_filtered";
@@ -129,7 +100,7 @@ fn a_device_without_ethernet_headers_is_filtered() {
     };
     let lab = CleanLab::new(lab);
     let host = lab.host();
-    let Some(mut device) = tun(&host, "tun0") else {
+    let Ok(mut device) = TunTap::Tun.create(&host, "tun0") else {
         return skip(test, "tun devices cannot be made here (/dev/net/tun)");
     };
     host.ip("link set tun0 up").unwrap();
