@@ -146,12 +146,17 @@ fn run_on(
     if args.record {
         environment.push("RPCGUARD_RECORD=/tmp/recorded".to_owned());
     }
+    let wires = qemu::try_wires();
+    if let Err(why) = &wires {
+        environment.push(format!("RPCGUARD_NO_WIRES={}", why.replace(' ', "_")));
+    }
     initramfs::write(unpacked, programs, &environment, &initramfs)?;
     let machine = qemu::Machine {
         kernel: unpacked,
         initramfs: &initramfs,
         console: &console,
         kvm: args.kvm,
+        wires: wires.is_ok(),
     };
     let mut read = console::Reader::default();
     let mut printed = String::new();

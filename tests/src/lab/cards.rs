@@ -25,10 +25,15 @@ pub enum Model {
     Vmxnet3,
     /// Intel's, of 2000.
     E1000,
+    /// [`VirtioNet`](Self::VirtioNet) with four pairs of queues.
+    VirtioNetQueues,
+    /// [`VirtioNet`](Self::VirtioNet) that merges packets whether the machine likes it or not; there is
+    /// only one.
+    VirtioNetOffload,
 }
 
 /// Each model's cards serve one test at a time.
-static IN_USE: [Mutex<()>; 3] = [const { Mutex::new(()) }; 3];
+static IN_USE: [Mutex<()>; 5] = [const { Mutex::new(()) }; 5];
 
 /// Whether this runs in one of those virtual machines.
 #[must_use]
@@ -48,7 +53,20 @@ pub fn in_vm_or_skip(test: &str) -> bool {
     in_vm()
 }
 
-/// Two cards of a model, in two hosts, until this value goes.
+/// As [`in_vm_or_skip`], for the models that need more than QEMU's own wires.
+#[must_use]
+pub fn has_wires_or_skip(test: &str) -> bool {
+    match env::var("RPCGUARD_NO_WIRES") {
+        Ok(why) => {
+            let why = why.replace('_', " ");
+            skip(test, &format!("no tap devices where this runs: {why}"));
+            false
+        }
+        Err(_) => in_vm_or_skip(test),
+    }
+}
+
+/// The cards of a model, in hosts, until this value goes.
 #[derive(Debug)]
 pub struct Cards {
     _in_use: MutexGuard<'static, ()>,
@@ -61,16 +79,12 @@ impl Cards {
     /// # Errors
     ///
     /// If this is no virtual machine with such cards, or a name is taken.
-    pub fn connect(
-        model: Model,
-        first: (&Host, (&str, &[&str])),
-        second: (&Host, (&str, &[&str])),
-    ) -> Result<Self> {
+    pub fn connect(model: Model, ends: &[(&Host, (&str, &[&str]))]) -> Result<Self> {
         let number = model as usize;
         let in_use = IN_USE[number]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for (end, (host, (name, addresses))) in [first, second].into_iter().enumerate() {
+        for (end, (host, (name, addresses))) in ends.iter().enumerate() {
             let card = wait_for(&format!("52:54:00:00:0{number}:0{end}"))?;
             // A host may have a card of that name, on its way.
             let passing = format!("card{number}{end}");
@@ -82,7 +96,7 @@ impl Cards {
             ip(&["link", "set", &passing, "netns", &namespace])?;
             host.ip(&format!("link set {passing} name {name}"))?;
             host.ip(&format!("link set {name} up"))?;
-            for address in addresses {
+            for address in *addresses {
                 host.add_address(name, address)?;
             }
         }

@@ -30,7 +30,7 @@ use nix::{
 
 use self::namespace::Namespaces;
 pub use self::{
-    cards::{Cards, Model, in_vm, in_vm_or_skip},
+    cards::{Cards, Model, has_wires_or_skip, in_vm, in_vm_or_skip},
     cli::{Finished, rpcguard_binary},
     flood::{Bounds, Flood, Flooded, Sources},
     host::Host,

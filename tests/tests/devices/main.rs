@@ -8,6 +8,7 @@ mod bond;
 mod bridge;
 mod drivers;
 mod jumbo;
+mod layer3;
 mod refusals;
 mod town;
 mod vlan;

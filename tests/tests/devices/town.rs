@@ -69,11 +69,11 @@ impl Town {
 
     /// Joined by two network cards, both called `eth0`.
     pub(crate) fn with_cards(mut self, model: Model) -> Self {
-        let ends = (
+        let ends = [
             (&self.host, ("eth0", &HOST[..])),
             (&self.neighbour, ("eth0", &NEIGHBOUR[..])),
-        );
-        self.cards = Some(Cards::connect(model, ends.0, ends.1).expect("two cards"));
+        ];
+        self.cards = Some(Cards::connect(model, &ends).expect("two cards"));
         self
     }
 

@@ -8,8 +8,6 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t bpf bpf /sys/fs/bpf
-mount -t tmpfs tmp /tmp
-mount -t tmpfs run /run
 mkdir /dev/shm
 stty -F /dev/ttyS1 raw -echo
 exec </dev/null >/dev/ttyS1 2>&1

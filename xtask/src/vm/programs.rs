@@ -49,7 +49,7 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "packet_table_kernel",
         limit: 300,
-        slow: &[],
+        slow: &["constants::"],
         one_by_one: false,
     },
     Suite {
@@ -67,7 +67,7 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "lifecycle",
         limit: 3600,
-        slow: &[],
+        slow: &["interrupted::", "failing::", "killed::", "model::"],
         one_by_one: false,
     },
 ];

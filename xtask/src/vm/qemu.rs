@@ -27,10 +27,59 @@ pub(super) struct Machine<'a> {
     pub(super) console: &'a Path,
     /// Whether the processor runs it, and not software.
     pub(super) kvm: bool,
+    /// Whether [`try_wires`] succeeded.
+    pub(super) wires: bool,
 }
 
-/// Two network cards of each model, on one wire; the tests know them by their addresses.
-const CARDS: [(&str, &str); 3] = [("virtio-net-pci", "mq=on"), ("vmxnet3", ""), ("e1000", "")];
+/// Models of network cards, two of each on one wire; the tests know them by their addresses, which are
+/// numbered in this order.
+const CARDS: [&str; 3] = ["virtio-net-pci", "vmxnet3", "e1000"];
+
+/// More cards, whose other ends [`WIRES`] makes: two with several queues on one wire, and one whose
+/// offloads the machine cannot switch off.
+const MORE_CARDS: [(&str, &str, &str); 3] = [
+    (
+        "queues0",
+        "queues=4",
+        "mac=52:54:00:00:03:00,mq=on,vectors=10",
+    ),
+    (
+        "queues1",
+        "queues=4",
+        "mac=52:54:00:00:03:01,mq=on,vectors=10",
+    ),
+    (
+        "offload",
+        "queues=1",
+        "mac=52:54:00:00:04:00,ctrl_guest_offloads=off",
+    ),
+];
+
+/// Makes the other ends of [`MORE_CARDS`].
+const WIRES: &str = include_str!("wires.sh");
+
+/// A command in a network namespace with the wires; for those who are not root, also in a user
+/// namespace, where they may make them.
+fn with_wires() -> Command {
+    let mut command = process::command("unshare");
+    command.arg("--net");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["sh", "-c", WIRES, "wires"]);
+    command
+}
+
+/// Whether the wires can be made here; if not, why not.
+pub(super) fn try_wires() -> Result<(), String> {
+    let output = with_wires().arg("true").output();
+    let output = output.map_err(|error| format!("unshare: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().unwrap_or("no reason given").to_owned())
+}
 
 impl Machine<'_> {
     /// Runs it until it powers off, and hands on each line that its tests print.
@@ -72,7 +121,14 @@ impl Machine<'_> {
     }
 
     fn command(&self) -> Command {
-        let mut command = process::command("qemu-system-x86_64");
+        const QEMU: &str = "qemu-system-x86_64";
+        let mut command = if self.wires {
+            let mut command = with_wires();
+            command.arg(QEMU);
+            command
+        } else {
+            process::command(QEMU)
+        };
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-machine", "q35", "-no-reboot"])
@@ -93,18 +149,19 @@ impl Machine<'_> {
             ])
             .args(["-serial", &format!("file:{}", self.console.display())])
             .args(["-serial", "stdio"]);
-        for (number, (model, options)) in CARDS.iter().enumerate() {
+        for (number, model) in CARDS.iter().enumerate() {
             for end in 0..2 {
                 let id = format!("n{number}{end}");
-                let comma = if options.is_empty() { "" } else { "," };
-                command
-                    .args(["-netdev", &format!("hubport,id={id},hubid={number}")])
-                    .args([
-                        "-device",
-                        &format!(
-                            "{model},netdev={id},mac=52:54:00:00:0{number}:0{end}{comma}{options}"
-                        ),
-                    ]);
+                let wire = format!("hubport,id={id},hubid={number}");
+                let card = format!("{model},netdev={id},mac=52:54:00:00:0{number}:0{end}");
+                command.args(["-netdev", &wire, "-device", &card]);
+            }
+        }
+        if self.wires {
+            for (name, queues, options) in MORE_CARDS {
+                let wire = format!("tap,id={name},ifname={name},{queues},script=no,downscript=no");
+                let card = format!("virtio-net-pci,netdev={name},{options}");
+                command.args(["-netdev", &wire, "-device", &card]);
             }
         }
         command
