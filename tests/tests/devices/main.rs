@@ -6,6 +6,7 @@
 
 mod bond;
 mod bridge;
+mod btf;
 mod drivers;
 mod jumbo;
 mod layer3;

@@ -47,8 +47,13 @@ pub(super) const KERNELS: [Kernel; 4] = [
 /// Depends on the newest kernel of a suite. The one for clouds has fewer drivers.
 const NEWEST: &str = "linux-image-amd64";
 
-/// What the packages are called that a kernel is made of; sid has its image and modules in two.
-const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
+/// What the packages are called that a kernel is made of: one, or in sid, several.
+const PARTS: [&str; 4] = [
+    "linux-base-",
+    "linux-binary-",
+    "linux-image-",
+    "linux-modules-",
+];
 
 /// Where Debian's keys are, on Debian.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -324,13 +329,14 @@ mod tests {
     #[test]
     fn the_parts_of_a_kernel_are_told_from_its_other_dependencies() {
         let shown = "Package: linux-image-7.2.13+deb14-amd64\n\
-                     Depends: dracut | linux-initramfs-tool, linux-base-7.2.13+deb14-amd64 (= 1), \
+                     Depends: dracut | linux-initramfs-tool, linux-base (>= 4.3~), linux-base-7.2.13+deb14-amd64 (= 1), \
                      linux-binary-7.2.13+deb14-amd64 (= 7.2.13-1), \
                      linux-modules-7.2.13+deb14-amd64 (= 7.2.13-1)\n\
                      Recommends: linux-image-extra\n";
         assert_eq!(
             parts_in(shown),
             [
+                "linux-base-7.2.13+deb14-amd64",
                 "linux-binary-7.2.13+deb14-amd64",
                 "linux-modules-7.2.13+deb14-amd64"
             ]
