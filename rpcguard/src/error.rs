@@ -301,7 +301,7 @@ impl<T> Doing<T> for Option<T> {
 const REMEDIES: &[(&str, &str)] = &[
     (
         "too few free tx rings",
-        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later can do with what there is",
+        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later, and newer 5.10, can do with what there are",
     ),
     (
         "gro_hw",

@@ -7,7 +7,6 @@ use rpcguard_tests::{
 
 use crate::town::Town;
 
-/// Whether the driver runs the program itself; `None` if this driver's queues do not suffice.
 fn town_with(test: &str, model: Model) -> Option<Town> {
     if !in_vm_or_skip(test) {
         return None;
@@ -18,9 +17,6 @@ fn town_with(test: &str, model: Model) -> Option<Town> {
     Some(town)
 }
 
-/// The first kernel on which virtio_net needs no queue of its own for each CPU.
-pub(crate) const VIRTIO_NET_WITH_ANY_QUEUES: Version = (5, 13);
-
 /// The first kernel with XDP in vmxnet3.
 const VMXNET3: Version = (6, 6);
 
@@ -29,14 +25,13 @@ fn virtio_net_is_guarded() {
     let Some(town) = town_with("virtio_net_is_guarded", Model::VirtioNet) else {
         return;
     };
-    if kernel_version() >= VIRTIO_NET_WITH_ANY_QUEUES {
-        town.is_guarded_by("eth0", "native", "native");
-        town.is_guarded_by("eth0", "auto", "native");
-    } else {
-        let said = town.is_guarded_by("eth0", "auto", "generic");
-        assert!(said.contains("Too few free TX rings available"), "{said}");
+    for (mode, runs_in) in [
+        ("native", "native"),
+        ("auto", "native"),
+        ("generic", "generic"),
+    ] {
+        town.is_guarded_by("eth0", mode, runs_in);
     }
-    town.is_guarded_by("eth0", "generic", "generic");
 }
 
 #[test]
