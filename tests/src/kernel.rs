@@ -1,6 +1,6 @@
 //! The filter in the kernel, attached to nothing: BPF_PROG_TEST_RUN feeds it frames one by one.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::{
@@ -398,10 +398,14 @@ fn every_cpu<T: Pod>(value: T) -> Result<PerCpuValues<T>> {
     Ok(PerCpuValues::try_from(vec![value; cpus()? as usize])?)
 }
 
-/// How many CPUs the kernel has room for.
+/// How many CPUs the kernel has room for. Read once: the packet table asks ten thousand times.
 fn cpus() -> Result<u32> {
+    static CPUS: OnceLock<u32> = OnceLock::new();
+    if let Some(cpus) = CPUS.get() {
+        return Ok(*cpus);
+    }
     let cpus = nr_cpus().map_err(|(file, error)| anyhow!("{file}: {error}"))?;
-    Ok(u32::try_from(cpus)?)
+    Ok(*CPUS.get_or_init(|| u32::try_from(cpus).unwrap_or(u32::MAX)))
 }
 
 const fn add(sum: &mut Counter, counter: &Counter) {

@@ -32,7 +32,7 @@ struct Suite {
     name: &'static str,
     /// In seconds.
     limit: u32,
-    /// Parts of names of tests that take long.
+    /// Parts of names of tests that take long, or are much like others.
     slow: &'static [&'static str],
     /// Whether its tests must not run at once.
     one_by_one: bool,
@@ -43,13 +43,13 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "packet_table",
         limit: 300,
-        slow: &[],
+        slow: &["a_program_without_the_limiter"],
         one_by_one: false,
     },
     Suite {
         name: "packet_table_kernel",
         limit: 300,
-        slow: &["constants::"],
+        slow: &["constants::", "tries::"],
         one_by_one: false,
     },
     Suite {
@@ -61,13 +61,26 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "devices",
         limit: 600,
-        slow: &[],
+        slow: &[
+            "bond::a_bond_that_",
+            "btf::",
+            "jumbo::veth",
+            "layer3::",
+            "vlan::a_vlan_device",
+            "vlan::a_guard_of_a_vlan",
+        ],
         one_by_one: false,
     },
     Suite {
         name: "lifecycle",
         limit: 3600,
-        slow: &["interrupted::", "failing::", "killed::", "model::"],
+        slow: &[
+            "interrupted::",
+            "failing::",
+            "killed::",
+            "model::",
+            "flood::",
+        ],
         one_by_one: false,
     },
 ];
