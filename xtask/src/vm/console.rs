@@ -16,6 +16,10 @@ const TROUBLE: [&str; 9] = [
     "kernel BUG at",
 ];
 
+/// What it says just before it warns of a card whose offloads the host has fixed, which XDP in generic
+/// mode would have switched off: one of the tests has such a card.
+const EXPECTED: [&str; 2] = ["failed to disable GRO_HW!", "failed to disable LRO!"];
+
 /// What is before those lines that `init.sh` prints itself.
 const MARK: &str = "@@ ";
 
@@ -102,10 +106,13 @@ impl Reader {
 
 /// The first line that tells of a fault.
 fn trouble_in(messages: &str) -> Option<&str> {
-    messages
-        .lines()
-        .map(str::trim)
-        .find(|line| TROUBLE.iter().any(|trouble| line.contains(trouble)))
+    let has = |line: &str, any: &[&str]| any.iter().any(|words| line.contains(words));
+    let mut previous = "";
+    messages.lines().map(str::trim).find(|line| {
+        let is_expected = has(previous, &EXPECTED);
+        previous = line;
+        has(line, &TROUBLE) && !is_expected
+    })
 }
 
 #[cfg(test)]
@@ -176,5 +183,10 @@ mod tests {
             assert_eq!(trouble_in(&format!("fine\n{message}\n")), Some(message));
             assert!(!tally_of(WHOLE, None, message).succeeded());
         }
+        let warning =
+            "[  1.2] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1 generic_xdp_install+0x1/0x2";
+        let expected = format!("[  1.1] netdevice: eth0: failed to disable LRO!\n{warning}\n");
+        assert_eq!(trouble_in(&expected), None);
+        assert_eq!(trouble_in(&format!("{expected}{warning}")), Some(warning));
     }
 }
