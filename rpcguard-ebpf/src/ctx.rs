@@ -89,12 +89,17 @@ impl FragsPacket {
         if wire_len == linear.len() {
             return Err(linear);
         }
-        // Neither of the two happens; the packet would then be read as far as its first buffer goes.
+        // None of these happens; the packet would then be read as far as its first buffer goes.
         let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
             return Err(linear);
         };
-        // The verifier wants to hear that it is not zero.
-        let len = wire_len.clamp(1, size_of::<Scratch>() as u64) as usize;
+        // The verifier wants to hear that it is not zero, and before Linux 6.8 does not understand it
+        // from a comparison with zero. So it sees where the last byte is, which was never compared.
+        let last = widen((wire_len - 1).min(size_of::<Scratch>() as u64 - 1) as usize);
+        if last >= size_of::<Scratch>() {
+            return Err(linear);
+        }
+        let len = last + 1;
         // SAFETY: the helper writes at most `len` bytes to `scratch`, which has as many and is this
         // CPU's own while the program runs.
         let result =

@@ -313,14 +313,18 @@ impl<T> Doing<T> for Option<T> {
 const REMEDIES: &[(&str, &str)] = &[
     (
         "too few free tx rings",
-        "use fewer queues: `ethtool -L {} combined N`",
+        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later, and newer 5.10, can do with what there are",
     ),
     (
         "gro_hw",
         "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left",
     ),
-    ("mtu", "lower the MTU: `ip link set {} mtu 1500`"),
-    ("channels", "use fewer queues: `ethtool -L {} combined N`"),
+    (
+        "mtu",
+        "lower the MTU: `ip link set {} mtu 1500`; more drivers take large frames with each kernel \
+         since 5.18",
+    ),
+    ("channel", "use fewer queues: `ethtool -L {} combined N`"),
     ("queue", "use fewer queues: `ethtool -L {} combined N`"),
     ("lro", "`ethtool -K {} lro off`"),
 ];
@@ -350,5 +354,66 @@ impl fmt::Display for Report<'_> {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    /// What each driver says, from its source, and the command that is to be named.
+    #[test]
+    fn the_words_of_drivers_lead_to_a_command() {
+        for (why, command) in [
+            // virtio_net
+            (
+                "Too few free TX rings available",
+                "ethtool -L eth0 combined N",
+            ),
+            (
+                "Can't set XDP while host is implementing GRO_HW/CSUM, disable GRO_HW/CSUM first",
+                "ethtool -K eth0 gro_hw off",
+            ),
+            (
+                "Can't set XDP while host is implementing LRO/CSUM, disable LRO/CSUM first",
+                "ethtool -K eth0 lro off",
+            ),
+            (
+                "MTU too large to enable XDP without frags",
+                "ip link set eth0 mtu 1500",
+            ),
+            // veth
+            (
+                "Peer MTU is too large to set XDP",
+                "ip link set eth0 mtu 1500",
+            ),
+            // ena
+            (
+                "Failed to set xdp program, the current MTU (9001) is larger than the maximum allowed \
+                 MTU (3498) while xdp is on",
+                "ip link set eth0 mtu 1500",
+            ),
+            (
+                "Failed to set xdp program, the Rx/Tx channel count should be at most half of the \
+                 maximum allowed channel count",
+                "ethtool -L eth0 combined N",
+            ),
+            // hv_netvsc, mlx5
+            ("XDP: not support LRO", "ethtool -K eth0 lro off"),
+        ] {
+            let refused = Error::Refused {
+                interface: "eth0".to_owned(),
+                mode: "native",
+                why: why.to_owned(),
+            };
+            let hint = refused.hint().unwrap();
+            assert!(hint.contains(&format!("`{command}`")), "{why}: {hint}");
+        }
+        let silent = Error::Refused {
+            interface: "eth0".to_owned(),
+            mode: "native",
+            why: "Operation not supported (os error 95)".to_owned(),
+        };
+        assert!(silent.hint().unwrap().contains("without --mode"));
     }
 }

@@ -1,6 +1,6 @@
 //! The filter in the kernel, attached to nothing: BPF_PROG_TEST_RUN feeds it frames one by one.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::{
@@ -21,7 +21,11 @@ use rpcguard_common::{
     sampling::MAX_STRETCH,
 };
 
-use crate::{lab::skip, packet::Setup};
+use crate::{
+    lab::skip,
+    packet::Setup,
+    release::{FRAGS, kernel_version},
+};
 
 /// The shortest frame that BPF_PROG_TEST_RUN accepts, whatever the link layer.
 pub const MIN_FRAME: usize = 14;
@@ -40,8 +44,14 @@ pub enum Program {
 }
 
 impl Program {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Linear, Self::Frags];
+    /// Those that this kernel can load: both, but one before Linux 5.18.
+    fn of_this_kernel() -> Vec<Self> {
+        let mut programs = vec![Self::Linear];
+        if kernel_version() >= FRAGS {
+            programs.push(Self::Frags);
+        }
+        programs
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -83,6 +93,7 @@ pub struct Kernel {
     prefixes_v4: LpmTrie<MapData, [u8; 4], PrefixEntry>,
     prefixes_v6: LpmTrie<MapData, [u8; 16], PrefixEntry>,
     inserted: Vec<Prefix>,
+    loaded: Vec<Program>,
 }
 
 impl Kernel {
@@ -123,7 +134,8 @@ impl Kernel {
         let mut ebpf = loader
             .load(object)
             .context("cannot load the BPF object (this needs root)")?;
-        for program in Program::ALL {
+        let loaded = Program::of_this_kernel();
+        for program in loaded.iter().copied() {
             xdp_mut(&mut ebpf, program)?
                 .load()
                 .with_context(|| format!("the kernel refuses {program:?}"))?;
@@ -137,6 +149,7 @@ impl Kernel {
             prefixes_v6: take(&mut ebpf, map::PREFIXES_V6)?,
             programs: ebpf,
             inserted: Vec::new(),
+            loaded,
         })
     }
 
@@ -152,6 +165,25 @@ impl Kernel {
             return None;
         }
         Some(Self::load(load).expect("the kernel takes the object"))
+    }
+
+    /// The programs that are loaded: both, but one before Linux 5.18.
+    #[must_use]
+    pub fn programs(&self) -> &[Program] {
+        &self.loaded
+    }
+
+    /// Whether this program is loaded; if not, says that the test is skipped.
+    #[must_use]
+    pub fn has_or_skip(&self, program: Program, test: &str) -> bool {
+        let has = self.loaded.contains(&program);
+        if !has {
+            skip(
+                test,
+                "no programs for frames in several buffers before Linux 5.18",
+            );
+        }
+        has
     }
 
     /// Replaces settings and prefixes by these, and zeroes every counter.
@@ -375,10 +407,14 @@ fn every_cpu<T: Pod>(value: T) -> Result<PerCpuValues<T>> {
     Ok(PerCpuValues::try_from(vec![value; cpus()? as usize])?)
 }
 
-/// How many CPUs the kernel has room for.
+/// How many CPUs the kernel has room for. Read once: the packet table asks ten thousand times.
 fn cpus() -> Result<u32> {
+    static CPUS: OnceLock<u32> = OnceLock::new();
+    if let Some(cpus) = CPUS.get() {
+        return Ok(*cpus);
+    }
     let cpus = nr_cpus().map_err(|(file, error)| anyhow!("{file}: {error}"))?;
-    Ok(u32::try_from(cpus)?)
+    Ok(*CPUS.get_or_init(|| u32::try_from(cpus).unwrap_or(u32::MAX)))
 }
 
 const fn add(sum: &mut Counter, counter: &Counter) {

@@ -4,4 +4,5 @@ pub mod hunt;
 pub mod kernel;
 pub mod lab;
 pub mod packet;
+pub mod release;
 pub mod site;

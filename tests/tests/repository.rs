@@ -28,7 +28,7 @@ const UNSAFE: &[&str] = &[
     "tests/src/lab/host.rs",
     "tests/src/lab/namespace.rs",
     "tests/src/lab/packet_socket.rs",
-    "tests/src/lab/tun.rs",
+    "tests/src/lab/tuntap.rs",
     "tests/tests/lifecycle/traced.rs",
     "tests/tests/cli/tun.rs",
     "tests/tests/lifecycle/traced.rs",

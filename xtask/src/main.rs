@@ -12,7 +12,9 @@ mod process;
 mod progress;
 mod root;
 mod setup;
+mod tally;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,8 @@ enum Task {
     Demo(lab::Args),
     /// Run every test and lint, or only the tests whose names contain a filter
     Test(test::Args),
+    /// Run the tests on Debian's kernels, in virtual machines
+    Vm(vm::Args),
     /// Check formatting, clippy, documentation and dependencies, warnings being errors
     Lint,
     /// Measure the filter beside bare XDP programs and other filters, in network namespaces
@@ -63,6 +67,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Setup => setup::run()?,
         Task::Demo(args) => lab::run("demo", &args)?,
         Task::Test(args) => return test::run(&args),
+        Task::Vm(args) => return vm::run(&args),
         Task::Lint => lint::run()?,
         Task::Bench(args) => lab::run("bench", &args)?,
         Task::Hunt(args) => lab::run("hunt", &args)?,

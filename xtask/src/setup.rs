@@ -7,6 +7,8 @@ mod cargo_tools;
 mod debian;
 mod rustup;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 pub(crate) use cargo_tools::Tool;
@@ -21,6 +23,16 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn for_building() -> Result<()> {
     rustup::ensure()?;
     cargo_tools::BPF_LINKER.ensure()
+}
+
+/// Installs what is missing to run virtual machines, which only `vm` and `test` do.
+pub(crate) fn for_vm() -> Result<()> {
+    debian::ensure_for_vm()
+}
+
+/// Where Debian packages are unpacked that must not be installed.
+pub(crate) fn unpacked() -> PathBuf {
+    debian::unpacked()
 }
 
 /// Installs what is missing to check dependencies; a minute more that only `lint` needs.

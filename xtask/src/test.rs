@@ -2,7 +2,6 @@
 
 mod leftovers;
 mod reproducible;
-mod tally;
 
 use std::{
     fs,
@@ -18,9 +17,10 @@ use crate::{
     miri, process,
     progress::step,
     root, setup,
+    tally::Tally,
+    vm,
 };
 use leftovers::Leftovers;
-use tally::Tally;
 
 /// Set for the tests: a file to which one that cannot run here adds the line `SKIPPED test: reason`.
 const SKIPPED: &str = "RPCGUARD_SKIPPED";
@@ -42,6 +42,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let left = before.added_since()?;
     tally.record("the tests leave nothing behind", left.map_or(Ok(()), Err));
     if args.filters.is_empty() {
+        if let Err(error) = vm::run_quick(&mut tally) {
+            tally.record("the tests on other kernels", Err(format!("{error:#}")));
+        }
         check(
             &mut tally,
             ("the BPF object is reproducible", reproducible::check),

@@ -358,8 +358,14 @@ fn link_up(
             match attempt {
                 Ok(link) => return Ok((variant, link, None)),
                 Err(error @ Error::ForeignProgram { .. }) => return Err(error),
-                // The first refusal is of the program that fits the MTU, and tells most.
-                Err(error) => refusal = refusal.or(Some(error)),
+                // The first refusal is of the program that fits the MTU, and tells most; unless it is
+                // the kernel's, which has no such program (before 5.18), and the driver refuses too.
+                Err(error) => match (&refusal, &error) {
+                    (None, _) | (Some(Error::System { .. }), Error::Refused { .. }) => {
+                        refusal = Some(error);
+                    }
+                    _ => {}
+                },
             }
         }
     }

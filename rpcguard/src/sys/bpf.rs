@@ -90,13 +90,10 @@ pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a batch command failed for lack of batches: `ENOTSUPP` from a map type without them
-/// (LPM tries before Linux 5.13), `EINVAL` from a kernel without the command (before 5.6).
+/// Whether a batch command failed because the map's type has no batches, as LPM tries before Linux
+/// 5.13. Nothing was done then, and no count was written back.
 fn lacks_batches(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(ENOTSUPP | libc::EINVAL | libc::EOPNOTSUPP)
-    )
+    matches!(error.raw_os_error(), Some(ENOTSUPP | libc::EOPNOTSUPP))
 }
 
 /// Inserts or updates many elements. `Ok(false)` if the kernel has no batches for this map, and
@@ -116,10 +113,7 @@ pub(crate) fn update_batch<K: Pod, V: Pod>(
         );
         match bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr) {
             Ok(_) => {}
-            // SAFETY: bpf(2) wrote a count back, or left the one that was there.
-            Err(error) if unsafe { attr.batch.count } == 0 && lacks_batches(&error) => {
-                return Ok(false);
-            }
+            Err(error) if lacks_batches(&error) => return Ok(false),
             Err(error) => return Err(error),
         }
     }
@@ -132,10 +126,7 @@ pub(crate) fn delete_batch<K: Pod>(map: BorrowedFd<'_>, keys: &[K]) -> io::Resul
         let mut attr = batch_attr(map, chunk.as_ptr() as u64, 0, chunk.len());
         match bpf(bpf_cmd::BPF_MAP_DELETE_BATCH, &mut attr) {
             Ok(_) => {}
-            // SAFETY: as in update_batch.
-            Err(error) if unsafe { attr.batch.count } == 0 && lacks_batches(&error) => {
-                return Ok(false);
-            }
+            Err(error) if lacks_batches(&error) => return Ok(false),
             Err(error) => return Err(error),
         }
     }

@@ -18,7 +18,8 @@ use aya::{
 };
 use rpcguard::prefix::Prefix;
 
-use super::{Host, LabProgram};
+use super::{Host, LabProgram, skip};
+use crate::release::{FRAGS, kernel_version};
 
 /// Frames handed over at once.
 const BATCH: u32 = 64;
@@ -122,6 +123,16 @@ pub struct Bounds {
 }
 
 impl<'a> Flood<'a> {
+    /// Whether this kernel can make one; if not, says that the test is skipped.
+    #[must_use]
+    pub fn is_possible_or_skip(test: &str) -> bool {
+        let is_possible = kernel_version() >= FRAGS;
+        if !is_possible {
+            skip(test, "no live frames to flood with before Linux 5.18");
+        }
+        is_possible
+    }
+
     /// Prepares a flood of `frame`, which is UDP right after an IP header without options, from
     /// `sources` instead of its own source.
     ///

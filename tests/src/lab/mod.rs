@@ -5,6 +5,7 @@
 //! from the machine, so any number of labs run side by side, and when the last handle is gone the
 //! kernel has removed everything, even after `kill -9`.
 
+mod cards;
 mod cli;
 mod flood;
 mod host;
@@ -21,6 +22,7 @@ mod skip;
 mod tests;
 mod tools;
 mod tun;
+mod tuntap;
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -30,6 +32,7 @@ use nix::{
 
 use self::namespace::Namespaces;
 pub use self::{
+    cards::{Cards, Model, has_wires_or_skip, in_vm, in_vm_or_skip},
     cli::{Finished, rpcguard_binary},
     flood::{Bounds, Flood, Flooded, Sources},
     host::Host,
@@ -43,6 +46,7 @@ pub use self::{
     skip::skip,
     tools::missing_tools,
     tun::Tun,
+    tuntap::TunTap,
 };
 
 /// Where the hosts' common bpffs is mounted before each host mounts it at its usual place.

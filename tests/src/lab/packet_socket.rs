@@ -116,7 +116,7 @@ impl PacketReceiver {
 }
 
 /// Calls `receive` at once, and once more if there is something to receive within `patience`.
-pub(super) fn next(
+fn next(
     descriptor: BorrowedFd<'_>,
     patience: Duration,
     mut receive: impl FnMut() -> nix::Result<usize>,

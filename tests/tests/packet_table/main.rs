@@ -93,6 +93,9 @@ fn in_the_kernel(test: &str, program: Program, limiter: bool, fits: impl Fn(&Cas
         let Some(mut kernel) = Kernel::load_or_skip(test, load) else {
             return;
         };
+        if !kernel.has_or_skip(program, test) {
+            return;
+        }
         for case in cases.iter().filter(|case| case.setup.link == link) {
             let observed = Observation::in_kernel(&mut kernel, program, case)
                 .unwrap_or_else(|error| panic!("{}: {error:#}", case.name));

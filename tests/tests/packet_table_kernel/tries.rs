@@ -11,7 +11,7 @@ use rpcguard_common::{
     reason::Action,
 };
 use rpcguard_tests::{
-    kernel::{Kernel, Program},
+    kernel::Kernel,
     packet::{Frame, Setup},
 };
 
@@ -97,7 +97,7 @@ fn agrees(kernel: &mut Kernel, setup: &Setup, addresses: &[IpAddr]) -> Result<()
             Verdict::Allow => Action::Pass,
             Verdict::Deny | Verdict::Unlisted => Action::Drop,
         };
-        for program in Program::ALL {
+        for program in kernel.programs().iter().copied() {
             let action = kernel.run(program, &frame).unwrap();
             prop_assert_eq!(action, expected, "{} under {:?}", address, setup.prefixes);
             hits[decision.hit_slot() as usize] += 1;

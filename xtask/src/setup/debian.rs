@@ -52,6 +52,35 @@ const PACKAGES: [Package; 7] = [
     },
 ];
 
+/// What `cargo xtask vm` needs besides.
+const VM_PACKAGES: [Package; 5] = [
+    Package {
+        name: "qemu-system-x86",
+        command: "qemu-system-x86_64",
+        why: "runs the tests on other kernels",
+    },
+    Package {
+        name: "busybox-static",
+        command: "busybox",
+        why: "the shell in those virtual machines",
+    },
+    Package {
+        name: "cpio",
+        command: "cpio",
+        why: "packs what they boot",
+    },
+    Package {
+        name: "kmod",
+        command: "depmod",
+        why: "finds the kernel modules that they need",
+    },
+    Package {
+        name: "xz-utils",
+        command: "xz",
+        why: "unpacks those modules",
+    },
+];
+
 /// A package that is unpacked and not installed, its commands, and what they are for.
 struct Unpacked {
     name: &'static str,
@@ -81,11 +110,20 @@ const UNPACKED_NEEDS: [&str; 4] = ["libkeyutils1", "libtirpc3", "libwrap0", "net
 const WHY_ROOT: &str = "to install Debian packages";
 
 pub(super) fn ensure() -> Result<()> {
-    let missing: Vec<_> = PACKAGES
+    ensure_these(&PACKAGES, &UNPACKED)
+}
+
+/// What the virtual machines need, besides what the tests do.
+pub(super) fn ensure_for_vm() -> Result<()> {
+    ensure_these(&VM_PACKAGES, &[])
+}
+
+fn ensure_these(packages: &[Package], others: &[Unpacked]) -> Result<()> {
+    let missing: Vec<_> = packages
         .iter()
         .filter(|package| !process::exists(package.command))
         .collect();
-    let to_unpack: Vec<_> = UNPACKED
+    let to_unpack: Vec<_> = others
         .iter()
         .filter(|package| !package.commands.iter().all(|c| is_here(c)))
         .collect();
@@ -149,7 +187,7 @@ fn unpack(packages: &[&str]) -> Result<()> {
 }
 
 /// The same directory as `RPCGUARD_DEBIAN` in `.cargo/config.toml`, which is where the tests look.
-fn unpacked() -> PathBuf {
+pub(super) fn unpacked() -> PathBuf {
     env::var_os("RPCGUARD_DEBIAN")
         .map_or_else(|| workspace().join("target/tools/debian"), PathBuf::from)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 /// Results so far.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     passed: usize,
     /// As test programs count them, some of which may have died before saying which failed.
     failed: usize,
@@ -16,7 +16,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Reads one line of what `cargo test` prints.
-    pub(super) fn read_line(&mut self, line: &str) {
+    pub(crate) fn read_line(&mut self, line: &str) {
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += count(counts, "passed");
             self.failed += count(counts, "failed");
@@ -31,7 +31,7 @@ impl Tally {
 
     /// Counts a test that passed only in that it found out that it cannot run here, and said so in
     /// the line `SKIPPED test: reason`.
-    pub(super) fn skipped(&mut self, line: &str) {
+    pub(crate) fn skipped(&mut self, line: &str) {
         let test = line.strip_prefix("SKIPPED ").unwrap_or(line);
         if self.skipped.insert(test.to_owned()) {
             self.passed = self.passed.saturating_sub(1);
@@ -39,12 +39,12 @@ impl Tally {
     }
 
     /// Counts a check of this program's own that could not be made.
-    pub(super) fn skip_check(&mut self, name: &str, reason: &str) {
+    pub(crate) fn skip_check(&mut self, name: &str, reason: &str) {
         self.skipped.insert(format!("{name}: {reason}"));
     }
 
     /// Counts a check of this program's own.
-    pub(super) fn record(&mut self, name: &str, outcome: Result<(), String>) {
+    pub(crate) fn record(&mut self, name: &str, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => self.passed += 1,
             Err(reason) => {
@@ -54,13 +54,33 @@ impl Tally {
         }
     }
 
+    /// Adds what came of tests elsewhere, whose names then begin with `place`.
+    pub(crate) fn absorb(&mut self, place: &str, other: Self) {
+        let there = |name: String| format!("{place}: {name}");
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.failures.extend(other.failures.into_iter().map(there));
+        self.skipped.extend(other.skipped.into_iter().map(there));
+    }
+
+    /// How many passed, failed and were skipped.
+    pub(crate) fn counts(&self) -> String {
+        format!(
+            "{} passed, {} failed, {} skipped",
+            self.passed,
+            self.failed,
+            self.skipped.len() + self.ignored
+        )
+    }
+
     /// Whether nothing has run yet.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.passed + self.failed == 0
     }
 
     /// Whether nothing has failed.
-    pub(super) const fn succeeded(&self) -> bool {
+    pub(crate) const fn succeeded(&self) -> bool {
         self.failed == 0
     }
 }
@@ -78,13 +98,7 @@ impl fmt::Display for Tally {
         for failure in &self.failures {
             writeln!(f, "FAILED {failure}")?;
         }
-        writeln!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed,
-            self.failed,
-            self.skipped.len() + self.ignored
-        )
+        writeln!(f, "{}", self.counts())
     }
 }
 

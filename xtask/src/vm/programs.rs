@@ -1,0 +1,213 @@
+//! The test programs that run in virtual machines.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::process;
+
+/// Linked statically: a virtual machine has no libraries of its own.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A program in the virtual machine.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    /// Where it was built.
+    pub(super) path: PathBuf,
+    /// How it is run; the command is only there for the others.
+    run: Option<Run>,
+}
+
+#[derive(Clone, Debug)]
+struct Run {
+    /// In seconds.
+    limit: u32,
+    arguments: Vec<String>,
+}
+
+/// A test program, and what of it is left out of the quick run.
+struct Suite {
+    name: &'static str,
+    /// In seconds.
+    limit: u32,
+    /// Parts of names of tests that take long, or are much like others.
+    slow: &'static [&'static str],
+    /// Whether its tests must not run at once.
+    one_by_one: bool,
+}
+
+/// In the order in which they run.
+const SUITES: [Suite; 5] = [
+    Suite {
+        name: "packet_table",
+        limit: 300,
+        slow: &["a_program_without_the_limiter"],
+        one_by_one: false,
+    },
+    Suite {
+        name: "packet_table_kernel",
+        limit: 300,
+        slow: &["constants::", "tries::"],
+        one_by_one: false,
+    },
+    Suite {
+        name: "verifier",
+        limit: 300,
+        slow: &[],
+        one_by_one: false,
+    },
+    Suite {
+        name: "devices",
+        limit: 600,
+        slow: &[
+            "bond::a_bond_that_",
+            "btf::",
+            "jumbo::veth",
+            "layer3::",
+            "vlan::a_vlan_device",
+            "vlan::a_guard_of_a_vlan",
+        ],
+        one_by_one: false,
+    },
+    Suite {
+        name: "lifecycle",
+        limit: 3600,
+        slow: &[
+            "interrupted::",
+            "failing::",
+            "killed::",
+            "model::",
+            "flood::",
+        ],
+        one_by_one: false,
+    },
+];
+
+/// The test program that records figures.
+const FIGURES: &str = "verifier";
+
+/// The package that the tests are in.
+const TESTS: &str = "rpcguard-tests";
+
+/// The command, which tests run.
+const COMMAND: &str = "rpcguard";
+
+impl Program {
+    /// Its line in the list that the virtual machine works through.
+    pub(super) fn line(&self) -> Option<String> {
+        let Run { limit, arguments } = self.run.as_ref()?;
+        Some(format!("{limit} {} {}\n", self.name, arguments.join(" ")))
+    }
+}
+
+/// Which tests to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which<'a> {
+    All,
+    /// Without those that take long.
+    Quick,
+    /// Those whose names contain one of these.
+    Named(&'a [String]),
+    /// Only the program's figures.
+    Figures,
+}
+
+/// Builds the command and the test programs.
+pub(super) fn build(which: Which<'_>) -> Result<Vec<Program>> {
+    let mut cargo = process::cargo(&["build", "--profile", "vm", "--target", TARGET]);
+    cargo
+        .args(["--package", COMMAND, "--bin", COMMAND, "--package", TESTS])
+        .args(SUITES.iter().flat_map(|suite| ["--test", suite.name]))
+        .args(["--message-format", "json-render-diagnostics"])
+        // For this target alone: build scripts are for this machine, and stay as they are.
+        .env(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "-Ctarget-feature=+crt-static",
+        )
+        .stderr(std::process::Stdio::inherit());
+    let output = cargo
+        .output()
+        .with_context(|| process::cannot_run(&cargo))?;
+    if !output.status.success() {
+        bail!("the programs for virtual machines cannot be built");
+    }
+    let built = executables(&String::from_utf8_lossy(&output.stdout));
+    let path_of = |name: &str| {
+        let found = built.iter().find(|(built, _)| built == name);
+        found
+            .map(|(_, path)| path.clone())
+            .with_context(|| format!("cargo built no {name}"))
+    };
+    let mut programs = vec![Program {
+        name: COMMAND,
+        path: path_of(COMMAND)?,
+        run: None,
+    }];
+    for suite in SUITES.iter().filter(|suite| suite.is_in(which)) {
+        programs.push(Program {
+            name: suite.name,
+            path: path_of(suite.name)?,
+            run: Some(Run {
+                limit: suite.limit,
+                arguments: suite.arguments(which),
+            }),
+        });
+    }
+    Ok(programs)
+}
+
+impl Suite {
+    fn is_in(&self, which: Which<'_>) -> bool {
+        !matches!(which, Which::Figures) || self.name == FIGURES
+    }
+
+    fn arguments(&self, which: Which<'_>) -> Vec<String> {
+        let mut arguments = match which {
+            Which::All | Which::Figures => Vec::new(),
+            Which::Quick => {
+                let skipped = self.slow.iter();
+                skipped
+                    .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
+                    .collect()
+            }
+            Which::Named(filters) => filters.to_vec(),
+        };
+        if self.one_by_one {
+            arguments.push("--test-threads=1".to_owned());
+        }
+        arguments
+    }
+}
+
+/// The names and paths of the programs in cargo's messages.
+fn executables(messages: &str) -> Vec<(String, PathBuf)> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            let path = message["executable"].as_str()?;
+            Some((name.to_owned(), PathBuf::from(path)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executables;
+
+    #[test]
+    fn programs_are_found_in_what_cargo_says() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"lifecycle"},"executable":"/t/deps/lifecycle-1"}
+{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}
+{"reason":"build-finished","success":true}
+"#;
+        let found = executables(messages);
+        assert_eq!(
+            found,
+            [("lifecycle".to_owned(), "/t/deps/lifecycle-1".into())]
+        );
+    }
+}
