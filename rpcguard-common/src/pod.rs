@@ -61,7 +61,7 @@ mod tests {
             attached_at: 3,
             netns: 4,
             changing: 5,
-            reserved: 6,
+            next: 6,
             events_until: 7,
             seed: 8,
             settings: [Settings::EMPTY; 2],
