@@ -37,6 +37,13 @@ const ROOM: usize = 8 << 20;
 /// How long Linux keeps fragments, in seconds.
 pub const FRAGMENTS_LAST: u64 = 1;
 
+/// UDP sockets by port, and what listens for TCP, which nobody accepts connections from.
+#[derive(Debug, Default)]
+struct Sockets {
+    udp: Vec<(u16, UdpSocket)>,
+    tcp: Vec<TcpListener>,
+}
+
 /// A host, all its sockets, and the wire to it.
 #[derive(Debug)]
 pub struct Twin {
@@ -45,8 +52,7 @@ pub struct Twin {
     /// Its interface.
     pub interface: &'static str,
     wire: Wire,
-    sockets: Vec<(u16, UdpSocket)>,
-    _listeners: Vec<TcpListener>,
+    sockets: Sockets,
     volleys: u32,
     _peer: Option<Host>,
 }
@@ -93,9 +99,9 @@ impl Twin {
         host.add_address(interface, &format!("{HOST_V4}/24"))?;
         host.add_address(interface, &format!("{HOST_V6}/64"))?;
         reach_everybody(&host, interface, device)?;
-        let (sockets, listeners) = host.enter(open_sockets)?;
+        let sockets = host.enter(open_sockets)?;
         let index = host.ifindex(interface)?;
-        for (_, socket) in &sockets {
+        for (_, socket) in &sockets.udp {
             match socket.local_addr()?.ip() {
                 IpAddr::V4(_) => socket.join_multicast_v4(&GROUP_V4, &HOST_V4)?,
                 IpAddr::V6(_) => socket.join_multicast_v6(&GROUP_V6, index)?,
@@ -106,7 +112,6 @@ impl Twin {
             interface,
             wire,
             sockets,
-            _listeners: listeners,
             volleys: 0,
             _peer: peer,
         })
@@ -129,7 +134,7 @@ impl Twin {
         self.wire
             .replies_until(|reply| refuses(reply, sequence), &mut deliveries)?;
         let mut buffer = vec![0; 65_536];
-        for (port, socket) in &self.sockets {
+        for (port, socket) in &self.sockets.udp {
             while let Some((length, source)) = receive(socket, &mut buffer)? {
                 deliveries.add(Delivery {
                     source,
@@ -190,9 +195,8 @@ fn text(mac: [u8; 6]) -> String {
 }
 
 /// UDP sockets and TCP listeners of both families.
-fn open_sockets() -> Result<(Vec<(u16, UdpSocket)>, Vec<TcpListener>)> {
-    let mut sockets = Vec::new();
-    let mut listeners = Vec::new();
+fn open_sockets() -> Result<Sockets> {
+    let mut sockets = Sockets::default();
     for port in GUARDED.into_iter().chain(OTHERS) {
         for any in [
             IpAddr::from(Ipv4Addr::UNSPECIFIED),
@@ -203,11 +207,11 @@ fn open_sockets() -> Result<(Vec<(u16, UdpSocket)>, Vec<TcpListener>)> {
                 UdpSocket::bind(address).with_context(|| format!("cannot bind {address}"))?;
             socket.set_nonblocking(true)?;
             setsockopt(&socket, sockopt::RcvBufForce, &ROOM)?;
-            sockets.push((port, socket));
-            listeners.push(TcpListener::bind(address)?);
+            sockets.udp.push((port, socket));
+            sockets.tcp.push(TcpListener::bind(address)?);
         }
     }
-    Ok((sockets, listeners))
+    Ok(sockets)
 }
 
 fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Result<Option<(usize, SocketAddr)>> {
