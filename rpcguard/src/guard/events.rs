@@ -65,7 +65,17 @@ struct Source {
     ring: RingBuf<MapData>,
     state: MappedArray,
     /// Keeps other readers out.
-    _lock: File,
+    _lock: Turn,
+}
+
+/// A lock that is given back when dropped, even if a child that this process is just starting has a
+/// copy of the descriptor: closing one's own would leave the lock with the child's.
+struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl Events {
@@ -150,7 +160,7 @@ impl Source {
             directory: guard.directory.clone(),
             interface,
             ring,
-            _lock: lock,
+            _lock: Turn(lock),
         })
     }
 

@@ -28,14 +28,16 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// and there is no file to be left behind.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     directory: PathBuf,
 }
 
 impl Drop for Lock {
-    /// Takes the directory along if it is empty.
+    /// Takes the directory along if it is empty. A child that this process is just starting may have a
+    /// copy of the descriptor, so closing it would not be enough.
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.directory);
+        let _ = self.file.unlock();
     }
 }
 
@@ -68,7 +70,7 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) if is_at(&file, directory) => {
                     return Ok(Self {
-                        _file: file,
+                        file,
                         directory: directory.to_owned(),
                     });
                 }

@@ -10,10 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use rpcguard::{
-    Error,
-    guard::{Aggregate, Events, FilterCounters, Guard, Reason, Registry},
-};
+use rpcguard::guard::{Aggregate, Events, FilterCounters, Guard, Reason, Registry};
 
 use crate::town::{ALLOWED, CHANGING, DENIED, STEADY, Town, prefix};
 
@@ -77,7 +74,7 @@ impl Readers {
                 turn.take_if(|(begun, _)| begun.elapsed() > TURN);
                 let (_, events) = match &mut turn {
                     Some(turn) => turn,
-                    None => turn.insert((Instant::now(), follow(&guards)?)),
+                    None => turn.insert((Instant::now(), Events::follow(&guards)?)),
                 };
                 for (guard, last) in guards.iter().zip(&mut last) {
                     look(guard, last)?;
@@ -89,18 +86,6 @@ impl Readers {
             }
             Ok(())
         })
-    }
-}
-
-/// Follows the events of these guards, from which this process has just turned away: a command that it
-/// starts at the same time holds its descriptors for a moment, and the lock with them.
-fn follow(guards: &[Guard]) -> Result<Events> {
-    let begun = Instant::now();
-    loop {
-        match Events::follow(guards) {
-            Err(Error::EventsTaken(_)) if begun.elapsed() < TURN => thread::sleep(INTERVAL),
-            events => return Ok(events?),
-        }
     }
 }
 
