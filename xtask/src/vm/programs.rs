@@ -43,7 +43,7 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "packet_table",
         limit: 300,
-        slow: &["a_program_without_the_limiter"],
+        slow: &["a_program_without_the_limiter", "for_several_buffers"],
         one_by_one: false,
     },
     Suite {
