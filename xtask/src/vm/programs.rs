@@ -63,9 +63,11 @@ const SUITES: [Suite; 5] = [
         limit: 600,
         slow: &[
             "bond::a_bond_that_",
+            "bridge::what_a_guest_sends",
             "btf::",
             "jumbo::veth",
             "layer3::",
+            "refusals::virtio_net_is_guarded",
             "vlan::a_vlan_device",
             "vlan::a_guard_of_a_vlan",
         ],
