@@ -77,6 +77,7 @@ const SUITES: [Suite; 5] = [
         name: "lifecycle",
         limit: 3600,
         slow: &[
+            "concurrent::",
             "interrupted::",
             "failing::",
             "killed::",
