@@ -35,7 +35,7 @@ pub use self::{
     flood::{Bounds, Flood, Flooded, Sources},
     host::Host,
     link::{Statistics, Switch, connect},
-    listener::{Datagram, Listener},
+    listener::{Datagram, Listener, bind},
     packet_socket::PacketSocket,
     programs::{LabProgram, ReflectionCounter},
     rpcbind::Rpcbind,
