@@ -78,6 +78,9 @@ const SUITES: [Suite; 5] = [
         limit: 3600,
         slow: &[
             "concurrent::",
+            "gone::guards_of",
+            "hits::",
+            "names::interfaces_may",
             "interrupted::",
             "failing::",
             "killed::",
