@@ -1,8 +1,9 @@
 //! What a host's sockets were given.
 
 use std::{
-    io::ErrorKind,
-    net::{SocketAddr, UdpSocket},
+    io::{self, ErrorKind},
+    net::{SocketAddr, ToSocketAddrs, UdpSocket},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,28 @@ pub struct Datagram {
     pub payload: Vec<u8>,
 }
 
+/// Binds a UDP socket in `host`. Where another thread is just starting a program, an address that was
+/// in use before stays so until that has begun: it is asked for again.
+///
+/// # Errors
+///
+/// If the address is taken, or not the host's.
+pub fn bind(
+    host: &Host,
+    address: impl ToSocketAddrs + Copy + Send + Sync,
+) -> io::Result<UdpSocket> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match host.enter(|| UdpSocket::bind(address)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// A UDP socket in a host.
 #[derive(Debug)]
 pub struct Listener {
@@ -32,9 +55,7 @@ impl Listener {
     ///
     /// If the address is taken.
     pub fn bind(host: &Host, address: &str) -> Result<Self> {
-        let socket = host
-            .enter(|| UdpSocket::bind(address))
-            .with_context(|| format!("cannot listen on {address}"))?;
+        let socket = bind(host, address).with_context(|| format!("cannot listen on {address}"))?;
         Ok(Self { socket })
     }
 

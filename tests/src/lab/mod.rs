@@ -37,7 +37,7 @@ pub use self::{
     flood::{Bounds, Flood, Flooded, Sources},
     host::Host,
     link::{Statistics, Switch, connect},
-    listener::{Datagram, Listener},
+    listener::{Datagram, Listener, bind},
     paced::{MAX_BURST, PacedWire},
     packet_socket::{PacketReceiver, PacketSocket},
     programs::{LabProgram, ReflectionCounter},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rpcguard_tests::{
-    lab::{Cards, Finished, Host, Lab, Model, connect},
+    lab::{Cards, Finished, Host, Lab, Model, bind, connect},
     packet::rpc,
     site::{CleanLab, PATIENCE},
 };
@@ -86,10 +86,7 @@ impl Town {
     ///
     /// Strangers ask first: once the friends have been answered, so have they, or never will be.
     pub(crate) fn answered(&self) -> (bool, bool) {
-        let service = self
-            .host
-            .enter(|| UdpSocket::bind("[::]:111"))
-            .expect("the port is free");
+        let service = bind(&self.host, "[::]:111").expect("the port is free");
         service.set_read_timeout(Some(PATIENCE)).expect("a limit");
         thread::scope(|scope| {
             scope.spawn(|| serve(&service));
@@ -184,9 +181,8 @@ impl Town {
     pub(crate) fn wait_until_answered(&self) {
         let deadline = Instant::now() + PATIENCE;
         for (to, from) in [("203.0.113.1", FRIENDS[0]), ("2001:db8::1", FRIENDS[1])] {
-            let bind = |host: &Host, address| host.enter(|| UdpSocket::bind((address, 4999)));
-            let receiver = bind(&self.host, to).expect("an address of the host");
-            let sender = bind(&self.neighbour, from).expect("an address of the neighbour");
+            let receiver = bind(&self.host, (to, 4999)).expect("an address of the host");
+            let sender = bind(&self.neighbour, (from, 4999)).expect("the neighbour's address");
             let limit = Some(Duration::from_millis(50));
             receiver.set_read_timeout(limit).expect("a limit");
             loop {

@@ -43,7 +43,7 @@ const SUITES: [Suite; 5] = [
     Suite {
         name: "packet_table",
         limit: 300,
-        slow: &["a_program_without_the_limiter"],
+        slow: &["a_program_without_the_limiter", "for_several_buffers"],
         one_by_one: false,
     },
     Suite {
@@ -63,9 +63,11 @@ const SUITES: [Suite; 5] = [
         limit: 600,
         slow: &[
             "bond::a_bond_that_",
+            "bridge::what_a_guest_sends",
             "btf::",
             "jumbo::veth",
             "layer3::",
+            "refusals::virtio_net_is_guarded",
             "vlan::a_vlan_device",
             "vlan::a_guard_of_a_vlan",
         ],
@@ -75,6 +77,10 @@ const SUITES: [Suite; 5] = [
         name: "lifecycle",
         limit: 3600,
         slow: &[
+            "concurrent::",
+            "gone::guards_of",
+            "hits::",
+            "names::interfaces_may",
             "interrupted::",
             "failing::",
             "killed::",
