@@ -36,12 +36,7 @@ fn somebody_who_is_not_root_is_told_what_is_missing() {
     let Some(machine) = guarded("somebody_who_is_not_root_is_told_what_is_missing") else {
         return;
     };
-    // Where it is built, others may not look.
-    let copy = "/run/rpcguard";
-    machine
-        .host()
-        .enter(|| std::fs::copy(rpcguard_binary(), copy))
-        .unwrap();
+    let copy = copy_for_others(&machine);
     for arguments in COMMANDS {
         let mut command = machine.host().command("setpriv");
         command
@@ -156,13 +151,19 @@ fn the_bpf_file_system_can_be_elsewhere() {
     assert_eq!(machine.programs().len(), 1);
 }
 
+/// Where the command is built, others may not look. Another process copies it: children that other tests
+/// are just starting would hold a descriptor of this one for writing, and the copy could not be executed.
+fn copy_for_others(machine: &Machine) -> &'static str {
+    let copy = "/run/rpcguard";
+    let binary = rpcguard_binary();
+    let binary = binary.to_str().expect("a path in UTF-8");
+    machine.host().run("cp", &[binary, copy]).unwrap();
+    copy
+}
+
 /// Runs the command as somebody who is not root, with these capabilities.
 fn nobody_with(machine: &Machine, capabilities: &str, arguments: &str) -> Finished {
-    let copy = "/run/rpcguard";
-    let copied = machine
-        .host()
-        .enter(|| std::fs::copy(rpcguard_binary(), copy));
-    copied.unwrap();
+    let copy = copy_for_others(machine);
     let mut command = machine.host().command("setpriv");
     command
         .args(NOBODY)

@@ -34,11 +34,6 @@ const SOURCES: [&str; 5] = [
     "rpcguard-ebpf",
 ];
 
-const MEMBERS: &str =
-    r#"members = ["rpcguard", "rpcguard-common", "rpcguard-ebpf", "xtask", "tests"]"#;
-const DEFAULT_MEMBERS: &str =
-    r#"default-members = ["rpcguard", "rpcguard-common", "xtask", "tests"]"#;
-
 /// The files under the paths, by path, with what is in them.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut pending: Vec<PathBuf> = SOURCES.map(PathBuf::from).to_vec();
@@ -59,24 +54,27 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// Makes the mistake in the sources.
 fn make(mistake: &Break, sources: &mut [(PathBuf, String)]) {
-    let replace = |text: &mut String, right: &str, wrong: &str| {
-        let count = text.matches(right).count();
-        assert_eq!(
-            count, 1,
-            "{}: `{right}` is there {count} times",
-            mistake.name
-        );
-        *text = text.replace(right, wrong);
-    };
     for (path, text) in sources {
         if path == Path::new("Cargo.toml") {
-            let members = r#"members = ["rpcguard-common", "rpcguard-ebpf"]"#;
-            replace(text, DEFAULT_MEMBERS, "");
-            replace(text, MEMBERS, members);
+            *text = members_that_are_there(text);
         } else if path == Path::new(mistake.file) {
-            replace(text, mistake.right, mistake.wrong);
+            let Break { name, right, .. } = mistake;
+            let count = text.matches(right).count();
+            assert_eq!(count, 1, "{name}: `{right}` is there {count} times");
+            *text = text.replace(right, mistake.wrong);
         }
     }
+}
+
+fn members_that_are_there(manifest: &str) -> String {
+    let lines = manifest
+        .lines()
+        .filter_map(|line| match line.split_once(' ') {
+            Some(("members", _)) => Some(r#"members = ["rpcguard-common", "rpcguard-ebpf"]"#),
+            Some(("default-members", _)) => None,
+            _ => Some(line),
+        });
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The object with a mistake; what was built before from the same sources is taken as it is.
