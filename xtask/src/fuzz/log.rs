@@ -42,8 +42,7 @@ impl Log {
                 log.report = line.split_whitespace().collect::<Vec<_>>().join(" ");
             } else if let Some((_, path)) = line.split_once("Test unit written to ") {
                 reproducer = Some(path.to_owned());
-            } else if what.is_none()
-                && (line.contains("' panicked at ") || line.contains("ERROR: "))
+            } else if what.is_none() && (line.contains(" panicked at ") || line.contains("ERROR: "))
             {
                 what = Some(line.to_owned());
             }
