@@ -4,20 +4,21 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use rpcguard::list_file::{BadEntry, List, ListFileError, parse};
 
-/// See [`holds`]; also behind a line of this form.
+/// Reads a list of one prefix a line, also behind a line of this form: errors are where they say, and what
+/// is accepted is the same when it is read again.
 pub fn plain_list(bytes: &[u8]) {
     holds(bytes);
     holds(&[b"192.0.2.1\n", bytes].concat());
 }
 
-/// See [`holds`]; also behind lines of this form.
+/// As [`plain_list`], of what `ipset save` prints; also behind lines of this form.
 pub fn ipset_list(bytes: &[u8]) {
     holds(bytes);
     let sets = "create v4 hash:net family inet\ncreate v6 hash:ip family inet6\n";
     holds(&[sets.as_bytes(), bytes].concat());
 }
 
-/// See [`holds`]; also as the statements of a set, and as its elements.
+/// As [`plain_list`], of nft sets; also as the statements of a set, and as its elements.
 pub fn nft_list(bytes: &[u8]) {
     holds(bytes);
     holds(&[b"table inet t { set s { ", bytes].concat());
