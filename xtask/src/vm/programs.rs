@@ -39,7 +39,7 @@ struct Suite {
 }
 
 /// In the order in which they run.
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     Suite {
         name: "packet_table",
         limit: 300,
@@ -70,6 +70,18 @@ const SUITES: [Suite; 5] = [
             "refusals::virtio_net_is_guarded",
             "vlan::a_vlan_device",
             "vlan::a_guard_of_a_vlan",
+        ],
+        one_by_one: false,
+    },
+    Suite {
+        name: "hunt",
+        limit: 900,
+        slow: &[
+            "in_generic_mode",
+            "no_jumbo_frame",
+            "no_packet_is_judged",
+            "what_was_found",
+            "every_mistake",
         ],
         one_by_one: false,
     },
@@ -187,7 +199,8 @@ impl Suite {
     }
 }
 
-/// The names and paths of the programs in cargo's messages.
+/// The names and paths of the command and of the test programs in cargo's messages: other programs of the
+/// package may have the names of tests.
 fn executables(messages: &str) -> Vec<(String, PathBuf)> {
     messages
         .lines()
@@ -195,7 +208,8 @@ fn executables(messages: &str) -> Vec<(String, PathBuf)> {
         .filter_map(|message| {
             let name = message["target"]["name"].as_str()?;
             let path = message["executable"].as_str()?;
-            Some((name.to_owned(), PathBuf::from(path)))
+            let is_test = message["target"]["kind"][0] == "test";
+            (is_test || name == COMMAND).then(|| (name.to_owned(), PathBuf::from(path)))
         })
         .collect()
 }
@@ -206,14 +220,17 @@ mod tests {
 
     #[test]
     fn programs_are_found_in_what_cargo_says() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"lifecycle"},"executable":"/t/deps/lifecycle-1"}
-{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"hunt"},"executable":"/t/deps/hunt-1"}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"hunt"},"executable":"/t/hunt"}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"rpcguard"},"executable":"/t/rpcguard"}
+{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"serde"},"executable":null}
 {"reason":"build-finished","success":true}
 "#;
+        let expected = [("hunt", "/t/deps/hunt-1"), ("rpcguard", "/t/rpcguard")];
         let found = executables(messages);
         assert_eq!(
             found,
-            [("lifecycle".to_owned(), "/t/deps/lifecycle-1".into())]
+            expected.map(|(name, path)| (name.to_owned(), path.into()))
         );
     }
 }
