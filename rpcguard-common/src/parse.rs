@@ -242,7 +242,7 @@ fn parse_extensions<P: PacketReader>(
         }
         let first_fragment = fragment_bits & usize::from(IPV6_MORE_FRAGMENTS) != 0;
         if let Some(transport) = transport {
-            // Verifiers before Linux 6.8 only remember the bound for the register that was compared. If
+            // The verifiers of Linux 5.10 and 6.1 only remember the bound for the register that was compared. If
             // the compiler knew it, it would read at a copy from before.
             let offset = packet.widen(offset);
             return flow(network, transport, offset, first_fragment, end);

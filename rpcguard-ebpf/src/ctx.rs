@@ -93,7 +93,7 @@ impl FragsPacket {
         let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
             return Err(linear);
         };
-        // The verifier wants to hear that it is not zero, and before Linux 6.8 does not understand it
+        // The verifier wants to hear that it is not zero, and that of Linux 6.1 does not understand it
         // from a comparison with zero. So it sees where the last byte is, which was never compared.
         let last = widen((wire_len - 1).min(size_of::<Scratch>() as u64 - 1) as usize);
         if last >= size_of::<Scratch>() {
