@@ -1,6 +1,7 @@
 //! The lab that rpcguard is tested in, the sites that it guards there, and the shapes of packets.
 
 pub mod hunt;
+pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod packet;

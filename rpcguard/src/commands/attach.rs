@@ -33,7 +33,7 @@ none is dropped. A list file holds one prefix a line, with `#` comments; what `i
 With a rate policy, an address in no prefix is served, within limits, the procedures that clients use
 and that are of no use to an attacker; calls for others are dropped.")]
 pub(super) struct Args {
-    /// Network interfaces: all of them are guarded, or none.
+    /// Network interfaces: if one of them cannot be guarded, none is.
     #[arg(value_name = "IFACE", required = true, value_parser = input::interface_name)]
     interfaces: Vec<String>,
     /// Let packets from this prefix or address pass [repeatable].

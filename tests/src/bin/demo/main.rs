@@ -11,15 +11,13 @@ mod town;
 
 use std::{
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, value_parser};
+use rpcguard_tests::interrupt::{INTERRUPTED, on_ctrl_c};
 use serde_json::Value;
 
 use display::{grouped, heading, megabytes};
@@ -39,15 +37,9 @@ struct Arguments {
     rate: u64,
 }
 
-/// The exit code of a command that Ctrl-C ended, as shells have it.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-        .context("cannot listen for Ctrl-C")?;
+    let stop = on_ctrl_c()?;
 
     println!(
         "rpcguard demo: some {} seconds, in network namespaces of its own. Ctrl-C ends it.",

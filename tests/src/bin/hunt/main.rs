@@ -8,10 +8,7 @@ use std::{
     io::IsTerminal as _,
     path::PathBuf,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -23,6 +20,7 @@ use rpcguard_tests::{
         hunter::{Finding, Hunt, Hunter},
         terrain,
     },
+    interrupt::on_ctrl_c,
     lab::Lab,
 };
 
@@ -66,10 +64,7 @@ enum Device {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-        .context("cannot listen for Ctrl-C")?;
+    let stop = on_ctrl_c()?;
     let hunt = Hunt {
         seed: arguments.seed,
         device: match arguments.device {

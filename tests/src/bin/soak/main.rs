@@ -15,16 +15,14 @@ mod town;
 
 use std::{
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::{Parser, value_parser};
+use rpcguard_tests::interrupt::{INTERRUPTED, on_ctrl_c};
 
 use changes::Changes;
 use checkpoint::Checkpoints;
@@ -51,15 +49,9 @@ struct Arguments {
     rate: u64,
 }
 
-/// The exit code of a command that Ctrl-C ended, as shells have it.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-        .context("cannot listen for Ctrl-C")?;
+    let stop = on_ctrl_c()?;
     let (time, interval) = if arguments.quick {
         (Duration::from_secs(10), Duration::from_secs(2))
     } else {
