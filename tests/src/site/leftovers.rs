@@ -159,9 +159,11 @@ impl CleanLab {
     pub fn objects_of(&self, filters: usize) -> Objects {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            // In this order, or a map that goes in between is among the objects.
+            let states = self.filters();
             let objects = self.objects();
             let [_, programs, links] = objects.counts();
-            if [programs, links, self.filters()] == [filters; 3] {
+            if [programs, links, states] == [filters; 3] {
                 return objects;
             }
             assert!(
