@@ -50,7 +50,9 @@ const SUITES: [Suite; 6] = [
         name: "packet_table_kernel",
         limit: 300,
         slow: &["constants::", "tries::"],
-        one_by_one: false,
+        // Before Linux 6.1 each run of a program rewrites the code that calls XDP programs. Two at a time
+        // have left both processors of an emulated machine in it for good.
+        one_by_one: true,
     },
     Suite {
         name: "verifier",
