@@ -73,7 +73,7 @@ fn what_relays_registers_or_replies_with_more_than_was_asked_is_not_harmless() {
 #[test]
 fn every_version_and_procedure_is_told_from_every_other() {
     let edges = [31, 32, 255, 256, 258, 0x0200_0000, 1 << 31, u32::MAX];
-    let numbers = || (0..=20).chain(edges);
+    let numbers = || (0..=20).step_by(step(4)).chain(edges);
     for version in numbers() {
         for number in numbers() {
             let known = naive_call::procedures()
