@@ -242,8 +242,8 @@ fn parse_extensions<P: PacketReader>(
         }
         let first_fragment = fragment_bits & usize::from(IPV6_MORE_FRAGMENTS) != 0;
         if let Some(transport) = transport {
-            // The verifiers of Linux 5.10 and 6.1 only remember the bound for the register that was compared. If
-            // the compiler knew it, it would read at a copy from before.
+            // Linux 5.10 and 6.1 verify a bound only for the register that was compared. If the compiler
+            // knew it, it would read at a copy from before.
             let offset = packet.widen(offset);
             return flow(network, transport, offset, first_fragment, end);
         }

@@ -129,25 +129,7 @@ impl CleanLab {
     /// As [`Self::filters`].
     #[must_use]
     pub fn objects(&self) -> Objects {
-        let mut maps: BTreeSet<u32> = self.states().collect();
-        let mut programs = BTreeSet::new();
-        for program in loaded_programs().filter_map(Result::ok) {
-            let used = program.map_ids().ok().flatten().unwrap_or_default();
-            if used.iter().any(|id| maps.contains(id)) {
-                programs.insert(program.id());
-                maps.extend(used);
-            }
-        }
-        let links = loaded_links()
-            .filter_map(Result::ok)
-            .filter(|link| programs.contains(&link.program_id()))
-            .map(|link| link.id())
-            .collect();
-        Objects {
-            maps,
-            programs,
-            links,
-        }
+        objects_around(self.states().collect())
     }
 
     /// Waits until the kernel holds no more programs, links and state maps than there are filters.
@@ -159,11 +141,12 @@ impl CleanLab {
     pub fn objects_of(&self, filters: usize) -> Objects {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // In this order, or a map that goes in between is among the objects.
-            let states = self.filters();
-            let objects = self.objects();
+            // Read once, so that a map that goes meanwhile is counted in both or in neither.
+            let states: BTreeSet<u32> = self.states().collect();
+            let guards = states.len();
+            let objects = objects_around(states);
             let [_, programs, links] = objects.counts();
-            if [programs, links, states] == [filters; 3] {
+            if [programs, links, guards] == [filters; 3] {
                 return objects;
             }
             assert!(
@@ -205,6 +188,28 @@ impl CleanLab {
             .filter(|info| info.name_as_str() == Some(map::STATE))
             .map(|info| info.id())
             .filter(move |id| network_of(*id).is_some_and(|network| inodes.contains(&network)))
+    }
+}
+
+/// The programs that use one of these state maps, all of their maps, and their links.
+fn objects_around(mut maps: BTreeSet<u32>) -> Objects {
+    let mut programs = BTreeSet::new();
+    for program in loaded_programs().filter_map(Result::ok) {
+        let used = program.map_ids().ok().flatten().unwrap_or_default();
+        if used.iter().any(|id| maps.contains(id)) {
+            programs.insert(program.id());
+            maps.extend(used);
+        }
+    }
+    let links = loaded_links()
+        .filter_map(Result::ok)
+        .filter(|link| programs.contains(&link.program_id()))
+        .map(|link| link.id())
+        .collect();
+    Objects {
+        maps,
+        programs,
+        links,
     }
 }
 
