@@ -10,7 +10,7 @@ use rpcguard_common::{
     sampling::{Aggregate, MAX_STRETCH},
 };
 
-use crate::tables::config;
+use crate::tables::{config, steps};
 
 /// A sampler, its clock, and what it has seen.
 #[derive(Default)]
@@ -58,7 +58,7 @@ proptest! {
     /// At any time, whatever the rate has been.
     #[test]
     fn weights_add_up_to_the_drops(
-        phases in vec((prop_oneof![1..2_000_u64, 1..2 * SECOND], 0..3_000_u32), 1..6),
+        phases in vec((prop_oneof![1..2_000_u64, 1..2 * SECOND], 0..steps(3_000)), 1..6),
     ) {
         let mut sampling = Sampling::default();
         let mut weights = 0;
@@ -76,7 +76,7 @@ proptest! {
     /// Entries of a set say at most too much, and by no more than they admit.
     #[test]
     fn a_source_sent_at_most_its_packets_and_at_least_those_less_the_excess(
-        stream in vec((0..40_u64, 1..64_u64), 0..2_000),
+        stream in vec((0..40_u64, 1..64_u64), 0..steps(2_000)),
     ) {
         let mut set = SourceSet::default();
         let mut sent: HashMap<u64, u64> = HashMap::new();
@@ -94,7 +94,7 @@ proptest! {
 
     /// Newcomers again and again, each just after it was forgotten.
     #[test]
-    fn an_adversarial_stream_does_not_break_the_bounds(count in 1..3_000_u64, cycle in 1..20_u64) {
+    fn an_adversarial_stream_does_not_break_the_bounds(count in 1..steps(3_000) as u64, cycle in 1..20_u64) {
         let mut set = SourceSet::default();
         let mut sent: HashMap<u64, u64> = HashMap::new();
         for number in 0..count {

@@ -58,6 +58,11 @@ impl Tables for Guarding {
     }
 }
 
+/// So many steps of a case, fewer under Miri.
+pub(crate) const fn steps(number: usize) -> usize {
+    if cfg!(miri) { number / 20 } else { number }
+}
+
 /// So many cases, fewer under Miri, which takes a thousand times as long; and no file is written.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {

@@ -8,29 +8,32 @@ use std::{
 use rpcguard::{guard::ListedPrefix, prefix::Prefix};
 use rpcguard_tests::site::Site;
 
-use crate::lists::{address, file, hosts};
+use crate::{
+    effort::amount,
+    lists::{address, file, hosts},
+};
 
 #[test]
 fn adds_of_eight_processes_are_all_kept() {
     const PROCESSES: u32 = 8;
-    const ADDS: u32 = 20;
     let Some(site) = Site::or_skip("adds_of_eight_processes_are_all_kept") else {
         return;
     };
+    let adds = amount(20, 3);
     site.rpcguard("attach eth0");
     thread::scope(|scope| {
         for process in 0..PROCESSES {
             let site = &site;
             scope.spawn(move || {
-                for add in 0..ADDS {
-                    site.rpcguard(&format!("allow add {}", address(process * ADDS + add)));
+                for add in 0..adds {
+                    site.rpcguard(&format!("allow add {}", address(process * adds + add)));
                 }
             });
         }
     });
     let listed = site.guard(|guard| guard.prefixes().unwrap());
     let listed: Vec<Prefix> = listed.iter().map(|listed| listed.prefix).collect();
-    assert_eq!(listed, hosts(0..PROCESSES * ADDS));
+    assert_eq!(listed, hosts(0..PROCESSES * adds));
     site.rpcguard("detach eth0");
 }
 
@@ -59,7 +62,7 @@ fn a_reader_sees_the_whole_of_one_list_or_of_the_other() {
                 reads
             })
         });
-        for replacement in 1..=40 {
+        for replacement in 1..=amount(40, 8) {
             site.rpcguard(&format!("allow replace {}", path(replacement % 2)));
         }
         done.store(true, Ordering::Relaxed);
@@ -84,12 +87,12 @@ fn status_succeeds_while_guards_come_and_go() {
             }
             reads
         });
-        for _ in 0..8 {
+        for _ in 0..amount(8, 3) {
             site.rpcguard("attach eth0 --allow 192.0.2.0/24");
             site.rpcguard("attach eth0 --replace");
             site.rpcguard("detach eth0");
         }
         done.store(true, Ordering::Relaxed);
-        assert!(reader.join().unwrap() > 8);
+        assert!(reader.join().unwrap() > amount(8, 1));
     });
 }

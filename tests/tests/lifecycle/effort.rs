@@ -1,10 +1,18 @@
-//! How thorough the tests of faults are.
+//! How thorough the tests are.
 
 use std::env;
+
+use rpcguard_tests::lab::in_vm;
 
 /// Whether every fault is to be tried, as `cargo xtask faults` does, and not only a choice of them.
 pub(crate) fn is_exhaustive() -> bool {
     env::var_os("RPCGUARD_EXHAUSTIVE").is_some()
+}
+
+/// How much of something is enough: less where the processor is emulated, and a command takes half a
+/// second.
+pub(crate) fn amount<N>(here: N, emulated: N) -> N {
+    if in_vm() { emulated } else { here }
 }
 
 /// All of these if every fault is to be tried, and otherwise at most so many of them, evenly spread

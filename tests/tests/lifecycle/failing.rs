@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use rpcguard_tests::lab::skip;
 
 use crate::{
-    effort::{choice, is_exhaustive},
+    effort::{amount, choice, is_exhaustive},
     lists::file,
     scene::{ATTACH, Scene},
     traced::{CAN_FAIL_CALLS, Calls, Interference, Traced},
@@ -62,7 +62,7 @@ fn fail_everywhere(scene: &Scene<'_>) {
             .collect()
     } else {
         let one = |call| (call, ERRORS[call % ERRORS.len()]);
-        choice((0..calls).map(one).collect(), QUICK)
+        choice((0..calls).map(one).collect(), amount(QUICK, 5))
     };
     let mut tally = Tally::default();
     for (call, errno) in &faults {

@@ -13,7 +13,7 @@ use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 use rpcguard_common::reason::Reason;
 use rpcguard_tests::{lab::PacedWire, site::Site};
 
-use crate::{effort::is_exhaustive, lists::file};
+use crate::{effort::{amount, is_exhaustive}, lists::file};
 
 /// In all lists, by different prefixes.
 const LISTED: &str = "10.0.0.7";
@@ -107,7 +107,7 @@ impl Portmapper {
 
 #[test]
 fn replacing_a_list_loses_no_packet_and_lets_none_through() {
-    let replacements = if is_exhaustive() { 1000 } else { 100 };
+    let replacements = if is_exhaustive() { 1000 } else { amount(100, 10) };
     let test = "replacing_a_list_loses_no_packet_and_lets_none_through";
     let Some(site) = Site::or_skip(test) else {
         return;
@@ -129,7 +129,6 @@ fn replacing_a_list_loses_no_packet_and_lets_none_through() {
 
 #[test]
 fn renewing_the_program_keeps_everything_and_loses_no_packet() {
-    const RENEWALS: usize = 8;
     let test = "renewing_the_program_keeps_everything_and_loses_no_packet";
     let Some(site) = Site::or_skip(test) else {
         return;
@@ -148,6 +147,6 @@ fn renewing_the_program_keeps_everything_and_loses_no_packet() {
             assert_eq!(now[same], before[same]);
         }
     };
-    under_flood(&site, renew, RENEWALS);
+    under_flood(&site, renew, amount(8, 3));
     site.rpcguard("detach eth0");
 }

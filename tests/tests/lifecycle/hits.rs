@@ -9,7 +9,10 @@ use rpcguard_common::{
 };
 use rpcguard_tests::{packet::rpc, site::Site};
 
-use crate::lists::{address, file, hosts};
+use crate::{
+    effort::amount,
+    lists::{address, file, hosts},
+};
 
 /// A DUMP call in an IPv4 packet in an Ethernet frame.
 const FRAME: u64 = 14 + 20 + 8 + rpc::DUMP.len() as u64;
@@ -97,23 +100,23 @@ fn prefixes_beyond_the_hit_slots_are_decided_about_and_not_counted() {
 
 #[test]
 fn every_prefix_of_a_long_list_is_counted_after_another_long_list() {
-    const LENGTH: u32 = 40_000;
     let Some(site) = Site::or_skip("every_prefix_of_a_long_list_is_counted") else {
         return;
     };
-    let (one, other) = (file(&hosts(0..LENGTH)), file(&hosts(LENGTH..2 * LENGTH)));
+    let length: u32 = amount(40_000, 4_000);
+    let (one, other) = (file(&hosts(0..length)), file(&hosts(length..2 * length)));
     site.rpcguard(&format!(
         "attach eth0 --allow-file {}",
         one.path().display()
     ));
-    for number in [0, LENGTH - 1] {
+    for number in [0, length - 1] {
         send(&site, number, 1);
     }
     site.rpcguard(&format!("allow replace {}", other.path().display()));
     let listed = site.guard(|guard| guard.prefixes().unwrap());
-    assert_eq!(listed.len() as u32, LENGTH);
+    assert_eq!(listed.len() as u32, length);
     assert!(listed.iter().all(|listed| listed.hits == packets(0)));
-    for number in [LENGTH, 2 * LENGTH - 1] {
+    for number in [length, 2 * length - 1] {
         send(&site, number, 2);
         assert_eq!(hits(&site, number), packets(2));
     }

@@ -8,7 +8,7 @@ use rpcguard_common::abi::State;
 use rpcguard_tests::{lab::skip, site::Site};
 
 use crate::{
-    effort::choice,
+    effort::{amount, choice},
     lists::file,
     scene::{ATTACH, ATTACH_BOTH, Scene, Seen},
     traced::{CAN_WATCH, Calls, Interference},
@@ -47,7 +47,7 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         .flat_map(|call| [(call, false), (call, true)])
         .take(2 * whole.calls.len() - 1)
         .collect();
-    let points = choice(points, QUICK);
+    let points = choice(points, amount(QUICK, 4));
     let mut done = 0;
     for (call, after) in &points {
         let (when, kill) = if *after {

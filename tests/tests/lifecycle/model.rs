@@ -16,7 +16,10 @@ use rpcguard::{
 use rpcguard_common::reason::Action;
 use rpcguard_tests::site::Site;
 
-use crate::snapshot::{counts, entries};
+use crate::{
+    effort::amount,
+    snapshot::{counts, entries},
+};
 
 /// Nested in each other, side by side, and at both ends of the address space.
 const PREFIXES: [&str; 20] = [
@@ -214,7 +217,7 @@ fn any_sequence_of_changes_comes_to_what_a_naive_model_says() {
         let attached = attach(registry, &lock, "eth0", &Attach::default()).unwrap();
         let guard = std::cell::RefCell::new(attached.guard);
         let config = ProptestConfig {
-            cases: 48,
+            cases: amount(48, 6),
             failure_persistence: None,
             ..ProptestConfig::default()
         };

@@ -97,7 +97,15 @@ fn more_sources_than_cells_do_not_lift_the_limit_of_any() {
     let limits = policy(limit("1/h", BURST), ample(), ample());
     let wire = Wire::guarded_by(&lab, kernel(TEST, limits).expect("root"));
     let flood = wire.flood(MANY);
-    let flood = count(&wire.kernel, || flood.send(CALLS).unwrap());
+    // A wire loses some of a flood that its end is too slow for.
+    let flood = count(&wire.kernel, || {
+        for _ in 0..30 {
+            flood.send(CALLS / 10).unwrap();
+            if count_packets(&wire.kernel) >= u64::from(CALLS) {
+                break;
+            }
+        }
+    });
     // Of sources that have been by, and have not.
     let probe = |number: u32| {
         let frame = call_from(source(number << 3), 1);
@@ -112,7 +120,7 @@ fn more_sources_than_cells_do_not_lift_the_limit_of_any() {
          of 50 calls",
         flood.admitted, flood.offered
     );
-    assert!(flood.offered >= u64::from(CALLS) * 9 / 10, "{flood:?}");
+    assert!(flood.offered >= u64::from(CALLS), "{flood:?}");
     // Each cell stands for a source's limit, and no source has two.
     assert!(
         flood.admitted <= u64::from(BURST * LIMIT_CELLS),
