@@ -7,7 +7,7 @@ use rpcguard_tests::{
     packet::peers::{STRANGER_V4, STRANGER_V6},
 };
 
-use crate::bench::{ample, call_from, count, kernel, limit, measure, policy, times, turn};
+use crate::bench::{ample, call_from, count, kernel, limit, measure, offer, policy, turn};
 
 const SOURCES: [IpAddr; 2] = [IpAddr::V4(STRANGER_V4), IpAddr::V6(STRANGER_V6)];
 
@@ -16,17 +16,15 @@ fn limiting_sources(test: &str, rate: &str, burst: u32) -> Option<Kernel> {
     kernel(test, policy(limit(rate, burst), ample(), ample()))
 }
 
-/// How long each limit is measured, and how long packets are offered for that. Bursts are of a second,
-/// so that nothing is lost when the machine offers nothing for a while.
+/// How long each limit is measured. Bursts are of a second, so that nothing is lost when the machine
+/// offers nothing for a while.
 const TIME: Duration = Duration::from_millis(600);
-const OFFERED: Duration = Duration::from_millis(1_500);
 
 /// What a kernel admits of one source, in terms of its rate.
 fn share(name: &str, kernel: &Kernel, program: Program, source: IpAddr, rate: u32) -> f64 {
     let frame = call_from(source, 1);
-    let times = times(kernel, program, &frame, OFFERED);
-    let run = measure(kernel, TIME, || {
-        kernel.repeat(program, &frame, times).expect("a test run");
+    let run = measure(kernel, TIME, |enough| {
+        offer(kernel, program, &frame, enough);
     });
     let share = run.rate() / f64::from(rate);
     println!(

@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -154,24 +157,31 @@ pub(crate) fn count(kernel: &Kernel, offer: impl FnOnce()) -> Run {
     start.until(&Mark::read(kernel))
 }
 
-/// Measures for so long while `offer` offers too much, which takes longer.
-pub(crate) fn measure(kernel: &Kernel, time: Duration, offer: impl FnOnce() + Send) -> Run {
+/// Measures for so long while `offer` offers too much, until it is told that it is enough.
+pub(crate) fn measure(
+    kernel: &Kernel,
+    time: Duration,
+    offer: impl FnOnce(&AtomicBool) + Send,
+) -> Run {
+    let enough = &AtomicBool::new(false);
     thread::scope(|scope| {
-        let offering = scope.spawn(offer);
+        let offering = scope.spawn(move || offer(enough));
         let start = Mark::at_refusal(kernel);
         thread::sleep(time);
         let end = Mark::at_refusal(kernel);
         assert!(!offering.is_finished(), "too little was offered");
+        enough.store(true, Ordering::Relaxed);
         start.until(&end)
     })
 }
 
-/// How often this CPU can show a frame to a program in so much time, if that refuses it.
-pub(crate) fn times(kernel: &Kernel, program: Program, frame: &[u8], time: Duration) -> u32 {
-    const SAMPLE: u32 = 200_000;
-    let repeat = |times| kernel.repeat(program, frame, times).expect("a test run");
-    repeat(SAMPLE / 10);
-    (time.as_nanos() / repeat(SAMPLE).as_nanos().max(1)) as u32
+/// Shows a frame to a program until it is enough, or for a minute.
+pub(crate) fn offer(kernel: &Kernel, program: Program, frame: &[u8], enough: &AtomicBool) {
+    const AT_ONCE: u32 = 20_000;
+    let start = Instant::now();
+    while !enough.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(60) {
+        kernel.repeat(program, frame, AT_ONCE).expect("a test run");
+    }
 }
 
 /// The CPUs that this process may use.

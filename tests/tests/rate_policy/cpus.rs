@@ -3,19 +3,14 @@
 use std::time::Duration;
 
 use rpcguard::policy::RateLimit;
-use rpcguard_tests::{
-    kernel::{Kernel, Program},
-    lab::Lab,
-    packet::peers::STRANGER_V4,
-};
+use rpcguard_tests::{kernel::Program, lab::Lab, packet::peers::STRANGER_V4};
 
 use crate::{
-    bench::{Run, ample, call_from, kernel, limit, measure, on_two_cpus, policy, times, turn},
-    many::Wire,
+    bench::{Run, ample, call_from, kernel, limit, measure, offer, on_two_cpus, policy, turn},
+    many::{UNTIL_ENOUGH, Wire},
 };
 
-const TIME: Duration = Duration::from_secs(1);
-const OFFERED: Duration = Duration::from_millis(2_500);
+const TIME: Duration = Duration::from_millis(800);
 
 /// The limit that is measured.
 const RATE: u32 = 20_000;
@@ -50,18 +45,18 @@ fn two_cpus_admit_no_more_of_one_source_than_one_does() {
         ("total", policy(ample(), ample(), narrow())),
     ] {
         let frame = call_from(STRANGER_V4.into(), 1);
-        let offer = |kernel: &Kernel, times| {
-            kernel.repeat(Program::Linear, &frame, times).unwrap();
-        };
         let Some(alone) = kernel(TEST, limits) else {
             return;
         };
-        let times = times(&alone, Program::Linear, &frame, OFFERED);
-        let one = measure(&alone, TIME, || offer(&alone, times));
+        let one = measure(&alone, TIME, |enough| {
+            offer(&alone, Program::Linear, &frame, enough);
+        });
         let Some(both) = kernel(TEST, limits) else {
             return;
         };
-        let two = measure(&both, TIME, || on_two_cpus(|_| offer(&both, times)));
+        let two = measure(&both, TIME, |enough| {
+            on_two_cpus(|_| offer(&both, Program::Linear, &frame, enough));
+        });
         let excess = excess(tier, one, two);
         assert!(excess < 1.05, "{tier}: {excess}");
     }
@@ -83,11 +78,8 @@ fn two_cpus_never_take_the_same_place() {
         let Some(kernel) = kernel(TEST, limits) else {
             return;
         };
-        let times = times(&kernel, Program::Linear, &frame, OFFERED);
-        let run = measure(&kernel, TIME, || {
-            on_two_cpus(|_| {
-                kernel.repeat(Program::Linear, &frame, times).unwrap();
-            });
+        let run = measure(&kernel, TIME, |enough| {
+            on_two_cpus(|_| offer(&kernel, Program::Linear, &frame, enough));
         });
         let share = run.rate() / f64::from(OFTEN);
         println!(
@@ -104,8 +96,6 @@ fn two_cpus_never_take_the_same_place() {
 #[test]
 fn two_cpus_admit_no_more_of_random_sources_than_one_does() {
     const TEST: &str = "two_cpus_admit_no_more_of_random_sources_than_one_does";
-    /// More than two CPUs send in the time.
-    const PACKETS: u32 = 6_000_000;
     let Some(_turn) = turn(TEST, 2) else { return };
     let Some(lab) = Lab::or_skip(TEST) else {
         return;
@@ -117,8 +107,10 @@ fn two_cpus_admit_no_more_of_random_sources_than_one_does() {
     let [one, two] = [false, true].map(|both| {
         let wire = &wires[usize::from(both)];
         let floods = [(); 2].map(|()| wire.flood("0.0.0.0/0"));
-        let send = |number: usize| floods[number].send(PACKETS).unwrap();
-        measure(&wire.kernel, TIME, || {
+        measure(&wire.kernel, TIME, |enough| {
+            let send = |number: usize| {
+                floods[number].run(UNTIL_ENOUGH, enough).unwrap();
+            };
             if both { on_two_cpus(send) } else { send(0) }
         })
     });

@@ -51,7 +51,12 @@ impl Wire {
     }
 }
 
-const LONG: Duration = Duration::from_secs(20);
+/// A flood that is ended by who starts it.
+pub(crate) const UNTIL_ENOUGH: Bounds = Bounds {
+    packets: u64::MAX,
+    time: Duration::from_secs(20),
+    rate: None,
+};
 
 #[test]
 fn ten_thousand_sources_get_no_more_than_the_total() {
@@ -65,8 +70,8 @@ fn ten_thousand_sources_get_no_more_than_the_total() {
     let wire = Wire::guarded_by(&lab, kernel(TEST, limits).expect("root"));
     // 16,384 of them.
     let flood = wire.flood("10.64.0.0/18");
-    let run = measure(&wire.kernel, Duration::from_secs(1), || {
-        flood.send(6_000_000).unwrap();
+    let run = measure(&wire.kernel, Duration::from_secs(1), |enough| {
+        flood.run(UNTIL_ENOUGH, enough).unwrap();
     });
     println!(
         "of {} calls of 16,384 sources in {:.2} s, {} were admitted: {:.1}% of the total's rate",
@@ -140,13 +145,8 @@ fn more_sources_than_cells_do_not_shut_a_fresh_one_out() {
     let wire = Wire::guarded_by(&lab, kernel(TEST, RatePolicy::default()).expect("root"));
     let flood = wire.flood(MANY);
     let stop = AtomicBool::new(false);
-    let bounds = Bounds {
-        packets: u64::MAX,
-        time: LONG,
-        rate: None,
-    };
     let (flooded, served) = thread::scope(|scope| {
-        let flood = scope.spawn(|| flood.run(bounds, &stop).unwrap());
+        let flood = scope.spawn(|| flood.run(UNTIL_ENOUGH, &stop).unwrap());
         // All of the sources have been by.
         while count_packets(&wire.kernel) < u64::from(CALLS) {
             thread::sleep(Duration::from_millis(10));
