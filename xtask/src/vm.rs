@@ -154,7 +154,12 @@ fn run_on(
     if let Err(why) = &wires {
         environment.push(format!("RPCGUARD_NO_WIRES={}", why.replace(' ', "_")));
     }
-    initramfs::write(unpacked, programs, &environment, &initramfs)?;
+    initramfs::write(
+        unpacked,
+        (programs, kernel.is_newest()),
+        &environment,
+        &initramfs,
+    )?;
     let machine = qemu::Machine {
         kernel: unpacked,
         initramfs: &initramfs,

@@ -130,6 +130,10 @@ fn strangers_are_mistaken_for_others_no_more_often_than_chance_has_it() {
             "{sharing} in a word and slice: {:.1}% of strangers are mistaken",
             100.0 * rate
         );
-        assert!(rate < 1.05 * expected, "{rate}, not {expected}");
+        // Ten words tell nothing about chance.
+        assert!(
+            cfg!(miri) || rate < 1.05 * expected,
+            "{rate}, not {expected}"
+        );
     }
 }

@@ -12,13 +12,16 @@ const OBJECTS: [&str; 2] = ["rpcguard", "lab"];
 
 /// Builds a copy of the workspace in another directory, deeper and in a target directory of its
 /// own, and compares what comes out with what this workspace built.
+///
+/// The copy stays, and what did not change is not built again.
 pub(super) fn check() -> Result<Outcome> {
-    let scratch = tempfile::tempdir()?;
-    let copy = scratch.path().join("a/copy/of/the workspace");
+    let copy = process::target_directory().join("reproducible/a/copy/of/the workspace");
     copy_sources(&copy)?;
     let linker = build::linker(&copy);
     fs::create_dir_all(linker.parent().unwrap_or(&copy))?;
-    fs::copy(build::linker(workspace()), &linker).context("cannot copy bpf-linker")?;
+    if !linker.exists() {
+        fs::copy(build::linker(workspace()), &linker).context("cannot copy bpf-linker")?;
+    }
     for flavour in [Flavour::Embedded, Flavour::Portable] {
         let here = build::build(flavour)?;
         let there = build::build_in(&copy, &copy.join("target/elsewhere"), flavour)?;
@@ -28,20 +31,14 @@ pub(super) fn check() -> Result<Outcome> {
                 fs::read(path).with_context(|| format!("cannot read {}", path.display()))
             };
             if read(&here)? != read(&there)? {
-                let kept = scratch.keep();
-                bail!(
-                    "{} and {} differ; the latter is kept in {}",
-                    here.display(),
-                    there.display(),
-                    kept.display()
-                );
+                bail!("{} and {} differ", here.display(), there.display());
             }
         }
     }
     Ok(Outcome::Passed)
 }
 
-/// Copies what is in git or could be added to it, as it is now.
+/// Copies what is in git or could be added to it, as it is now, where it is not there already.
 fn copy_sources(to: &Path) -> Result<()> {
     let list = [
         "ls-files",
@@ -52,6 +49,13 @@ fn copy_sources(to: &Path) -> Result<()> {
     ];
     let listed = process::output(process::command("git").args(list))
         .context("only a git checkout can be copied")?;
+    // A file that is gone would stay.
+    let names = to.with_extension("names");
+    if to.exists() && !fs::read_to_string(&names).is_ok_and(|there| there == listed) {
+        fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
+    }
+    fs::create_dir_all(to)?;
+    fs::write(&names, &listed).with_context(|| format!("cannot write {}", names.display()))?;
     for name in listed.split_terminator('\0') {
         let from = workspace().join(name);
         // Deleted, and not yet committed so.
@@ -59,6 +63,11 @@ fn copy_sources(to: &Path) -> Result<()> {
             continue;
         }
         let to = to.join(name);
+        let failed = || format!("cannot read {}", from.display());
+        let content = fs::read(&from).with_context(failed)?;
+        if fs::read(&to).is_ok_and(|there| there == content) {
+            continue;
+        }
         fs::create_dir_all(to.parent().unwrap_or(&to))?;
         fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
     }

@@ -30,7 +30,7 @@ const FIXTURES: &str = "tests/fixtures";
 /// the form NAME=value.
 pub(super) fn write(
     kernel: &kernels::Unpacked,
-    programs: &[Program],
+    (programs, newest): (&[Program], bool),
     environment: &[String],
     archive: &Path,
 ) -> Result<()> {
@@ -67,7 +67,10 @@ pub(super) fn write(
     for program in programs {
         root.add(&program.path, &format!("/tests/{}", program.name))?;
     }
-    let list: String = programs.iter().filter_map(Program::line).collect();
+    let list: String = programs
+        .iter()
+        .filter_map(|program| program.line(newest))
+        .collect();
     root.write("/tests/list", &list)?;
     root.write("/tests/environment", &environment.join("\n"))?;
     let fixtures = workspace().join(FIXTURES);

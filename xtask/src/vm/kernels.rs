@@ -72,6 +72,11 @@ pub(super) struct Unpacked {
 }
 
 impl Kernel {
+    /// Whether it is the newest of all.
+    pub(super) fn is_newest(&self) -> bool {
+        KERNELS.last().is_some_and(|last| last.name == self.name)
+    }
+
     /// Fetches and unpacks it, unless that was done before; then no network is needed.
     ///
     /// sid's kernel stays the one that it was when it was fetched, until `target/tools/vm` goes.

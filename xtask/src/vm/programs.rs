@@ -25,6 +25,8 @@ struct Run {
     /// In seconds.
     limit: u32,
     arguments: Vec<String>,
+    /// Further ones, on all kernels but the newest.
+    elsewhere: Vec<String>,
 }
 
 /// A test program, and what of it is left out of the quick run.
@@ -34,6 +36,8 @@ struct Suite {
     limit: u32,
     /// Parts of names of tests that take long, or are much like others.
     slow: &'static [&'static str],
+    /// Of tests that the quick run has on the newest kernel only.
+    once: &'static [&'static str],
     /// Whether its tests must not run at once, as those must not that run programs without an interface:
     /// Linux 5.10 rewrites `bpf_dispatcher_xdp_func` each time, and two of them at a time have left both
     /// processors of an emulated machine in it for good.
@@ -46,18 +50,21 @@ const SUITES: [Suite; 6] = [
         name: "packet_table",
         limit: 300,
         slow: &["a_program_without_the_limiter", "for_several_buffers"],
+        once: &[],
         one_by_one: true,
     },
     Suite {
         name: "packet_table_kernel",
         limit: 300,
         slow: &["constants::", "tries::"],
+        once: &[],
         one_by_one: true,
     },
     Suite {
         name: "verifier",
         limit: 300,
         slow: &[],
+        once: &[],
         one_by_one: false,
     },
     Suite {
@@ -73,6 +80,7 @@ const SUITES: [Suite; 6] = [
             "vlan::a_vlan_device",
             "vlan::a_guard_of_a_vlan",
         ],
+        once: &["bond::", "bridge::", "e1000", "jumbo::", "refusals::"],
         one_by_one: false,
     },
     Suite {
@@ -85,6 +93,7 @@ const SUITES: [Suite; 6] = [
             "what_was_found",
             "every_mistake",
         ],
+        once: &[],
         one_by_one: false,
     },
     Suite {
@@ -101,6 +110,7 @@ const SUITES: [Suite; 6] = [
             "model::",
             "flood::",
         ],
+        once: &["gone::a_new", "gone::the_guard", "library::"],
         one_by_one: false,
     },
 ];
@@ -115,9 +125,13 @@ const TESTS: &str = "rpcguard-tests";
 const COMMAND: &str = "rpcguard";
 
 impl Program {
-    /// Its line in the list that the virtual machine works through.
-    pub(super) fn line(&self) -> Option<String> {
-        let Run { limit, arguments } = self.run.as_ref()?;
+    /// Its line in the list that a virtual machine works through, whose kernel may be the newest.
+    pub(super) fn line(&self, newest: bool) -> Option<String> {
+        let run = self.run.as_ref()?;
+        let elsewhere = run.elsewhere.iter().filter(|_| !newest);
+        let arguments = run.arguments.iter().chain(elsewhere);
+        let arguments: Vec<_> = arguments.map(String::as_str).collect();
+        let Run { limit, .. } = run;
         Some(format!("{limit} {} {}\n", self.name, arguments.join(" ")))
     }
 }
@@ -172,6 +186,10 @@ pub(super) fn build(which: Which<'_>) -> Result<Vec<Program>> {
             run: Some(Run {
                 limit: suite.limit,
                 arguments: suite.arguments(which),
+                elsewhere: match which {
+                    Which::Quick => without(suite.once),
+                    _ => Vec::new(),
+                },
             }),
         });
     }
@@ -186,12 +204,7 @@ impl Suite {
     fn arguments(&self, which: Which<'_>) -> Vec<String> {
         let mut arguments = match which {
             Which::All | Which::Figures => Vec::new(),
-            Which::Quick => {
-                let skipped = self.slow.iter();
-                skipped
-                    .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
-                    .collect()
-            }
+            Which::Quick => without(self.slow),
             Which::Named(filters) => filters.to_vec(),
         };
         if self.one_by_one {
@@ -199,6 +212,14 @@ impl Suite {
         }
         arguments
     }
+}
+
+/// Arguments that leave out tests whose names contain one of these.
+fn without(names: &[&str]) -> Vec<String> {
+    names
+        .iter()
+        .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
+        .collect()
 }
 
 /// The names and paths of the command and of the test programs in cargo's messages: other programs of the
