@@ -13,7 +13,10 @@ use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 use rpcguard_common::reason::Reason;
 use rpcguard_tests::{lab::PacedWire, site::Site};
 
-use crate::{effort::{amount, is_exhaustive}, lists::file};
+use crate::{
+    effort::{amount, is_exhaustive},
+    lists::file,
+};
 
 /// In all lists, by different prefixes.
 const LISTED: &str = "10.0.0.7";
@@ -107,7 +110,11 @@ impl Portmapper {
 
 #[test]
 fn replacing_a_list_loses_no_packet_and_lets_none_through() {
-    let replacements = if is_exhaustive() { 1000 } else { amount(100, 10) };
+    let replacements = if is_exhaustive() {
+        1000
+    } else {
+        amount(100, 10)
+    };
     let test = "replacing_a_list_loses_no_packet_and_lets_none_through";
     let Some(site) = Site::or_skip(test) else {
         return;

@@ -18,7 +18,8 @@ use crate::{
 
 #[test]
 fn a_replacement_of_a_long_list_is_all_or_nothing_at_any_moment() {
-    let Some(site) = Site::or_skip("a_replacement_of_a_long_list_is_all_or_nothing_at_any_moment") else {
+    let Some(site) = Site::or_skip("a_replacement_of_a_long_list_is_all_or_nothing_at_any_moment")
+    else {
         return;
     };
     let length: u32 = amount(50_000, 5_000);
