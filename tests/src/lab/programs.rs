@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{PerCpuArray, PerCpuValues},
+    maps::{Map, PerCpuArray, PerCpuValues},
     programs::{Xdp, XdpMode, xdp::XdpLinkId},
 };
 use rpcguard_common::abi::Counter;
@@ -74,6 +74,12 @@ impl LabProgram {
         self.xdp_mut()?
             .detach(link)
             .with_context(|| format!("cannot detach {name}"))
+    }
+
+    /// One of the object's maps.
+    pub(super) fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
+        let map = self.ebpf.map_mut(name);
+        map.with_context(|| format!("the lab has no map {name}"))
     }
 
     /// The loaded program, for BPF_PROG_TEST_RUN.

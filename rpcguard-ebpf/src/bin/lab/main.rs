@@ -1,5 +1,5 @@
-//! Programs of the test lab: bare verdicts to measure against, a flood, and a counter of what the
-//! flood makes a portmapper reflect.
+//! Programs of the test lab: bare verdicts to measure against, a flood, a counter of what the flood
+//! makes a portmapper reflect, and one that shows another program frames of many sources.
 
 #![no_std]
 #![no_main]
@@ -11,6 +11,7 @@
 mod bytes;
 mod flood;
 mod reflections;
+mod replay;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
@@ -42,6 +43,15 @@ fn count_reflections(ctx: XdpContext) -> u32 {
         Some(()) => xdp_action::XDP_DROP,
         None => xdp_action::XDP_PASS,
     }
+}
+
+/// Shows a frame from the next of many sources to another program.
+#[xdp]
+fn replay(ctx: XdpContext) -> u32 {
+    if replay::change_source(&ctx).is_some() {
+        replay::go_on(&ctx);
+    }
+    xdp_action::XDP_ABORTED
 }
 
 #[expect(unsafe_code, reason = "link_section is unsafe to use")]

@@ -12,8 +12,7 @@ use crate::{
     report::{Report, Target},
 };
 
-use self::wire::WireFlood;
-pub(crate) use self::wire::handled;
+pub(crate) use self::wire::{WireFlood, handled};
 
 /// Appends a section for lists, one for the rate policy, and one for sampling.
 pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {

@@ -49,25 +49,30 @@ impl Wire {
     }
 
     fn begin<'a>(&'a self, flood: Flood<'a>) -> Result<WireFlood<'a>> {
-        flood.send(WARM_UP)?;
-        Ok(WireFlood { wire: self, flood })
+        WireFlood::begin(flood, &self.host)
     }
 }
 
 /// A flood that is ready to be sent over a wire.
-pub(super) struct WireFlood<'a> {
-    wire: &'a Wire,
+pub(crate) struct WireFlood<'a> {
     flood: Flood<'a>,
+    host: &'a Host,
 }
 
-impl WireFlood<'_> {
-    /// Packets a second that the program handles.
-    pub(super) fn rate(&self) -> Result<f64> {
-        let before = handled(&self.wire.host)?;
+impl<'a> WireFlood<'a> {
+    /// Takes a flood that reaches `eth0` of a host, and lets it find queues and caches warm.
+    pub(crate) fn begin(flood: Flood<'a>, host: &'a Host) -> Result<Self> {
+        flood.send(WARM_UP)?;
+        Ok(Self { flood, host })
+    }
+
+    /// Packets a second that the program at the end of the wire handles.
+    pub(crate) fn rate(&self) -> Result<f64> {
+        let before = handled(self.host)?;
         let start = Instant::now();
         self.flood.send(PACKETS)?;
         let elapsed = start.elapsed();
-        Ok((handled(&self.wire.host)? - before) as f64 / elapsed.as_secs_f64())
+        Ok((handled(self.host)? - before) as f64 / elapsed.as_secs_f64())
     }
 }
 

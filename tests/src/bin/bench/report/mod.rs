@@ -1,77 +1,50 @@
-//! Rows for people on standard output, and the same as JSON in a file.
+//! Rows for people on standard output, and the same as JSON in a file, of which the charts and
+//! docs/BENCHMARKS.md are made.
+
+mod document;
+mod machine;
+mod target;
 
 use std::{
     env, fs,
     io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::samples::Samples;
+use crate::{chart::Chart, samples::Samples};
 
-/// What is demanded of a row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    /// Nothing: it is shown.
-    None,
-    /// So much or less.
-    AtMost(f64),
-    /// So much or more.
-    AtLeast(f64),
-}
-
-/// Whether a target was reached, as far as the spread of the rounds tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Reached,
-    /// The result misses it, but a quarter of the rounds reach it.
-    Unclear,
-    Missed,
-}
+pub(crate) use self::target::Target;
+use self::target::Verdict;
 
 /// What a row shows.
 struct Figure {
-    /// The filter against the bare program.
     result: f64,
     /// The same, round by round.
     rounds: Samples,
-    /// The bare program's own.
-    bare: f64,
-    /// Before the result.
-    sign: char,
+    /// What the result is relative to, and its own figure.
+    against: Option<(String, f64)>,
+    form: Form,
 }
 
-impl Target {
-    fn verdict(self, figure: &Figure) -> Verdict {
-        let reached = |value| match self {
-            Self::None => true,
-            Self::AtMost(limit) => value <= limit,
-            Self::AtLeast(limit) => value >= limit,
-        };
-        let best_quarter = match self {
-            Self::None | Self::AtMost(_) => figure.rounds.lower_quartile(),
-            Self::AtLeast(_) => figure.rounds.upper_quartile(),
-        };
-        match (reached(figure.result), reached(best_quarter)) {
-            (true, _) => Verdict::Reached,
-            (false, true) => Verdict::Unclear,
-            (false, false) => Verdict::Missed,
-        }
-    }
-
-    fn limit(self) -> Option<f64> {
-        match self {
-            Self::None => None,
-            Self::AtMost(limit) | Self::AtLeast(limit) => Some(limit),
-        }
-    }
+/// How a result is written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// So much more than what it is relative to.
+    Over,
+    /// So many times what it is relative to.
+    Times,
+    /// By itself.
+    Amount,
 }
 
 /// All that was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
+    machine: Value,
     sections: Vec<Value>,
     missed: Vec<String>,
     is_terminal: bool,
@@ -80,8 +53,9 @@ pub(crate) struct Report {
 impl Report {
     /// Begins with what the figures depend on.
     pub(crate) fn begin() -> Self {
-        println!("{}, Linux {}", cpu_model(), kernel_release());
+        println!("{}, Linux {}", machine::cpu(), machine::kernel());
         Self {
+            machine: machine::describe(),
             sections: Vec::new(),
             missed: Vec::new(),
             is_terminal: io::stderr().is_terminal(),
@@ -102,21 +76,23 @@ impl Report {
         }
     }
 
-    /// Begins a table of costs or rates.
+    /// Begins a table of costs, rates or amounts.
     pub(crate) fn section(&mut self, title: &str, conditions: &str) {
-        let heading = format!(
-            "{:<24}{:>16}{:>10}{:>18}  target",
-            "", "bare program", "result", "half the rounds"
-        );
-        self.table(title, conditions, &heading);
+        let heading = columns(["", "against", "result", "half the rounds", "target", ""]);
+        self.begin_table(title, conditions, &heading);
     }
 
     /// Begins a table with columns of its own, whose rows are [lines](Self::line).
     pub(crate) fn table(&mut self, title: &str, conditions: &str, heading: &str) {
+        self.begin_table(title, conditions, heading);
+        self.last_section()["heading"] = heading.into();
+    }
+
+    fn begin_table(&mut self, title: &str, conditions: &str, heading: &str) {
         self.end_progress();
         println!("\n{title}\n({conditions})\n\n{heading}");
         self.sections
-            .push(json!({ "title": title, "conditions": conditions, "rows": [] }));
+            .push(json!({ "title": title, "conditions": conditions, "rows": [], "charts": [] }));
     }
 
     /// A row in nanoseconds over a bare program, measured in the same rounds. The result is that of
@@ -129,19 +105,16 @@ impl Report {
         filtered: &[f64],
         target: Target,
     ) {
-        let rounds = filtered
-            .iter()
-            .zip(bare)
-            .map(|(filtered, bare)| filtered - bare);
-        let rounds = Samples::new(rounds.collect());
-        let bare = Samples::new(bare.to_vec()).lowest_tenth();
         let figure = Figure {
-            result: Samples::new(filtered.to_vec()).lowest_tenth() - bare,
-            rounds,
-            bare,
-            sign: '+',
+            result: cost(bare, filtered),
+            rounds: round_by_round(filtered, bare, |filtered, bare| filtered - bare),
+            against: Some((
+                against.to_owned(),
+                Samples::new(bare.to_vec()).lowest_tenth(),
+            )),
+            form: Form::Over,
         };
-        self.row(name, against, &figure, target);
+        self.row(name, figure, target);
     }
 
     /// A row of a rate as a part of a bare program's, measured in the same rounds. The result is the
@@ -154,49 +127,69 @@ impl Report {
         filtered: &[f64],
         target: Target,
     ) {
-        let rounds = filtered
-            .iter()
-            .zip(bare)
-            .map(|(filtered, bare)| filtered / bare);
-        let rounds = Samples::new(rounds.collect());
+        let rounds = round_by_round(filtered, bare, |filtered, bare| filtered / bare);
         let figure = Figure {
             result: rounds.median(),
             rounds,
-            bare: Samples::new(bare.to_vec()).median(),
-            sign: 'x',
+            against: Some((against.to_owned(), Samples::new(bare.to_vec()).median())),
+            form: Form::Times,
         };
-        self.row(name, against, &figure, target);
+        self.row(name, figure, target);
     }
 
-    fn row(&mut self, name: &str, against: &str, figure: &Figure, target: Target) {
-        self.end_progress();
+    /// A row of what was measured by itself, in the unit that the section's title names. The result
+    /// is the median.
+    pub(crate) fn amount(&mut self, name: &str, rounds: &[f64], target: Target) {
+        let rounds = Samples::new(rounds.to_vec());
+        let figure = Figure {
+            result: rounds.median(),
+            rounds,
+            against: None,
+            form: Form::Amount,
+        };
+        self.row(name, figure, target);
+    }
+
+    /// A row of what cannot be measured, because a command is not installed.
+    pub(crate) fn missing(&mut self, name: &str, command: &str, package: &str) {
+        let remark = format!("{command} is missing: apt-get install {package}");
+        let cells = [name, &remark, "", "", "", ""];
+        let line = format!("{name:<38}{remark}");
+        self.line(
+            &line,
+            json!({ "name": name, "missing": command, "cells": cells }),
+        );
+    }
+
+    fn row(&mut self, name: &str, figure: Figure, target: Target) {
         let Figure {
             result,
             rounds,
-            bare,
-            sign,
+            against,
+            form,
         } = figure;
         let (low, high) = (rounds.lower_quartile(), rounds.upper_quartile());
-        let demanded = match target {
-            Target::None => String::new(),
-            Target::AtMost(limit) => format!("<= {limit}"),
-            Target::AtLeast(limit) => format!(">= {limit}"),
-        };
-        let verdict = target.verdict(figure);
-        let remark = match verdict {
-            Verdict::Reached => "",
-            Verdict::Unclear => " ?",
-            Verdict::Missed => " MISSED",
-        };
-        let line = format!(
-            "{name:<24}{:>16}{:>10}{:>18}  {demanded}{remark}",
-            format!("{against} {bare:.1}"),
-            match sign {
-                '+' => format!("{result:+.2}"),
-                sign => format!("{sign}{result:.2}"),
+        let verdict = target.verdict(result, &rounds);
+        let against_shown = against.as_ref().map_or_else(String::new, |(name, figure)| {
+            format!("{name} {}", decimal(*figure))
+        });
+        let cells = [
+            name.to_owned(),
+            against_shown,
+            match form {
+                Form::Over => format!("{result:+.2}"),
+                Form::Times => format!("x{result:.2}"),
+                Form::Amount => decimal(result),
             },
-            format!("{low:.2} to {high:.2}"),
-        );
+            match form {
+                Form::Over | Form::Times => format!("{low:.2} to {high:.2}"),
+                Form::Amount => format!("{} to {}", decimal(low), decimal(high)),
+            },
+            target.shown(),
+            verdict.shown().to_owned(),
+        ];
+        let line = columns(cells.each_ref().map(String::as_str));
+        let (against, bare) = against.unzip();
         let row = json!({
             "name": name,
             "against": against,
@@ -206,65 +199,130 @@ impl Report {
             "upper_quartile": high,
             "target": target.limit(),
             "missed": verdict == Verdict::Missed,
+            "cells": cells,
         });
         self.line(&line, row);
     }
 
     /// A row as text and as JSON, which has a `name` and says whether it has `missed` a target.
-    pub(crate) fn line(&mut self, line: &str, row: Value) {
+    pub(crate) fn line(&mut self, line: &str, mut row: Value) {
         self.end_progress();
         println!("{line}");
         if row["missed"] == true {
-            self.missed.extend(row["name"].as_str().map(str::to_owned));
+            let title = self.last_section()["title"].as_str().unwrap_or_default();
+            let name = row["name"].as_str().unwrap_or_default();
+            let missed = format!("{title}: {name}");
+            self.missed.push(missed);
         }
-        let rows = self.sections.last_mut().map(|section| &mut section["rows"]);
-        let rows = rows.and_then(Value::as_array_mut);
-        rows.expect("a section was begun").push(row);
+        row["text"] = line.into();
+        append(&mut self.last_section()["rows"], row);
     }
 
-    /// Writes the JSON, and says which targets were missed.
-    pub(crate) fn end(self) -> Result<ExitCode> {
+    /// A chart of what the last table says.
+    pub(crate) fn chart(&mut self, chart: &Chart) -> Result<()> {
+        let chart = serde_json::to_value(chart).context("a chart cannot be JSON")?;
+        append(&mut self.last_section()["charts"], chart);
+        Ok(())
+    }
+
+    fn last_section(&mut self) -> &mut Value {
+        self.sections.last_mut().expect("a section was begun")
+    }
+
+    /// Writes the JSON and the charts, and docs/BENCHMARKS.md if it is to be, and says which targets
+    /// were missed.
+    pub(crate) fn end(self, write_docs: bool) -> Result<ExitCode> {
         self.end_progress();
-        let this = env::current_exe().context("cannot tell where this program is")?;
-        // This is target/<profile>/bench.
-        let target = this
-            .ancestors()
-            .nth(2)
-            .context("this program has no directory")?;
-        let directory = target.join("bench");
+        let directory = target_directory()?.join("bench");
         let file = directory.join("bench.json");
         let document = json!({
-            "schema_version": 1,
-            "cpu": cpu_model(),
-            "kernel": kernel_release(),
+            "schema_version": 2,
+            "machine": self.machine,
             "sections": self.sections,
         });
         fs::create_dir_all(&directory)
             .and_then(|()| fs::write(&file, format!("{document:#}\n")))
             .with_context(|| format!("cannot write {}", file.display()))?;
-        println!("\nThe same as JSON: {}", file.display());
+        document::write_charts(&document, &directory)?;
+        println!("\nThe same as JSON, and charts: {}", directory.display());
+        if write_docs {
+            let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+            document::write(&document, &docs)?;
+        }
         if self.missed.is_empty() {
             println!("No target is missed.");
             return Ok(ExitCode::SUCCESS);
         }
-        println!("Targets missed: {}.", self.missed.join(", "));
+        println!("Targets missed:\n  {}", self.missed.join("\n  "));
         Ok(ExitCode::FAILURE)
     }
 }
 
-fn cpu_model() -> String {
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model
-        .map_or("unknown processor", |(_, name)| name)
-        .to_owned()
+/// What the filter costs over a bare program, on an undisturbed machine.
+pub(crate) fn cost(bare: &[f64], filtered: &[f64]) -> f64 {
+    Samples::new(filtered.to_vec()).lowest_tenth() - Samples::new(bare.to_vec()).lowest_tenth()
 }
 
-fn kernel_release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+fn round_by_round(a: &[f64], b: &[f64], relate: impl Fn(f64, f64) -> f64) -> Samples {
+    Samples::new(a.iter().zip(b).map(|(a, b)| relate(*a, *b)).collect())
+}
+
+fn append(array: &mut Value, item: Value) {
+    array.as_array_mut().expect("an array").push(item);
+}
+
+/// A row of a table, within 120 columns.
+fn columns([name, against, result, rounds, target, verdict]: [&str; 6]) -> String {
+    let line = format!("{name:<38}{against:>20}{result:>11}{rounds:>20}  {target:<9}{verdict}");
+    line.trim_end().to_owned()
+}
+
+/// With so many decimals as tell something.
+fn decimal(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// This program is in target/<profile>.
+fn target_directory() -> Result<PathBuf> {
+    let this = env::current_exe().context("cannot tell where this program is")?;
+    let target = this.ancestors().nth(2);
+    Ok(target.context("this program has no directory")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{columns, cost, decimal};
+
+    #[test]
+    fn a_cost_is_that_of_the_undisturbed_rounds() {
+        let bare = [10.0, 10.0, 10.0, 90.0];
+        let filtered = [15.0, 15.0, 15.0, 15.0];
+        assert_eq!(cost(&bare, &filtered), 5.0);
+    }
+
+    #[test]
+    fn figures_have_three_digits() {
+        assert_eq!([0.123, 12.34, 123.4].map(decimal), ["0.12", "12.3", "123"]);
+    }
+
+    #[test]
+    fn a_row_fits_into_a_terminal() {
+        let name = "listed, IPv6, random sources, 1,000,000";
+        assert!(
+            columns([
+                name,
+                "XDP_PASS 1234",
+                "+123.45",
+                "123.45 to 234.56",
+                ">= 0.95",
+                "MISSED"
+            ])
+            .len()
+                <= 120
+        );
+    }
 }
