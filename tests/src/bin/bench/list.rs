@@ -12,11 +12,11 @@ use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rpcguard::prefix::Prefix;
 
-/// How lists are made, for the reader of a table.
-pub(crate) const FORM: &str = "lists to 100,000: IPv4 /24 (half), /25 to /31, /32 (a third), IPv6 /32 to /128; 1,000,000: hosts";
+/// What is in lists, for the reader of a table.
+pub(crate) const FORM: &str = "IPv4 /24 to /32, IPv6 /32 to /128, a million: hosts";
 
 /// From so many prefixes on, all are of hosts.
-const ONLY_HOSTS: usize = 1_000_000;
+pub(crate) const ONLY_HOSTS: usize = 1_000_000;
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,29 +157,24 @@ impl List {
             .find(|address: &IpAddr| !self.meets((*address).into()))
     }
 
+    /// The prefixes in the order of a list that people have added to: none.
+    pub(crate) fn shuffled(&self, rng: &mut Rng) -> Vec<Prefix> {
+        let mut prefixes: Vec<Prefix> = self.prefixes().collect();
+        rng.shuffle(&mut prefixes);
+        prefixes
+    }
+
     pub(crate) fn prefixes(&self) -> impl Iterator<Item = Prefix> + '_ {
         self.by_address.values().copied()
     }
-
-    /// Whether all are of hosts.
-    pub(crate) fn has_only_hosts(&self) -> bool {
-        self.length >= ONLY_HOSTS
-    }
 }
 
-/// Writes a file of a line for each prefix, in the order of a list that people have kept: none.
-pub(crate) fn write_lines(
-    path: &Path,
-    lists: &[&List],
-    rng: &mut Rng,
-    line: impl Fn(Prefix) -> String,
-) -> Result<()> {
-    let mut prefixes: Vec<Prefix> = lists.iter().flat_map(|list| list.prefixes()).collect();
-    rng.shuffle(&mut prefixes);
+/// Writes a file of a line for each prefix.
+pub(crate) fn write_lines(path: &Path, prefixes: &[Prefix]) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let mut file = BufWriter::new(File::create(path).with_context(failed)?);
     for prefix in prefixes {
-        writeln!(file, "{}", line(prefix)).with_context(failed)?;
+        writeln!(file, "{prefix}").with_context(failed)?;
     }
     file.flush().with_context(failed)
 }

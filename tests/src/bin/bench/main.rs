@@ -93,7 +93,7 @@ fn main() -> Result<ExitCode> {
         return timed::run(&arguments.timed);
     }
     let effort = Effort {
-        rounds: if arguments.quick { 25 } else { 501 },
+        rounds: if arguments.quick { 15 } else { 501 },
         quick: arguments.quick,
     };
     let mut report = Report::begin();

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike as _,
@@ -44,7 +44,11 @@ pub(crate) fn timed<A: AsRef<OsStr>>(
             .arg(found.as_deref().map_or(program, |path| path.as_os_str()))
             .args(arguments),
     );
-    ensure!(finished.is_success(), "{finished}");
+    if !finished.is_success() {
+        // nft repeats the line that it does not like, which can have a million prefixes.
+        let said: String = finished.stderr.chars().take(1000).collect();
+        bail!("{} failed: {said}", finished.command);
+    }
     serde_json::from_str(&finished.stdout).with_context(|| format!("no figures from {finished}"))
 }
 

@@ -36,6 +36,9 @@ pub(super) fn draw(chart: &Lines, values: &str) -> (f64, String) {
             .enumerate()
             .filter_map(|(index, value)| Some((x(index), axis.place((*value)?))))
             .collect();
+        if points.is_empty() {
+            continue;
+        }
         let path: Vec<String> = points
             .iter()
             .map(|(x, y)| format!("{x:.1} {y:.1}"))
@@ -67,7 +70,10 @@ struct Axis {
 impl Axis {
     /// From nothing, or from a power of ten, to beyond the largest value.
     fn of(chart: &Lines) -> Self {
-        let values = || chart.lines.iter().flat_map(|(_, line)| line).flatten();
+        let values = || {
+            let all = chart.lines.iter().flat_map(|(_, line)| line).flatten();
+            all.filter(|value| **value > 0.0)
+        };
         let largest = values().copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
         let smallest = values().copied().fold(largest, f64::min);
         let marks = if chart.is_logarithmic {

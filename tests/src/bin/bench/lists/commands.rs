@@ -43,6 +43,11 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     ] {
         report.amount(name, &milliseconds(times), target);
     }
+    let processor: Vec<f64> = attach
+        .iter()
+        .map(|timed| timed.processor_milliseconds)
+        .collect();
+    report.amount("attach, processor time", &processor, Target::None);
     report.section(
         "Memory, in MiB",
         "of commands: the most at a time; of maps: as the kernel says",
@@ -67,7 +72,7 @@ fn fill(guarded: &Guarded) -> Result<()> {
     let list = List::random(Family::V4, LENGTH, &mut rng);
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let file = directory.path().join("allowed");
-    list::write_lines(&file, &[&list], &mut rng, |prefix| prefix.to_string())?;
+    list::write_lines(&file, &list.shuffled(&mut rng))?;
     guarded.replace(&file)?;
     Ok(())
 }

@@ -8,13 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use fastrand::Rng;
 use rpcguard::prefix::Prefix;
 use rpcguard_tests::lab::missing_tools;
 
 use crate::{
     guarded::Guarded,
-    list::{self, List},
+    list::{self, ONLY_HOSTS},
     timed::{Timed, timed},
 };
 
@@ -25,12 +24,25 @@ pub(super) enum Contender {
     Ipset,
 }
 
-/// A list in the form that a contender loads it from, and other lists in the form that it changes to them
-/// from.
-pub(super) struct Files {
-    pub(super) first: PathBuf,
-    pub(super) new: PathBuf,
-    pub(super) changed: PathBuf,
+/// What is done with a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is the first.
+    Load,
+    /// It is the same but for a hundredth.
+    Change,
+    /// It is another.
+    Replace,
+}
+
+impl Step {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Change => "change 1%",
+            Self::Replace => "replace all",
+        }
+    }
 }
 
 /// A rule of the kind that people use; the set comes before it.
@@ -38,7 +50,8 @@ const NFT_RULE: &str = "
 chain input {
     type filter hook prerouting priority raw;
     udp dport 111 ip saddr != @allowed drop
-}";
+}
+";
 
 impl Contender {
     pub(super) const ALL: [Self; 3] = [Self::Rpcguard, Self::Nft, Self::Ipset];
@@ -61,70 +74,21 @@ impl Contender {
         (!missing_tools(&[command]).is_empty()).then_some((command, package))
     }
 
-    /// Writes the files.
-    pub(super) fn files(
+    /// Writes a list in the form that this is done with it in, and returns where.
+    pub(super) fn write(
         self,
         directory: &Path,
-        [first, new, changed]: [&List; 3],
-        rng: &mut Rng,
-    ) -> Result<Files> {
-        let path = |name: &str| directory.join(format!("{self:?}-{name}"));
-        let files = Files {
-            first: path("first"),
-            new: path("new"),
-            changed: path("changed"),
-        };
+        step: Step,
+        prefixes: &[Prefix],
+    ) -> Result<PathBuf> {
+        let file = directory.join(format!("{self:?}-{step:?}"));
+        let only_hosts = prefixes.len() >= ONLY_HOSTS;
         match self {
-            Self::Rpcguard => {
-                for (file, list) in [
-                    (&files.first, first),
-                    (&files.new, new),
-                    (&files.changed, changed),
-                ] {
-                    list::write_lines(file, &[list], rng, |prefix| prefix.to_string())?;
-                }
-            }
-            Self::Nft => {
-                // A set of intervals is what holds prefixes; a plain one is faster, and holds addresses.
-                let flags = if first.has_only_hosts() {
-                    ""
-                } else {
-                    "flags interval;"
-                };
-                let set = format!("set allowed {{ type ipv4_addr; {flags} }}");
-                let add = |list| format!("add element ip rpcguard allowed {{ {} }}", joined(list));
-                write(
-                    &files.first,
-                    &format!("table ip rpcguard {{ {set} {NFT_RULE} }}\n{}\n", add(first)),
-                )?;
-                for (file, list) in [(&files.new, new), (&files.changed, changed)] {
-                    write(
-                        file,
-                        &format!("flush set ip rpcguard allowed\n{}\n", add(list)),
-                    )?;
-                }
-            }
-            Self::Ipset => {
-                let kind = if first.has_only_hosts() {
-                    "hash:ip"
-                } else {
-                    "hash:net"
-                };
-                let create = |name| format!("create {name} {kind} family inet maxelem 2000000\n");
-                let swap = "swap other allowed\ndestroy other\n";
-                write(
-                    &files.first,
-                    &format!("{}{}", create("allowed"), additions("allowed", first)),
-                )?;
-                for (file, list) in [(&files.new, new), (&files.changed, changed)] {
-                    write(
-                        file,
-                        &format!("{}{}{swap}", create("other"), additions("other", list)),
-                    )?;
-                }
-            }
+            Self::Rpcguard => list::write_lines(&file, prefixes)?,
+            Self::Nft => write(&file, &nft_commands(step, prefixes, only_hosts))?,
+            Self::Ipset => write(&file, &ipset_commands(step, prefixes, only_hosts))?,
         }
-        Ok(files)
+        Ok(file)
     }
 
     /// Makes it as if nothing had ever been loaded.
@@ -164,16 +128,33 @@ impl Contender {
     }
 }
 
-fn joined(list: &List) -> String {
-    let prefixes: Vec<String> = list.prefixes().map(bare).collect();
-    prefixes.join(", ")
+/// A set of intervals is what holds prefixes; a plain one is faster, and holds addresses.
+fn nft_commands(step: Step, prefixes: &[Prefix], only_hosts: bool) -> String {
+    let before = match step {
+        Step::Load => {
+            let flags = if only_hosts { "" } else { "flags interval;" };
+            let set = format!("set allowed {{ type ipv4_addr; {flags} }}");
+            format!("table ip rpcguard {{ {set} {NFT_RULE}}}")
+        }
+        Step::Change | Step::Replace => "flush set ip rpcguard allowed".to_owned(),
+    };
+    let elements: Vec<String> = prefixes.iter().copied().map(bare).collect();
+    let elements = elements.join(", ");
+    format!("{before}\nadd element ip rpcguard allowed {{ {elements} }}\n")
 }
 
-fn additions(set: &str, list: &List) -> String {
-    let lines = list
-        .prefixes()
-        .map(|prefix| format!("add {set} {}\n", bare(prefix)));
-    lines.collect()
+/// A set that is in use is changed by making another and swapping them.
+fn ipset_commands(step: Step, prefixes: &[Prefix], only_hosts: bool) -> String {
+    let (set, after) = match step {
+        Step::Load => ("allowed", ""),
+        Step::Change | Step::Replace => ("other", "swap other allowed\ndestroy other\n"),
+    };
+    let kind = if only_hosts { "hash:ip" } else { "hash:net" };
+    let additions = prefixes
+        .iter()
+        .map(|prefix| format!("add {set} {}\n", bare(*prefix)));
+    let additions: String = additions.collect();
+    format!("create {set} {kind} family inet maxelem 2000000\n{additions}{after}")
 }
 
 /// A prefix of one address without its length, which a plain set of nft does not take.

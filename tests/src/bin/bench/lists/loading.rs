@@ -1,19 +1,21 @@
 //! Loading a list, replacing it by another, and changing a little of it.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rpcguard_tests::digits::grouped;
 
 use super::{
     commands::{milliseconds, peak},
-    contender::{Contender, Files},
+    contender::{Contender, Step},
     memory,
 };
 use crate::{
     Effort,
     chart::{Chart, Lines, Shape},
     guarded::Guarded,
-    list::{Family, List},
+    list::{Family, List, ONLY_HOSTS},
     report::{Report, Target},
     samples::Samples,
     timed::Timed,
@@ -22,17 +24,22 @@ use crate::{
 const LENGTHS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const LENGTHS_QUICK: [usize; 2] = [10_000, 1_000_000];
 
-/// What the rounds of one contender took.
-#[derive(Default)]
-struct Rounds {
-    first: Vec<Timed>,
-    new: Vec<Timed>,
-    changed: Vec<Timed>,
+/// What one contender took, round by round.
+struct Figures {
+    contender: Contender,
+    /// Each with the file of its list.
+    steps: Vec<(Step, PathBuf, Vec<Timed>)>,
     kernel_mebibytes: Vec<f64>,
 }
 
-/// Figures of one length, of each contender that is there.
-type Figures = Vec<(Contender, Rounds)>;
+impl Figures {
+    /// `None` if it was not measured.
+    fn times(&self, step: Step) -> Option<&[Timed]> {
+        let mut steps = self.steps.iter();
+        let (_, _, times) = steps.find(|(other, _, _)| *other == step)?;
+        Some(times)
+    }
+}
 
 pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     let lengths: &[usize] = if effort.quick {
@@ -49,61 +56,81 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     chart(lengths, &all, report)
 }
 
-/// Each round has every contender load one list, replace it, and change a hundredth of that.
-fn measure_length(length: usize, effort: Effort, report: &Report) -> Result<Figures> {
+/// What is measured of a contender. A quick run leaves out what no target is about.
+fn steps(contender: Contender, effort: Effort) -> &'static [Step] {
+    match contender {
+        _ if !effort.quick => &[Step::Load, Step::Change, Step::Replace],
+        Contender::Rpcguard => &[Step::Load, Step::Change],
+        Contender::Nft => &[Step::Load],
+        Contender::Ipset => &[],
+    }
+}
+
+/// Each round has every contender load one list, change a hundredth of it, and replace it.
+fn measure_length(length: usize, effort: Effort, report: &Report) -> Result<Vec<Figures>> {
     let mut rng = Rng::with_seed(length as u64);
-    let [first, new] = [(); 2].map(|()| List::random(Family::V4, length, &mut rng));
-    let changed = new.changed_by_a_hundredth(&mut rng);
+    let first = List::random(Family::V4, length, &mut rng);
+    let changed = first.changed_by_a_hundredth(&mut rng).shuffled(&mut rng);
+    let new = List::random(Family::V4, length, &mut rng).shuffled(&mut rng);
+    let first = first.shuffled(&mut rng);
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let mut contenders = Vec::new();
+    let mut all = Vec::new();
     for contender in Contender::ALL {
-        if contender.missing().is_none() {
-            let files = contender.files(directory.path(), [&first, &new, &changed], &mut rng)?;
-            contenders.push((contender, files, Rounds::default()));
+        let mut steps_of_it = Vec::new();
+        for step in steps(contender, effort) {
+            let prefixes = match step {
+                Step::Load => &first,
+                Step::Change => &changed,
+                Step::Replace => &new,
+            };
+            let file = contender.write(directory.path(), *step, prefixes)?;
+            steps_of_it.push((*step, file, Vec::new()));
+        }
+        if contender.missing().is_none() && !steps_of_it.is_empty() {
+            all.push(Figures {
+                contender,
+                steps: steps_of_it,
+                kernel_mebibytes: Vec::new(),
+            });
         }
     }
     let guarded = Guarded::new()?;
     let rounds = rounds(length, effort);
     for round in 0..rounds {
         report.progress(&format!("lists of {}", grouped(length)), round, rounds);
-        for (contender, files, figures) in &mut contenders {
-            measure_once(*contender, &guarded, files, figures)?;
+        for figures in &mut all {
+            measure_once(&guarded, figures)?;
         }
     }
-    let figures = contenders.into_iter();
-    Ok(figures
-        .map(|(contender, _, rounds)| (contender, rounds))
-        .collect())
+    Ok(all)
 }
 
 const fn rounds(length: usize, effort: Effort) -> usize {
     match length {
-        _ if effort.quick => 3,
+        1_000_000.. if effort.quick => 3,
+        _ if effort.quick => 9,
         ..100_000 => 31,
         100_000..1_000_000 => 15,
         _ => 7,
     }
 }
 
-fn measure_once(
-    contender: Contender,
-    guarded: &Guarded,
-    files: &Files,
-    rounds: &mut Rounds,
-) -> Result<()> {
+fn measure_once(guarded: &Guarded, figures: &mut Figures) -> Result<()> {
+    let contender = figures.contender;
     contender.begin(guarded)?;
     let before = memory::of_kernel()?;
-    rounds.first.push(contender.load(guarded, &files.first)?);
-    rounds.kernel_mebibytes.push(memory::of_kernel()? - before);
-    rounds.new.push(contender.load(guarded, &files.new)?);
-    rounds
-        .changed
-        .push(contender.load(guarded, &files.changed)?);
+    for (step, file, times) in &mut figures.steps {
+        times.push(contender.load(guarded, file)?);
+        if *step == Step::Load {
+            let grown = memory::of_kernel()? - before;
+            figures.kernel_mebibytes.push(grown);
+        }
+    }
     contender.end(guarded)
 }
 
-fn show(length: usize, figures: &Figures, report: &mut Report) {
-    let forms = if length >= 1_000_000 {
+fn show(length: usize, all: &[Figures], report: &mut Report) {
+    let forms = if length >= ONLY_HOSTS {
         "hosts; a plain set of nft, a hash:ip of ipset"
     } else {
         "/24 to /32; an interval set of nft, a hash:net of ipset"
@@ -112,35 +139,19 @@ fn show(length: usize, figures: &Figures, report: &mut Report) {
         &format!("Lists of {} prefixes, in milliseconds", grouped(length)),
         &format!("IPv4 {forms}; wall time of the command, which gets the whole list"),
     );
-    let target = |contender, limit| match contender {
-        Contender::Rpcguard => limit,
-        Contender::Nft | Contender::Ipset => Target::None,
-    };
-    let loaded = match length {
-        10_000 => Target::AtMost(20.0),
-        1_000_000 => Target::AtMost(1500.0),
+    let target = |contender, step| match (contender, step, length) {
+        (Contender::Rpcguard, Step::Load, 10_000) => Target::AtMost(20.0),
+        (Contender::Rpcguard, Step::Load, 1_000_000) => Target::AtMost(1500.0),
+        (Contender::Rpcguard, Step::Change, 1_000_000) => Target::AtMost(150.0),
         _ => Target::None,
     };
-    let changed = match length {
-        1_000_000 => Target::AtMost(150.0),
-        _ => Target::None,
-    };
-    for (what, times, limit) in [
-        (
-            "load",
-            (|rounds| &rounds.first) as fn(&Rounds) -> &Vec<Timed>,
-            loaded,
-        ),
-        ("replace all", |rounds| &rounds.new, Target::None),
-        ("change 1%", |rounds| &rounds.changed, changed),
-    ] {
-        for (contender, rounds) in figures {
-            let name = format!("{what}, {}", contender.name());
-            report.amount(
-                &name,
-                &milliseconds(times(rounds)),
-                target(*contender, limit),
-            );
+    for step in [Step::Load, Step::Change, Step::Replace] {
+        for figures in all {
+            if let Some(times) = figures.times(step) {
+                let name = format!("{}, {}", step.name(), figures.contender.name());
+                let target = target(figures.contender, step);
+                report.amount(&name, &milliseconds(times), target);
+            }
         }
     }
     for contender in Contender::ALL {
@@ -148,71 +159,65 @@ fn show(length: usize, figures: &Figures, report: &mut Report) {
             report.missing(contender.name(), command, package);
         }
     }
-    let faster = match length {
-        1_000_000 => Target::AtLeast(4.0),
-        _ => Target::None,
-    };
-    if let Some(((_, own), others)) = figures.split_first() {
-        let own = milliseconds(&own.first);
-        for (contender, rounds) in others {
-            let name = format!("load, {} / rpcguard", contender.name());
-            report.rate(
-                &name,
-                "rpcguard",
-                &own,
-                &milliseconds(&rounds.first),
-                faster,
-            );
+    let [own, others @ ..] = all else { return };
+    for figures in others {
+        let faster = match (figures.contender, length) {
+            (Contender::Nft, 1_000_000) => Target::AtLeast(4.0),
+            _ => Target::None,
+        };
+        if let (Some(own), Some(times)) = (own.times(Step::Load), figures.times(Step::Load)) {
+            let name = format!("load, {} / rpcguard", figures.contender.name());
+            let (own, times) = (milliseconds(own), milliseconds(times));
+            report.rate(&name, "rpcguard", &own, &times, faster);
         }
     }
+    show_memory(length, all, report);
+}
+
+fn show_memory(length: usize, all: &[Figures], report: &mut Report) {
     report.section(
-        &format!("Memory for lists of {} prefixes, in MiB", grouped(length)),
+        &format!(
+            "Memory for lists of {} prefixes, in MiB",
+            grouped(length)
+        ),
         "of the kernel: by how much slab, vmalloc and per-CPU memory grow; of commands: the most at a time",
     );
-    for (contender, rounds) in figures {
-        report.amount(
-            &format!("kernel, {}", contender.name()),
-            &rounds.kernel_mebibytes,
-            Target::None,
-        );
+    for figures in all {
+        let name = format!("kernel, {}", figures.contender.name());
+        report.amount(&name, &figures.kernel_mebibytes, Target::None);
     }
-    for (contender, rounds) in figures {
-        report.amount(
-            &format!("load, {}", contender.name()),
-            &peak(&rounds.first),
-            Target::None,
-        );
-    }
-    for (contender, rounds) in figures {
-        report.amount(
-            &format!("change 1%, {}", contender.name()),
-            &peak(&rounds.changed),
-            Target::None,
-        );
+    for step in [Step::Load, Step::Change] {
+        for figures in all {
+            if let Some(times) = figures.times(step) {
+                let name = format!("{}, {}", step.name(), figures.contender.name());
+                report.amount(&name, &peak(times), Target::None);
+            }
+        }
     }
 }
 
-fn chart(lengths: &[usize], all: &[Figures], report: &mut Report) -> Result<()> {
-    let line = |contender: Contender, figure: fn(&Rounds) -> Vec<f64>| {
-        let values = all.iter().map(|figures| {
-            let (_, rounds) = figures.iter().find(|(other, _)| *other == contender)?;
-            Some(Samples::new(figure(rounds)).median())
-        });
-        values.collect::<Vec<_>>()
-    };
-    for (name, title, values, figure) in [
+/// How the loading of a list and its memory grow.
+fn chart(lengths: &[usize], all: &[Vec<Figures>], report: &mut Report) -> Result<()> {
+    let figures_of = |contender: Contender, median: fn(&Figures) -> Option<f64>| {
+        let of_length = |all: &Vec<Figures>| {
+            let figures = all.iter().find(|figures| figures.contender == contender)?;
+            median(figures)
+        };
         (
-            "lists-time",
-            "Time to load a list",
-            "milliseconds",
-            (|rounds| milliseconds(&rounds.first)) as fn(&Rounds) -> Vec<f64>,
-        ),
-        ("lists-memory", "Kernel memory of a list", "MiB", |rounds| {
-            rounds.kernel_mebibytes.clone()
-        }),
+            contender.name().to_owned(),
+            all.iter().map(of_length).collect(),
+        )
+    };
+    let time: fn(&Figures) -> Option<f64> = |figures| {
+        let times = milliseconds(figures.times(Step::Load)?);
+        Some(Samples::new(times).median())
+    };
+    let memory: fn(&Figures) -> Option<f64> =
+        |figures| Some(Samples::new(figures.kernel_mebibytes.clone()).median());
+    for (name, title, values, median) in [
+        ("lists-time", "Time to load a list", "milliseconds", time),
+        ("lists-memory", "Kernel memory of a list", "MiB", memory),
     ] {
-        let lines =
-            Contender::ALL.map(|contender| (contender.name().to_owned(), line(contender, figure)));
         report.chart(&Chart {
             name: name.to_owned(),
             title: title.to_owned(),
@@ -221,7 +226,9 @@ fn chart(lengths: &[usize], all: &[Figures], report: &mut Report) -> Result<()> 
                 along: "prefixes in the list".to_owned(),
                 places: lengths.iter().copied().map(grouped).collect(),
                 is_logarithmic: true,
-                lines: lines.to_vec(),
+                lines: Contender::ALL
+                    .map(|contender| figures_of(contender, median))
+                    .to_vec(),
             }),
         })?;
     }

@@ -15,12 +15,32 @@ use crate::guarded::{Guarded, pins};
 /// Where the kernel keeps elements of sets and nodes of tries, and tables of them.
 const KINDS: [&str; 3] = ["Slab:", "VmallocUsed:", "Percpu:"];
 
-/// What is given back is given back a little later.
-const SETTLED: Duration = Duration::from_millis(100);
+/// What is given back is given back a little later: once this much less has become of it in
+const STEADY_MEBIBYTES: f64 = 0.5;
+/// this time, it was all.
+const STEADY_TIME: Duration = Duration::from_millis(100);
+/// The machine may never be steady.
+const ATTEMPTS: usize = 30;
 
-/// What the kernel uses for structures of its own, in MiB. Whatever else runs on the machine changes it too.
+/// What is pinned with the maps of a guard.
+const NO_MAPS: [&str; 2] = ["link", "program"];
+
+/// What the kernel uses for structures of its own, in MiB, once that does not change any more. Whatever
+/// else runs on the machine changes it too.
 pub(super) fn of_kernel() -> Result<f64> {
-    thread::sleep(SETTLED);
+    let mut last = of_kernel_now()?;
+    for _ in 0..ATTEMPTS {
+        thread::sleep(STEADY_TIME);
+        let now = of_kernel_now()?;
+        if (last - now).abs() < STEADY_MEBIBYTES {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+fn of_kernel_now() -> Result<f64> {
     let meminfo = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     let kib = meminfo
         .lines()
@@ -40,9 +60,9 @@ pub(super) fn of_maps(guarded: &Guarded) -> Result<f64> {
         let directory = pins()?;
         let mut bytes = 0;
         for entry in fs::read_dir(&directory)? {
-            // The link and the program are no maps.
-            if let Ok(map) = MapData::from_pin(entry?.path()) {
-                bytes += memlock(&map)?;
+            let pin = entry?;
+            if !NO_MAPS.iter().any(|name| pin.file_name() == *name) {
+                bytes += memlock(&MapData::from_pin(pin.path())?)?;
             }
         }
         Ok(bytes as f64 / f64::from(1 << 20))

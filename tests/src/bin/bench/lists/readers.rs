@@ -35,7 +35,7 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     let list = List::random(Family::V4, LENGTH, &mut rng);
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let file = directory.path().join("allowed");
-    list::write_lines(&file, &[&list], &mut rng, |prefix| prefix.to_string())?;
+    list::write_lines(&file, &list.shuffled(&mut rng))?;
     let guarded = Guarded::new()?;
     let words = ["attach", "eth0", "--mode", "native", "--allow-file"].map(OsStr::new);
     guarded.run(words.into_iter().chain([file.as_os_str()]))?;
