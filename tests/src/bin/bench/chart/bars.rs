@@ -5,7 +5,7 @@ use super::{WIDTH, number, text};
 const TOP: f64 = 66.0;
 const STEP: f64 = 26.0;
 const THICKNESS: f64 = 16.0;
-const LEFT: f64 = 250.0;
+const LEFT: f64 = 275.0;
 /// Leaves room for the number behind the longest bar.
 const LONGEST: f64 = WIDTH - LEFT - 80.0;
 

@@ -2,16 +2,19 @@
 
 use super::{COLOURS, Lines, WIDTH, number, text};
 
-const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = WIDTH - 40.0;
-const TOP: f64 = 96.0;
-const BOTTOM: f64 = HEIGHT - 58.0;
+/// From the top of the vertical axis to its bottom.
+const AXIS: f64 = 266.0;
+const LEGEND: f64 = 76.0;
+const LEGEND_STEP: f64 = 20.0;
 
 /// The height of the chart, and what is in it.
 pub(super) fn draw(chart: &Lines, values: &str) -> (f64, String) {
-    let axis = Axis::of(chart);
     let mut content = text(24.0, 52.0, "", values);
+    let top = legend(chart, &mut content) + LEGEND_STEP;
+    let bottom = top + AXIS;
+    let axis = Axis::of(chart, bottom);
     for mark in &axis.marks {
         let y = axis.place(*mark);
         content.push_str(&format!(
@@ -23,13 +26,12 @@ pub(super) fn draw(chart: &Lines, values: &str) -> (f64, String) {
     // Points keep away from the ends of the axis.
     let x = |index: usize| LEFT + 20.0 + (RIGHT - LEFT - 40.0) * index as f64 / steps;
     for (index, place) in chart.places.iter().enumerate() {
-        content.push_str(&text(x(index), BOTTOM + 20.0, "middle", place));
+        content.push_str(&text(x(index), bottom + 20.0, "middle", place));
     }
     let middle = f64::midpoint(LEFT, RIGHT);
-    content.push_str(&text(middle, BOTTOM + 42.0, "middle", &chart.along));
+    content.push_str(&text(middle, bottom + 42.0, "middle", &chart.along));
 
-    let mut legend = LEFT;
-    for (index, (name, line)) in chart.lines.iter().enumerate() {
+    for (index, (_, line)) in chart.lines.iter().enumerate() {
         let colour = index % COLOURS;
         let points: Vec<(f64, f64)> = line
             .iter()
@@ -50,11 +52,23 @@ pub(super) fn draw(chart: &Lines, values: &str) -> (f64, String) {
         for (x, y) in points {
             content.push_str(&dot(x, y, colour));
         }
-        content.push_str(&dot(legend, 72.0, colour));
-        content.push_str(&text(legend + 10.0, 76.0, "", name));
-        legend += 34.0 + 7.0 * name.len() as f64;
     }
-    (HEIGHT, content)
+    (bottom + 58.0, content)
+}
+
+/// In as many rows as are needed, the last of which is returned.
+fn legend(chart: &Lines, content: &mut String) -> f64 {
+    let (mut x, mut y) = (LEFT, LEGEND);
+    for (index, (name, _)) in chart.lines.iter().enumerate() {
+        let width = 34.0 + 7.0 * name.len() as f64;
+        if x + width > RIGHT {
+            (x, y) = (LEFT, y + LEGEND_STEP);
+        }
+        content.push_str(&dot(x, y - 4.0, index % COLOURS));
+        content.push_str(&text(x + 10.0, y, "", name));
+        x += width;
+    }
+    y
 }
 
 fn dot(x: f64, y: f64, colour: usize) -> String {
@@ -63,13 +77,14 @@ fn dot(x: f64, y: f64, colour: usize) -> String {
 
 /// The vertical one.
 struct Axis {
+    bottom: f64,
     marks: Vec<f64>,
     is_logarithmic: bool,
 }
 
 impl Axis {
     /// From nothing, or from a power of ten, to beyond the largest value.
-    fn of(chart: &Lines) -> Self {
+    fn of(chart: &Lines, bottom: f64) -> Self {
         let values = || {
             let all = chart.lines.iter().flat_map(|(_, line)| line).flatten();
             all.filter(|value| **value > 0.0)
@@ -87,6 +102,7 @@ impl Axis {
             (0..=count).map(|index| step * f64::from(index)).collect()
         };
         Self {
+            bottom,
             marks,
             is_logarithmic: chart.is_logarithmic,
         }
@@ -104,7 +120,7 @@ impl Axis {
         let first = self.marks.first().map_or(0.0, |mark| along(*mark));
         let last = self.marks.last().map_or(1.0, |mark| along(*mark));
         let fraction = (along(value) - first) / (last - first).max(f64::MIN_POSITIVE);
-        BOTTOM - (BOTTOM - TOP) * fraction.max(0.0)
+        self.bottom - AXIS * fraction.max(0.0)
     }
 }
 

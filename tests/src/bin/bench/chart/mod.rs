@@ -93,7 +93,7 @@ fn escaped(text: &str) -> String {
 
 /// A number on an axis, or beside a bar.
 fn number(value: f64) -> String {
-    if value == 0.0 || value.abs() >= 10.0 {
+    if value.fract() == 0.0 || value.abs() >= 10.0 {
         format!("{value:.0}")
     } else if value.abs() >= 1.0 {
         format!("{value:.1}")
@@ -124,7 +124,8 @@ mod tests {
             is_logarithmic: false,
             lines: vec![("one".to_owned(), vec![None, Some(1.0), Some(2.0)])],
         }));
-        assert_eq!(svg.matches("<circle").count(), 2);
+        // One is in the legend.
+        assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("this &amp; that"));
     }
 

@@ -163,7 +163,7 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             shape: Shape::Lines(Lines {
                 along: "prefixes in the list".to_owned(),
                 places: lengths.iter().copied().map(grouped).collect(),
-                is_logarithmic: false,
+                is_logarithmic: true,
                 lines,
             }),
         })?;

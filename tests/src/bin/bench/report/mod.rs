@@ -210,8 +210,7 @@ impl Report {
         println!("{line}");
         if row["missed"] == true {
             let title = self.last_section()["title"].as_str().unwrap_or_default();
-            // The unit comes behind a comma.
-            let title = title.split(',').next().unwrap_or_default();
+            let title = title.split(", in ").next().unwrap_or_default();
             let name = row["name"].as_str().unwrap_or_default();
             let missed = format!("{title}: {name}");
             self.missed.push(missed);
