@@ -38,12 +38,12 @@ const PACKAGES: [Package; 7] = [
     Package {
         name: "ipset",
         command: "ipset",
-        why: "writes lists that rpcguard has to read",
+        why: "writes lists that rpcguard has to read, and holds them beside it in the benchmark",
     },
     Package {
         name: "nftables",
         command: "nft",
-        why: "writes lists that rpcguard has to read, and limits rates beside it",
+        why: "writes lists that rpcguard has to read, and holds them and limits rates beside it",
     },
     Package {
         name: "iptables",

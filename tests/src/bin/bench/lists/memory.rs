@@ -15,11 +15,11 @@ use crate::guarded::{Guarded, pins};
 /// Where the kernel keeps elements of sets and nodes of tries, and tables of them.
 const KINDS: [&str; 3] = ["Slab:", "VmallocUsed:", "Percpu:"];
 
-/// What is given back is given back a little later: once this much less has become of it in
+/// The kernel gives memory back some time after it was freed: all of it, once less than this changes...
 const STEADY_MEBIBYTES: f64 = 0.5;
-/// this time, it was all.
+/// ...in this time.
 const STEADY_TIME: Duration = Duration::from_millis(100);
-/// The machine may never be steady.
+/// On a busy machine, it may never be so.
 const ATTEMPTS: usize = 30;
 
 /// What is pinned with the maps of a guard.
