@@ -25,10 +25,9 @@ use report::Report;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 #[command(after_help = "\
-Exit status: 0 if every target is reached, or missed by no more than the rounds differ; 1 if one is clearly
-missed.")]
+Exit status: 0 if no target is clearly missed, which is by more than the rounds differ; 1 if one is.")]
 struct Arguments {
-    /// Fewer rounds, and without `honest`: two minutes instead of an hour.
+    /// Fewer rounds, and without `honest`: some three minutes instead of an hour.
     #[arg(long)]
     quick: bool,
     /// Measure this alone; may be given several times.
