@@ -1,13 +1,21 @@
-//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop, and
-//! whom it serves under a flood, against other filters; measured in the same run.
+//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop, and what
+//! it does about a flood, against other filters; measured in the same run.
 //!
 //! A scenario is a module with a function that measures and appends its rows to the report.
 
+mod bystanders;
+mod contender;
+mod cores;
 mod cost;
 mod flood;
 mod honest;
+mod lane;
+mod peers;
 mod report;
 mod samples;
+mod scaling;
+mod town;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -32,8 +40,14 @@ struct Arguments {
 enum Scenario {
     /// What one packet costs.
     Cost,
-    /// How many packets of a flood are handled in a second.
+    /// How many packets of a flood are handled in a second under the rate policy, and with sampling.
     Flood,
+    /// How many packets of a flood are dropped in a second, by rpcguard and by others.
+    Peers,
+    /// How much more is dropped by two cores than by one.
+    Scaling,
+    /// What a flood that is dropped leaves to TCP connections and allowed clients.
+    Bystanders,
     /// How many calls of honest clients succeed under a flood.
     Honest,
 }
@@ -50,6 +64,9 @@ impl Scenario {
         match self {
             Self::Cost => cost::measure(effort, report),
             Self::Flood => flood::measure(effort, report),
+            Self::Peers => peers::measure(effort, report),
+            Self::Scaling => scaling::measure(effort, report),
+            Self::Bystanders => bystanders::measure(effort, report),
             Self::Honest => honest::measure(effort, report),
         }
     }

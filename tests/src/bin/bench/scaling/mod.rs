@@ -1,0 +1,91 @@
+//! Two cores, each with a generator and a queue of the same interface: do they get into each other's way?
+
+use std::thread;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{
+    Effort,
+    contender::{Contender, Family, List, internet},
+    cores::{Core, busy},
+    lane::Lane,
+    report::{Report, Target},
+    wire::{Sample, WireFlood, handled},
+};
+
+/// From one core, in one measurement: so many that the times before and after both are sending matter
+/// little.
+const PACKETS: u32 = 1_000_000;
+
+/// Appends a row for the bare program and one for rpcguard.
+pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
+    report.section(
+        "Flood from random IPv4 sources, in million packets a second on two cores over one",
+        "one interface with two queues, one prefix; a generator on each core, whose times in use are counted",
+    );
+    let cores = Core::all()?;
+    let Some(cores) = cores.last_chunk::<2>() else {
+        let why = "this machine has one core";
+        report.line(why, json!({ "name": "two cores", "missing": why }));
+        return Ok(());
+    };
+    let list = List::of_one(Family::V4)?;
+    let lanes = [Contender::XdpDrop, Contender::Rpcguard]
+        .map(|contender| Pair::set_up(contender, &list))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let mut rates = vec![(Vec::new(), Vec::new()); lanes.len()];
+    let rounds = if effort.quick { 3 } else { 31 };
+    let floods: Vec<_> = lanes.iter().map(Pair::floods).collect::<Result<_>>()?;
+    for round in 0..rounds {
+        report.progress("scaling", round, rounds);
+        for ((pair, floods), (one, two)) in lanes.iter().zip(&floods).zip(&mut rates) {
+            one.push(pair.rate(&cores[1..], floods)?);
+            two.push(pair.rate(cores, floods)?);
+        }
+    }
+    for (pair, (one, two)) in lanes.iter().zip(&rates) {
+        report.rate(pair.0.contender.name(), "one core", one, two, Target::None);
+    }
+    Ok(())
+}
+
+/// A lane with two queues.
+struct Pair(Lane);
+
+impl Pair {
+    fn set_up(contender: Contender, list: &List) -> Result<Self> {
+        let lane = Lane::set_up(contender, list, Family::V4)?;
+        lane.wire.host.ethtool("-L eth0 rx 2")?;
+        Ok(Self(lane))
+    }
+
+    /// One for each core.
+    fn floods(&self) -> Result<[WireFlood<'_>; 2]> {
+        let sources = internet(Family::V4)?;
+        Ok([self.0.flood(sources)?, self.0.flood(sources)?])
+    }
+
+    /// Million packets a second that these cores handle together.
+    fn rate(&self, cores: &[Core], floods: &[WireFlood<'_>; 2]) -> Result<f64> {
+        let host = &self.0.wire.host;
+        let (handled_before, busy_before) = (handled(host)?, busy(cores)?);
+        thread::scope(|scope| {
+            let sending: Vec<_> = cores
+                .iter()
+                .zip(floods)
+                .map(|(core, flood)| scope.spawn(|| core.run(|| flood.send(PACKETS))))
+                .collect();
+            sending
+                .into_iter()
+                .try_for_each(|thread| thread.join().expect("a generator does not panic"))
+        })?;
+        let sample = Sample {
+            sent: u64::from(PACKETS) * cores.len() as u64,
+            handled: handled(host)? - handled_before,
+            busy: busy(cores)? - busy_before,
+        };
+        Ok(sample.rate() * cores.len() as f64 / 1e6)
+    }
+}
