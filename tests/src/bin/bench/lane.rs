@@ -29,11 +29,25 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn set_up(contender: Contender, list: &List, family: Family) -> Result<Self> {
+        Self::with_queues(1, contender, list, family)
+    }
+
+    /// As [`Self::set_up`], with so many receiving queues, which cores choose from by their number.
+    pub(crate) fn with_queues(
+        queues: usize,
+        contender: Contender,
+        list: &List,
+        family: Family,
+    ) -> Result<Self> {
         let wire = Wire::new(&Lab::new()?)?;
         wire.host.add_address("eth0", &format!("{HOST_V4}/24"))?;
         wire.host.add_address("eth0", &format!("{HOST_V6}/64"))?;
         // For those that have no XDP program. The others are not in its way: they drop before.
         wire.host.ethtool("-K eth0 gro on")?;
+        if queues > 1 {
+            // Before an XDP program is attached: veth shows it nothing of queues that are added later.
+            wire.host.ethtool(&format!("-L eth0 rx {queues}"))?;
+        }
         let socket = Listener::bind(&wire.host, "[::]:111")?;
         let program = contender.set_up(&wire.host, list)?;
         Ok(Self {

@@ -14,7 +14,7 @@ pub(crate) use self::{
     list::{Family, List, internet},
     udp::{delivered, without_room},
 };
-use crate::wire::queue_statistic;
+use crate::wire::{handled, queue_statistic};
 
 /// A filter in front of port 111 of a host's `eth0`, which lets pass what comes from a list, or what is
 /// within a rate.
@@ -133,15 +133,16 @@ impl Contender {
         Ok(None)
     }
 
-    /// How many packets it has dropped by its own count; without a filter, for want of room at the socket.
+    /// How many packets it has dropped, by its own count if it has one; without a filter, for want of room
+    /// at the socket.
     pub(crate) fn dropped(self, host: &Host) -> Result<u64> {
         match self {
             Self::XdpDrop => queue_statistic(host, "xdp_drops"),
             Self::Nothing => udp::without_room(host),
             Self::InputRules => iptables::dropped(host, "filter", "INPUT"),
-            Self::IptablesRaw | Self::Ipset | Self::Hashlimit => {
-                iptables::dropped(host, "raw", "PREROUTING")
-            }
+            Self::IptablesRaw | Self::Ipset => iptables::dropped(host, "raw", "PREROUTING"),
+            // What finds no place in its table is dropped, and no rule counts it.
+            Self::Hashlimit => Ok(handled(host)?.saturating_sub(udp::without_room(host)?)),
             Self::NftPrerouting | Self::NftDynamicSet => {
                 nftables::dropped(host, nftables::PREROUTING)
             }

@@ -1,7 +1,7 @@
 //! xdp-filter, of xdp-tools.
 
 use anyhow::{Context as _, Result};
-use rpcguard_tests::lab::Host;
+use rpcguard_tests::lab::{Finished, Host};
 
 /// Drops what is sent to port 111, with these features. What it pins belongs to all hosts of a lab, of
 /// which one can have it.
@@ -21,8 +21,9 @@ pub(super) fn add_address(host: &Host) -> Result<()> {
 }
 
 pub(super) fn dropped(host: &Host) -> Result<u64> {
-    let status = host.run("xdp-filter", &["status"])?;
-    packets_dropped(&status).with_context(|| format!("no count of drops in: {status}"))
+    // Its exit code is an error's where a feature is not loaded.
+    let status = Finished::wait_for(host.command("xdp-filter").arg("status"));
+    packets_dropped(&status.stdout).with_context(|| format!("no count of drops: {status}"))
 }
 
 fn packets_dropped(status: &str) -> Option<u64> {

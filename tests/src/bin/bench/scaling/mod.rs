@@ -32,60 +32,49 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     };
     let list = List::of_one(Family::V4)?;
     let lanes = [Contender::XdpDrop, Contender::Rpcguard]
-        .map(|contender| Pair::set_up(contender, &list))
+        .map(|contender| Lane::with_queues(2, contender, &list, Family::V4))
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
     let mut rates = vec![(Vec::new(), Vec::new()); lanes.len()];
     let rounds = if effort.quick { 3 } else { 31 };
-    let floods: Vec<_> = lanes.iter().map(Pair::floods).collect::<Result<_>>()?;
+    let floods: Vec<_> = lanes.iter().map(floods).collect::<Result<_>>()?;
     for round in 0..rounds {
         report.progress("scaling", round, rounds);
-        for ((pair, floods), (one, two)) in lanes.iter().zip(&floods).zip(&mut rates) {
-            one.push(pair.rate(&cores[1..], floods)?);
-            two.push(pair.rate(cores, floods)?);
+        for ((lane, floods), (one, two)) in lanes.iter().zip(&floods).zip(&mut rates) {
+            one.push(rate(lane, &cores[1..], floods)?);
+            two.push(rate(lane, cores, floods)?);
         }
     }
-    for (pair, (one, two)) in lanes.iter().zip(&rates) {
-        report.rate(pair.0.contender.name(), "one core", one, two, Target::None);
+    for (lane, (one, two)) in lanes.iter().zip(&rates) {
+        report.rate(lane.contender.name(), "one core", one, two, Target::None);
     }
     Ok(())
 }
 
-/// A lane with two queues.
-struct Pair(Lane);
+/// One for each core.
+fn floods(lane: &Lane) -> Result<[WireFlood<'_>; 2]> {
+    let sources = internet(Family::V4)?;
+    Ok([lane.flood(sources)?, lane.flood(sources)?])
+}
 
-impl Pair {
-    fn set_up(contender: Contender, list: &List) -> Result<Self> {
-        let lane = Lane::set_up(contender, list, Family::V4)?;
-        lane.wire.host.ethtool("-L eth0 rx 2")?;
-        Ok(Self(lane))
-    }
-
-    /// One for each core.
-    fn floods(&self) -> Result<[WireFlood<'_>; 2]> {
-        let sources = internet(Family::V4)?;
-        Ok([self.0.flood(sources)?, self.0.flood(sources)?])
-    }
-
-    /// Million packets a second that these cores handle together.
-    fn rate(&self, cores: &[Core], floods: &[WireFlood<'_>; 2]) -> Result<f64> {
-        let host = &self.0.wire.host;
-        let (handled_before, busy_before) = (handled(host)?, busy(cores)?);
-        thread::scope(|scope| {
-            let sending: Vec<_> = cores
-                .iter()
-                .zip(floods)
-                .map(|(core, flood)| scope.spawn(|| core.run(|| flood.send(PACKETS))))
-                .collect();
-            sending
-                .into_iter()
-                .try_for_each(|thread| thread.join().expect("a generator does not panic"))
-        })?;
-        let sample = Sample {
-            sent: u64::from(PACKETS) * cores.len() as u64,
-            handled: handled(host)? - handled_before,
-            busy: busy(cores)? - busy_before,
-        };
-        Ok(sample.rate() * cores.len() as f64 / 1e6)
-    }
+/// Million packets a second that these cores handle together.
+fn rate(lane: &Lane, cores: &[Core], floods: &[WireFlood<'_>; 2]) -> Result<f64> {
+    let host = &lane.wire.host;
+    let (handled_before, busy_before) = (handled(host)?, busy(cores)?);
+    thread::scope(|scope| {
+        let sending: Vec<_> = cores
+            .iter()
+            .zip(floods)
+            .map(|(core, flood)| scope.spawn(|| core.run(|| flood.send(PACKETS))))
+            .collect();
+        sending
+            .into_iter()
+            .try_for_each(|thread| thread.join().expect("a generator does not panic"))
+    })?;
+    let sample = Sample {
+        sent: u64::from(PACKETS) * cores.len() as u64,
+        handled: handled(host)? - handled_before,
+        busy: busy(cores)? - busy_before,
+    };
+    Ok(sample.rate() * cores.len() as f64 / 1e6)
 }
