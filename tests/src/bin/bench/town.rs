@@ -51,14 +51,9 @@ impl Town {
         Ok(host)
     }
 
-    /// A flood of GETPORT calls that leaves the router by this interface, from any address of a prefix: of
-    /// the same call again and again, or of distinct ones.
-    pub(crate) fn flood(
-        &self,
-        interface: &str,
-        sources: &str,
-        distinct: bool,
-    ) -> Result<Flood<'_>> {
+    /// A flood of GETPORT calls from any address of a prefix: of the same call again and again, or of
+    /// distinct ones.
+    pub(crate) fn flood(&self, sources: &str, distinct: bool) -> Result<Flood<'_>> {
         const GETPORT: u32 = 3;
         let frame = Frame::ethernet()
             .to_mac(self.server.mac("eth0")?)
@@ -72,6 +67,6 @@ impl Town {
             Flood::new
         };
         let sources = Sources::any_of(sources.parse()?);
-        make(&self.router, interface, frame.build(), sources)
+        make(&self.router, "eth0", frame.build(), sources)
     }
 }

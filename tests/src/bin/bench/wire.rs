@@ -93,7 +93,7 @@ impl Sample {
     }
 
     /// Nanoseconds for each packet sent.
-    pub(crate) fn to_send(&self) -> f64 {
+    pub(crate) fn sending_took(&self) -> f64 {
         self.busy.as_nanos() as f64 / self.sent as f64
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
-use rpcguard_tests::lab::{Bounds, Flood, Lab, LabProgram, connect};
+use rpcguard_tests::lab::{Bounds, Flood, Lab, LabProgram};
 
 use super::{calls::Calls, tcp};
 use crate::{
@@ -30,9 +30,7 @@ const LEAD: Duration = Duration::from_millis(100);
 pub(super) struct Site {
     pub(super) contender: Contender,
     town: Town,
-    /// The interface of the router that the flood leaves by.
-    flooded: &'static str,
-    _programs: Vec<LabProgram>,
+    _program: Option<LabProgram>,
 }
 
 /// What bystanders get.
@@ -43,37 +41,32 @@ pub(super) struct Service {
 }
 
 impl Site {
-    /// Bare `XDP_DROP` would drop bystanders as well. It is attached to a second interface of the same
-    /// host, which the flood goes to, and `XDP_PASS` to the first.
+    /// Instead of bare `XDP_DROP`, which would drop the connection as well, a program that drops all UDP.
     pub(super) fn set_up(contender: Contender) -> Result<Self> {
         let town = Town::new(&Lab::new()?)?;
         // As from a wire: what an XDP program on veth is given is never larger than its MTU, so nothing
         // is larger for the others.
         town.router.ethtool("-K eth0 tso off gso off")?;
-        let mut site = Self {
+        let program = if contender == Contender::XdpDrop {
+            let mut program = LabProgram::load(LabProgram::DROP_UDP)?;
+            program.attach(&town.server, "eth0")?;
+            Some(program)
+        } else {
+            contender.set_up(&town.server, &List::of_one(Family::V4)?)?
+        };
+        Ok(Self {
             contender,
             town,
-            flooded: "eth0",
-            _programs: Vec::new(),
-        };
-        let Town { server, router, .. } = &site.town;
-        if contender == Contender::XdpDrop {
-            connect((server, ("eth1", &[])), (router, ("eth1", &[])))?;
-            for (name, interface) in [(LabProgram::PASS, "eth0"), (LabProgram::DROP, "eth1")] {
-                let mut program = LabProgram::load(name)?;
-                program.attach(server, interface)?;
-                site._programs.push(program);
-            }
-            site.flooded = "eth1";
-        } else {
-            let program = contender.set_up(server, &List::of_one(Family::V4)?)?;
-            site._programs.extend(program);
-        }
-        Ok(site)
+            _program: program,
+        })
     }
 
     pub(super) fn flood(&self) -> Result<Flood<'_>> {
-        self.town.flood(self.flooded, "0.0.0.0/0", false)
+        // In a steady flow, a millisecond's packets at a time.
+        let mut flood = self.town.flood("0.0.0.0/0", false)?;
+        self.town.router.ip("link add ready type veth")?;
+        flood.stand_by("ready")?;
+        Ok(flood)
     }
 
     /// What bystanders get while there is no flood.

@@ -80,6 +80,11 @@ impl Contender {
         }
     }
 
+    /// Whether it is neither rpcguard nor there to measure against.
+    pub(crate) const fn is_of_others(self) -> bool {
+        !self.tools().is_empty()
+    }
+
     const fn tools(self) -> &'static [Tool] {
         match self {
             Self::XdpDrop

@@ -1,11 +1,15 @@
 //! nftables.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
-use anyhow::{Context as _, Result};
-use rpcguard_tests::lab::Host;
+use anyhow::{Context as _, Result, ensure};
+use rpcguard::prefix::Prefix;
+use rpcguard_tests::lab::{Finished, Host};
 
 use super::List;
+
+/// A million addresses take some seconds.
+const LOAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where a chain of its own is called.
 #[derive(Clone, Copy)]
@@ -25,7 +29,12 @@ pub(super) const INGRESS: Hook = Hook {
 };
 
 pub(super) fn add_list(host: &Host, hook: Hook, list: &List) -> Result<()> {
-    let prefixes: Vec<_> = list.prefixes().iter().map(ToString::to_string).collect();
+    // Only a set of intervals takes a length.
+    let text = |prefix: &Prefix| match list.is_of_hosts() {
+        true => prefix.address().to_string(),
+        false => prefix.to_string(),
+    };
+    let prefixes: Vec<_> = list.prefixes().iter().map(text).collect();
     let (set, allowed) = match &prefixes[..] {
         [prefix] => (String::new(), prefix.as_str()),
         prefixes => (set(list, prefixes), "@allowed"),
@@ -64,7 +73,10 @@ fn add(host: &Host, Hook { family, place }: Hook, set: &str, condition: &str) ->
     )?;
     file.as_file_mut().flush()?;
     let path = file.path().to_str().context("a path is not UTF-8")?;
-    host.run("nft", &["-f", path])?;
+    let loaded = Finished::wait_at_most(host.command("nft").args(["-f", path]), LOAD_LIMIT);
+    // What it says repeats the whole list.
+    let why = loaded.stderr.lines().next().unwrap_or("it takes too long");
+    ensure!(loaded.is_success(), "nft does not load its rules: {why}");
     Ok(())
 }
 

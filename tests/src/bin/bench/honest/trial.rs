@@ -79,7 +79,7 @@ pub(super) fn run(contender: Contender, flooding: &Flooding, window: Duration) -
     let town = Town::new(&lab)?;
     contender.set_up(&town.server, &List::EMPTY)?;
     let mut callers = callers(&lab, &town)?;
-    let flood = town.flood("eth0", flooding.sources, flooding.distinct)?;
+    let flood = town.flood(flooding.sources, flooding.distinct)?;
     let (no_more_calls, no_more_flood) = (&AtomicBool::new(false), &AtomicBool::new(false));
     thread::scope(|scope| {
         let flood = scope.spawn(|| -> Result<f64> {

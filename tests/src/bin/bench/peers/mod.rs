@@ -52,9 +52,17 @@ impl Heat<'_> {
         let (mut lanes, mut absent) = (Vec::new(), Vec::new());
         for contender in self.contenders {
             report.progress("setting up", lanes.len(), self.contenders.len());
-            match contender.missing() {
-                Some(why) => absent.push((*contender, why)),
-                None => lanes.push(Lane::set_up(*contender, self.list, self.family)?),
+            if let Some(why) = contender.missing() {
+                absent.push((*contender, why));
+                continue;
+            }
+            match Lane::set_up(*contender, self.list, self.family) {
+                Ok(lane) => lanes.push(lane),
+                // Kernels are built without some of them, and not all can hold every list.
+                Err(error) if contender.is_of_others() => {
+                    absent.push((*contender, error.to_string()))
+                }
+                Err(error) => return Err(error),
             }
         }
         let race = race::run(&lanes, self.sources, rounds(effort), core, report)?;

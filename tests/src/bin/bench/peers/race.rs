@@ -50,7 +50,7 @@ pub(super) fn run(
     let mut samples = vec![Vec::new(); lanes.len()];
     for round in 0..rounds {
         report.progress("filters in turn", round, rounds);
-        to_send.push(unreceived.sample(core)?.to_send());
+        to_send.push(unreceived.sample(core)?.sending_took());
         for (flood, samples) in floods.iter().zip(&mut samples) {
             samples.push(flood.sample(core)?);
         }
