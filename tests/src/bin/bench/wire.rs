@@ -1,6 +1,9 @@
 //! A wire, and floods that are sent over it.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use aya::programs::{Xdp, XdpMode};
@@ -19,6 +22,8 @@ const WARM_UP: u32 = 100_000;
 pub(crate) struct Wire {
     attacker: Host,
     pub(crate) host: Host,
+    /// How many floods there have been: each has an interface of its own to stand by at.
+    floods: AtomicU32,
 }
 
 impl Wire {
@@ -27,7 +32,11 @@ impl Wire {
     pub(crate) fn new(lab: &Lab) -> Result<Self> {
         let (attacker, host) = (lab.host()?, lab.host()?);
         connect((&host, ("eth0", &[])), (&attacker, ("eth0", &[])))?;
-        Ok(Self { attacker, host })
+        Ok(Self {
+            attacker,
+            host,
+            floods: AtomicU32::new(0),
+        })
     }
 
     /// A new one, whose far end is an interface with this program, which stays attached.
@@ -63,7 +72,10 @@ impl Wire {
         Flood::new(&self.attacker, "eth0", frame.to_vec(), sources)?.send(packets)
     }
 
-    fn begin<'a>(&'a self, flood: Flood<'a>) -> Result<WireFlood<'a>> {
+    fn begin<'a>(&'a self, mut flood: Flood<'a>) -> Result<WireFlood<'a>> {
+        let nowhere = format!("ready{}", self.floods.fetch_add(1, Ordering::Relaxed));
+        self.attacker.ip(&format!("link add {nowhere} type veth"))?;
+        flood.stand_by(&nowhere)?;
         flood.send(WARM_UP)?;
         Ok(WireFlood { wire: self, flood })
     }
