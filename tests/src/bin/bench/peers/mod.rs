@@ -60,7 +60,7 @@ impl Heat<'_> {
                 Ok(lane) => lanes.push(lane),
                 // Kernels are built without some of them, and not all can hold every list.
                 Err(error) if contender.is_of_others() => {
-                    absent.push((*contender, error.to_string()))
+                    absent.push((*contender, error.to_string()));
                 }
                 Err(error) => return Err(error),
             }
