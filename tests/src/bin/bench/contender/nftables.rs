@@ -81,7 +81,9 @@ fn add(host: &Host, Hook { family, place }: Hook, set: &str, condition: &str) ->
 }
 
 pub(super) fn dropped(host: &Host, Hook { family, .. }: Hook) -> Result<u64> {
-    let chain = host.run("nft", &["list", "chain", family, "portmapper", "input"])?;
+    // Tersely: without it, the elements of sets are read too.
+    let list = ["--terse", "list", "chain", family, "portmapper", "input"];
+    let chain = host.run("nft", &list)?;
     packets_counted(&chain).with_context(|| format!("no counter in: {chain}"))
 }
 
