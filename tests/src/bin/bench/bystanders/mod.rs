@@ -76,7 +76,7 @@ fn measure_on(effort: Effort, cores: &[Core; 2], report: &mut Report) -> Result<
     let (contenders, rounds, time) = if effort.quick {
         (&CONTENDERS[..3], 3, Duration::from_millis(300))
     } else {
-        (&CONTENDERS[..], 9, Duration::from_secs(1))
+        (&CONTENDERS[..], 7, Duration::from_secs(1))
     };
     let (mut sites, mut absent) = (Vec::new(), Vec::new());
     for contender in contenders {

@@ -74,6 +74,5 @@ impl Heat<'_> {
 }
 
 /// Of every race.
-const CONDITIONS: &str = "GETPORT calls over veth; one core for generator, wire and filter, of which the time in use is \
-     counted;\n\"without the sending\": less what the generator takes alone, its frames given back at its own \
-     interface";
+const CONDITIONS: &str = "GETPORT calls over veth; one core for generator, wire and filter, whose time in use is counted;\n\
+     \"without the sending\": less what the generator takes alone, its frames given back at its own interface";

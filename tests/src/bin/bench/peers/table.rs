@@ -19,7 +19,7 @@ pub(super) struct Goal {
 /// A row for each contender.
 pub(super) fn append_rates(
     report: &mut Report,
-    title: &str,
+    what: &str,
     conditions: &str,
     race: &Race,
     absent: &[(Contender, String)],
@@ -28,7 +28,8 @@ pub(super) fn append_rates(
         "{:<24}{:>8}{:>16}{:>12}{:>24}{:>12}",
         "", "M/s", "half of them", "ns each", "ns without the sending", "dropped"
     );
-    report.table(title, conditions, &heading);
+    let title = format!("Flood from {what}, in million packets a second");
+    report.table(&title, conditions, &heading);
     let to_send = race.to_send().median();
     report.line(
         &format!("{:<24}{:>36}", "generator alone", format!("{to_send:.0}")),
@@ -88,7 +89,7 @@ pub(super) fn append_ratios(
         return;
     };
     report.section(
-        &format!("{} over others: {what}", favourite.name()),
+        &format!("{} over others, {what}", favourite.name()),
         "in million packets a second, from the same rounds",
     );
     for Goal { over, times } in goals {
