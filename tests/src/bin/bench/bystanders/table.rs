@@ -83,12 +83,13 @@ fn append_client(report: &mut Report, contender: Contender, got: &Got) {
     let name = contender.name();
     let of = |calls: &Calls| match calls.latency() {
         Some(latency) => format!(
-            "{:.1}%, {:.0}, {:.0}",
-            100.0 * calls.answered() as f64 / calls.made as f64,
+            "{} of {}, {:.0}, {:.0}",
+            calls.answered(),
+            calls.made,
             latency.median(),
             latency.highest_hundredth()
         ),
-        None => "0%".to_owned(),
+        None => format!("0 of {}", calls.made),
     };
     let Got {
         idle_calls,
