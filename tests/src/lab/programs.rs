@@ -27,6 +27,8 @@ impl LabProgram {
     pub const PASS: &'static str = "pass";
     /// Returns `XDP_DROP`.
     pub const DROP: &'static str = "drop";
+    /// Returns `XDP_DROP` for UDP over IPv4, and `XDP_PASS` for all else.
+    pub const DROP_UDP: &'static str = "drop_udp";
     /// Counts and drops what comes from UDP port 111.
     const COUNT_REFLECTIONS: &'static str = "count_reflections";
 

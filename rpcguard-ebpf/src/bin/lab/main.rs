@@ -14,6 +14,10 @@ mod reflections;
 mod replay;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use network_types::{
+    eth::{EthHdr, EtherType},
+    ip::IpProto,
+};
 
 /// Passes everything.
 #[xdp]
@@ -25,6 +29,25 @@ fn pass(_: XdpContext) -> u32 {
 #[xdp]
 fn drop(_: XdpContext) -> u32 {
     xdp_action::XDP_DROP
+}
+
+/// Drops UDP over IPv4, and passes everything else.
+#[xdp]
+fn drop_udp(ctx: XdpContext) -> u32 {
+    match is_udp(&ctx) {
+        Some(true) => xdp_action::XDP_DROP,
+        _ => xdp_action::XDP_PASS,
+    }
+}
+
+/// `None` for what is too short to tell.
+#[inline(always)]
+fn is_udp(ctx: &XdpContext) -> Option<bool> {
+    const IPV4: u16 = EtherType::Ipv4 as u16;
+    const PROTOCOL: usize = EthHdr::LEN + 9;
+    let ether_type = u16::from_ne_bytes(bytes::read(ctx, 12)?);
+    let [protocol] = bytes::read(ctx, PROTOCOL)?;
+    Some(ether_type == IPV4 && protocol == IpProto::Udp as u8)
 }
 
 /// Sends a frame back out of the interface that it came in by, with another source address.

@@ -1,18 +1,26 @@
-//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop; whom it
-//! serves under a flood, and how fast lists change, against other filters; measured in the same run.
+//! `cargo xtask bench`: what the filter costs, against programs that do nothing but pass or drop; what it
+//! does about a flood, and how fast lists change, against other filters; measured in the same run.
 //!
 //! A scenario is a module with a function that measures and appends its rows to the report.
 
+mod bystanders;
 mod chart;
+mod contender;
+mod cores;
 mod cost;
 mod flood;
 mod guarded;
 mod honest;
+mod lane;
 mod list;
 mod lists;
+mod peers;
 mod report;
 mod samples;
+mod scaling;
 mod timed;
+mod town;
+mod wire;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -43,9 +51,15 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
+    /// How many packets of a flood are dropped in a second, by rpcguard and by others.
+    Peers,
+    /// How much more is dropped by two cores than by one.
+    Scaling,
+    /// What a flood that is dropped leaves to TCP connections and allowed clients.
+    Bystanders,
     /// What one packet costs, and how that grows with the lists.
     Cost,
-    /// How many packets of a flood are handled in a second.
+    /// How many packets of a flood are handled in a second under the rate policy, and with sampling.
     Flood,
     /// How long lists take to load and to change, and what memory.
     Lists,
@@ -63,6 +77,9 @@ struct Effort {
 impl Scenario {
     fn measure(self, effort: Effort, report: &mut Report) -> Result<()> {
         match self {
+            Self::Peers => peers::measure(effort, report),
+            Self::Scaling => scaling::measure(effort, report),
+            Self::Bystanders => bystanders::measure(effort, report),
             Self::Cost => cost::measure(effort, report),
             Self::Flood => flood::measure(effort, report),
             Self::Lists => lists::measure(effort, report),

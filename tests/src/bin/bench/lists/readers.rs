@@ -19,10 +19,10 @@ use rpcguard_tests::{
 
 use crate::{
     Effort,
-    flood::WireFlood,
     guarded::Guarded,
     list::{self, Family, List},
     report::{Report, Target},
+    wire::WireFlood,
 };
 
 const LENGTH: usize = 10_000;
@@ -41,7 +41,9 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     guarded.run(words.into_iter().chain([file.as_os_str()]))?;
     let frame = Frame::ethernet().ipv4(STRANGER_V4).dump().build();
     let sources = Sources::any_of("0.0.0.0/0".parse()?);
-    let flood = Flood::new(&guarded.peer, "eth0", frame, sources)?;
+    let mut flood = Flood::new(&guarded.peer, "eth0", frame, sources)?;
+    guarded.peer.ip("link add ready type veth")?;
+    flood.stand_by("ready")?;
     let flood = WireFlood::begin(flood, &guarded.host)?;
     report.section(
         "Flood while counters are read, in million packets a second on one core",
