@@ -74,7 +74,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
 
 fn measure_on(effort: Effort, cores: &[Core; 2], report: &mut Report) -> Result<()> {
     let (contenders, rounds, time) = if effort.quick {
-        (&CONTENDERS[..3], 3, Duration::from_millis(300))
+        (&CONTENDERS[..3], 7, Duration::from_millis(300))
     } else {
         (&CONTENDERS[..], 7, Duration::from_secs(1))
     };
@@ -106,11 +106,9 @@ fn measure_on(effort: Effort, cores: &[Core; 2], report: &mut Report) -> Result<
     }
     let contenders = sites.iter().map(|site| site.contender);
     let all_got: Vec<_> = contenders.zip(&all_got).collect();
-    table::append_connections(report, &all_got);
-    table::append_absent(report, &absent);
+    table::append_connections(report, &all_got, &absent)?;
     table::append_share(report, &all_got);
-    table::append_clients(report, &all_got);
-    table::append_absent(report, &absent);
+    table::append_clients(report, &all_got, &absent)?;
     table::append_slowest(report, &all_got);
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! What bystanders got, as rows.
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Got, calls::Calls};
 use crate::{
+    chart::{Chart, Shape},
     contender::Contender,
     report::{Report, Target},
     samples::Samples,
@@ -12,7 +14,13 @@ use crate::{
 /// Those that have targets.
 const RPCGUARD: [Contender; 2] = [Contender::Rpcguard, Contender::RpcguardRate];
 
-pub(super) fn append_connections(report: &mut Report, all_got: &[(Contender, &Got)]) {
+/// A row for each contender, one for each that is absent, and a chart.
+pub(super) fn append_connections(
+    report: &mut Report,
+    all_got: &[(Contender, &Got)],
+    absent: &[(Contender, String)],
+) -> Result<()> {
+    let mut bars = Vec::new();
     report.table(
         "A TCP connection to a host under a flood from random sources, in Gbit/s",
         "iperf3; its receiver shares a core with generator and filter, its sender has the other one;\n\
@@ -37,7 +45,15 @@ pub(super) fn append_connections(report: &mut Report, all_got: &[(Contender, &Go
                 "percent_left": share,
             }),
         );
+        bars.push(contender.bar(flooded));
     }
+    append_absent(report, absent);
+    report.chart(&Chart {
+        name: "bystanders-tcp".to_owned(),
+        title: "A TCP connection to a host under a flood".to_owned(),
+        values: "Gbit/s, on the core that handles the flood".to_owned(),
+        shape: Shape::Bars(bars),
+    })
 }
 
 /// What the bare program leaves is what there is to be had: the same packets come and go.
@@ -61,7 +77,12 @@ pub(super) fn append_share(report: &mut Report, all_got: &[(Contender, &Got)]) {
     }
 }
 
-pub(super) fn append_clients(report: &mut Report, all_got: &[(Contender, &Got)]) {
+/// As [`append_connections`].
+pub(super) fn append_clients(
+    report: &mut Report,
+    all_got: &[(Contender, &Got)],
+    absent: &[(Contender, String)],
+) -> Result<()> {
     report.table(
         "An allowed client of a portmapper under the same flood",
         "GETPORT calls to rpcbind, which has the other core, as has the client; median and 99% of answers in µs",
@@ -74,9 +95,20 @@ pub(super) fn append_clients(report: &mut Report, all_got: &[(Contender, &Got)])
     let with_clients = all_got
         .iter()
         .filter(|(contender, _)| *contender != Contender::XdpDrop);
+    let mut bars = Vec::new();
     for (contender, got) in with_clients {
         append_client(report, *contender, got);
+        if let Some(latency) = got.flooded_calls.latency() {
+            bars.push(contender.bar(latency.highest_hundredth()));
+        }
     }
+    append_absent(report, absent);
+    report.chart(&Chart {
+        name: "bystanders-client".to_owned(),
+        title: "The slowest hundredth of an allowed client's answers under a flood".to_owned(),
+        values: "microseconds".to_owned(),
+        shape: Shape::Bars(bars),
+    })
 }
 
 fn append_client(report: &mut Report, contender: Contender, got: &Got) {
@@ -143,7 +175,7 @@ fn json_of(calls: &Calls) -> Value {
     })
 }
 
-pub(super) fn append_absent(report: &mut Report, absent: &[(Contender, String)]) {
+fn append_absent(report: &mut Report, absent: &[(Contender, String)]) {
     for (contender, why) in absent {
         let name = contender.name();
         report.line(

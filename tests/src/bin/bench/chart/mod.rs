@@ -22,8 +22,17 @@ pub(crate) struct Chart {
 pub(crate) enum Shape {
     /// How values grow along an axis.
     Lines(Lines),
-    /// Values beside each other, each with a name.
-    Bars(Vec<(String, f64)>),
+    /// Values beside each other.
+    Bars(Vec<Bar>),
+}
+
+/// A value with a name.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Bar {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    /// Whether it is one that the chart is about, and not there to compare.
+    pub(crate) stands_out: bool,
 }
 
 /// Lines that share an axis with evenly spread places.
@@ -68,11 +77,11 @@ text { font: 13px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #3b434
 .page { fill: #ffffff }
 .grid { stroke: #dfe3e8; fill: none }
 .line { fill: none; stroke-width: 2.5; stroke-linejoin: round }
-.c0 { color: #1f6feb } .c1 { color: #d9730d } .c2 { color: #1a8a5a } .c3 { color: #a8429c } .c4 { color: #6b7785 }
+.c0 { color: #1f6feb } .c1 { color: #d9730d } .c2 { color: #1a8a5a } .c3 { color: #a8429c } .c4 { color: #6b7785 } .other { color: #b4bcc6 }
 .line, .dot { stroke: currentColor } .dot, .bar { fill: currentColor }
 @media (prefers-color-scheme: dark) {
   text { fill: #b6bfca } .title { fill: #e8edf3 } .page { fill: #12161c } .grid { stroke: #2b323c }
-  .c0 { color: #58a6ff } .c1 { color: #f0a35e } .c2 { color: #4cc38a } .c3 { color: #d98bd0 } .c4 { color: #8b97a5 }
+  .c0 { color: #58a6ff } .c1 { color: #f0a35e } .c2 { color: #4cc38a } .c3 { color: #d98bd0 } .c4 { color: #8b97a5 } .other { color: #4a535f }
 }
 </style>
 ";
@@ -104,7 +113,7 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, Lines, Shape};
+    use super::{Bar, Chart, Lines, Shape};
 
     fn chart(shape: Shape) -> String {
         Chart {
@@ -133,7 +142,12 @@ mod tests {
     fn the_longest_bar_is_of_the_largest_value() {
         let bars = [("small", 1.0), ("large", 4.0), ("below", -1.0)];
         let svg = chart(Shape::Bars(
-            bars.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            bars.map(|(name, value)| Bar {
+                name: name.to_owned(),
+                value,
+                stands_out: name == "large",
+            })
+            .to_vec(),
         ));
         let widths: Vec<f64> = svg
             .lines()
@@ -150,5 +164,6 @@ mod tests {
         assert_eq!(widths.len(), 3);
         assert!((widths[1] - 4.0 * widths[0]).abs() < 0.5);
         assert_eq!(widths[2], 0.0);
+        assert_eq!(svg.matches("class=\"bar other\"").count(), 2);
     }
 }

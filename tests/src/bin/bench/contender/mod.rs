@@ -14,7 +14,10 @@ pub(crate) use self::{
     list::{Family, List, internet},
     udp::{delivered, without_room},
 };
-use crate::wire::{handled, queue_statistic};
+use crate::{
+    chart::Bar,
+    wire::{handled, queue_statistic},
+};
 
 /// A filter in front of port 111 of a host's `eth0`, which lets pass what comes from a list, or what is
 /// within a rate.
@@ -77,6 +80,23 @@ impl Contender {
             Self::RpcguardRate => "rpcguard, 5/s",
             Self::NftDynamicSet => "nft dynamic set",
             Self::Hashlimit => "iptables hashlimit",
+        }
+    }
+
+    /// Whether it is rpcguard.
+    pub(crate) const fn is_own(self) -> bool {
+        matches!(
+            self,
+            Self::Rpcguard | Self::RpcguardGeneric | Self::RpcguardRate
+        )
+    }
+
+    /// Its value in a chart.
+    pub(crate) fn bar(self, value: f64) -> Bar {
+        Bar {
+            name: self.name().to_owned(),
+            value,
+            stands_out: self.is_own(),
         }
     }
 

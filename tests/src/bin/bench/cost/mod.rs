@@ -15,6 +15,7 @@ use rpcguard_tests::lab::LabProgram;
 
 use crate::{
     Effort,
+    chart::Bar,
     report::{Report, Target, cost},
 };
 
@@ -68,7 +69,7 @@ fn compare(
     report: &mut Report,
     what: &str,
     cases: &[Case<'_>],
-) -> Result<Vec<(String, f64)>> {
+) -> Result<Vec<Bar>> {
     let pass = LabProgram::load(LabProgram::PASS)?;
     let drop = LabProgram::load(LabProgram::DROP)?;
     let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
@@ -86,7 +87,11 @@ fn compare(
     let mut costs = Vec::new();
     for (case, (bare, filtered)) in cases.iter().zip(samples) {
         report.cost(case.name, case.bare.name(), &bare, &filtered, case.target);
-        costs.push((case.name.to_owned(), cost(&bare, &filtered)));
+        costs.push(Bar {
+            name: case.name.to_owned(),
+            value: cost(&bare, &filtered),
+            stands_out: true,
+        });
     }
     Ok(costs)
 }

@@ -16,9 +16,11 @@ use rpcguard_tests::{
     lab::{Flood, Sources},
     packet::{Frame, peers::STRANGER_V4},
 };
+use serde_json::json;
 
 use crate::{
     Effort,
+    cores::Core,
     guarded::Guarded,
     list::{self, Family, List},
     report::{Report, Target},
@@ -52,12 +54,19 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             grouped(LENGTH)
         ),
     );
+    let cores = Core::all()?;
+    let Some([reading, flooded]) = cores.last_chunk() else {
+        let why = "this machine has one core";
+        report.line(why, json!({ "name": "readers", "missing": why }));
+        return Ok(());
+    };
     for words in READERS {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for round in 0..effort.rounds {
             report.progress("flood with readers", round, effort.rounds);
-            without.push(flood.rate()? / 1e6);
-            with.push(while_reading(&guarded, words, || flood.rate())? / 1e6);
+            let rate = || flooded.run(|| flood.rate());
+            without.push(rate()? / 1e6);
+            with.push(reading.run(|| while_reading(&guarded, words, rate))? / 1e6);
         }
         report.rate(&words.join(" "), "unread", &without, &with, Target::None);
     }

@@ -55,7 +55,7 @@ pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Resul
         }
     }
     let race = race::run(&lanes, internet(Family::V4)?, rounds(effort), core, report)?;
-    table::append_rates(report, what, CONDITIONS, &race, &absent);
+    table::append_rates(report, "limit", what, CONDITIONS, &race, &absent)?;
     let goals = [Goal {
         over: Contender::XdpDrop,
         times: 0.8,

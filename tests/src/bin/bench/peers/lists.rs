@@ -58,6 +58,7 @@ fn race(
         Family::V6 => ("IPv6", &CONTENDERS[..2]),
     };
     let heat = Heat {
+        chart: &format!("{}-{}", family_name.to_lowercase(), list.prefixes().len()),
         what: &format!("random {family_name} sources, {what}"),
         list,
         family,

@@ -37,6 +37,8 @@ const fn rounds(effort: Effort) -> usize {
 
 /// Contenders that meet the same flood with the same list.
 struct Heat<'a> {
+    /// The name of its chart.
+    chart: &'a str,
     /// The flood and the list.
     what: &'a str,
     list: &'a List,
@@ -67,7 +69,7 @@ impl Heat<'_> {
         }
         let race = race::run(&lanes, self.sources, rounds(effort), core, report)?;
         race.ensure_all_dropped()?;
-        append_rates(report, self.what, CONDITIONS, &race, &absent);
+        append_rates(report, self.chart, self.what, CONDITIONS, &race, &absent)?;
         append_ratios(report, self.what, Contender::Rpcguard, &race, self.goals);
         Ok(())
     }

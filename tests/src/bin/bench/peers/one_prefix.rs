@@ -52,13 +52,18 @@ const GOALS: [Goal; 5] = [
 pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Result<()> {
     let one_source = Sources::any_of(std::net::IpAddr::from(STRANGER_V4).into());
     let floods = [
-        ("random IPv4 sources, one prefix", internet(Family::V4)?),
-        ("one IPv4 source, one prefix", one_source),
+        (
+            "ipv4",
+            "random IPv4 sources, one prefix",
+            internet(Family::V4)?,
+        ),
+        ("one-source", "one IPv4 source, one prefix", one_source),
     ];
     // With one source, everything is in the cache: a quick run does without.
     let floods = if effort.quick { &floods[..1] } else { &floods };
-    for (what, sources) in floods {
+    for (chart, what, sources) in floods {
         let heat = Heat {
+            chart,
             what,
             list: &List::of_one(Family::V4)?,
             family: Family::V4,
@@ -69,6 +74,7 @@ pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Resul
         heat.run(effort, core, report)?;
     }
     let heat = Heat {
+        chart: "ipv6",
         what: "random IPv6 sources, one prefix",
         list: &List::of_one(Family::V6)?,
         family: Family::V6,

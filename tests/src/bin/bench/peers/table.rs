@@ -1,9 +1,11 @@
 //! What a race came to, as rows.
 
+use anyhow::Result;
 use serde_json::json;
 
 use super::race::{Entry, Race};
 use crate::{
+    chart::{Chart, Shape},
     contender::Contender,
     report::{Report, Target},
     samples::Samples,
@@ -16,14 +18,15 @@ pub(super) struct Goal {
     pub(super) times: f64,
 }
 
-/// A row for each contender.
+/// A row for each contender, and a chart of that name.
 pub(super) fn append_rates(
     report: &mut Report,
+    chart: &str,
     what: &str,
     conditions: &str,
     race: &Race,
     absent: &[(Contender, String)],
-) {
+) -> Result<()> {
     let heading = format!(
         "{:<24}{:>8}{:>16}{:>12}{:>24}{:>12}",
         "", "M/s", "half of them", "ns each", "ns without the sending", "dropped"
@@ -45,6 +48,14 @@ pub(super) fn append_rates(
             json!({ "name": name, "missing": why }),
         );
     }
+    let entries = race.entries.iter();
+    let bars = entries.map(|entry| entry.contender.bar(Samples::new(entry.rates()).median()));
+    report.chart(&Chart {
+        name: format!("flood-{chart}"),
+        title: format!("Flood from {what}"),
+        values: "million packets a second on one core, which sends them as well".to_owned(),
+        shape: Shape::Bars(bars.collect()),
+    })
 }
 
 fn append_rate(report: &mut Report, race: &Race, entry: &Entry) {

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use crate::{
     Effort,
+    chart::{Bar, Chart, Shape},
     contender::{Contender, Family, List, internet},
     cores::{Core, busy},
     lane::Lane,
     report::{Report, Target},
+    samples::Samples,
     wire::{Sample, WireFlood, handled},
 };
 
@@ -45,10 +47,22 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             two.push(rate(lane, cores, floods)?);
         }
     }
+    let mut bars = Vec::new();
     for (lane, (one, two)) in lanes.iter().zip(&rates) {
         report.rate(lane.contender.name(), "one core", one, two, Target::None);
+        for (cores, rates) in [("one core", one), ("two cores", two)] {
+            bars.push(Bar {
+                name: format!("{}, {cores}", lane.contender.name()),
+                ..lane.contender.bar(Samples::new(rates.clone()).median())
+            });
+        }
     }
-    Ok(())
+    report.chart(&Chart {
+        name: "scaling".to_owned(),
+        title: "Flood from random IPv4 sources on one core and on two".to_owned(),
+        values: "million packets a second".to_owned(),
+        shape: Shape::Bars(bars),
+    })
 }
 
 /// One for each core.
