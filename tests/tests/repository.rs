@@ -15,6 +15,7 @@ const UNSAFE: &[&str] = &[
     "rpcguard-ebpf/src/bin/lab/flood.rs",
     "rpcguard-ebpf/src/bin/lab/main.rs",
     "rpcguard-ebpf/src/bin/lab/reflections.rs",
+    "rpcguard-ebpf/src/bin/lab/replay.rs",
     "rpcguard-ebpf/src/ctx.rs",
     "rpcguard-ebpf/src/filter.rs",
     "rpcguard-ebpf/src/limiter.rs",

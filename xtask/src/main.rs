@@ -69,7 +69,10 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         Task::Test(args) => return test::run(&args),
         Task::Vm(args) => return vm::run(&args),
         Task::Lint => lint::run()?,
-        Task::Bench(args) => lab::run("bench", &args)?,
+        Task::Bench(args) => {
+            setup::for_bench()?;
+            lab::run("bench", &args)?;
+        }
         Task::Hunt(args) => lab::run("hunt", &args)?,
         Task::Faults(args) => return faults::run(&args),
         Task::Soak(args) => lab::run("soak", &args)?,

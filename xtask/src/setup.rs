@@ -30,6 +30,11 @@ pub(crate) fn for_vm() -> Result<()> {
     debian::ensure_for_vm()
 }
 
+/// Installs what is missing to measure, which only `bench` does.
+pub(crate) fn for_bench() -> Result<()> {
+    debian::ensure_for_bench()
+}
+
 /// Where Debian packages are unpacked that must not be installed.
 pub(crate) fn unpacked() -> PathBuf {
     debian::unpacked()

@@ -15,6 +15,7 @@ mod namespace;
 mod paced;
 mod packet_socket;
 mod programs;
+mod replay;
 mod rpcbind;
 mod rpcinfo;
 mod skip;
@@ -41,10 +42,11 @@ pub use self::{
     paced::{MAX_BURST, PacedWire},
     packet_socket::{PacketReceiver, PacketSocket},
     programs::{LabProgram, ReflectionCounter},
+    replay::{REPLAYED_SOURCES, Replay},
     rpcbind::Rpcbind,
     rpcinfo::{Query, rpcinfo},
     skip::skip,
-    tools::missing_tools,
+    tools::{find_tool, missing_tools},
     tun::Tun,
     tuntap::TunTap,
 };

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{PerCpuArray, PerCpuValues},
+    maps::{Map, PerCpuArray, PerCpuValues},
     programs::{Xdp, XdpMode, xdp::XdpLinkId},
 };
 use rpcguard_common::abi::Counter;
@@ -27,6 +27,8 @@ impl LabProgram {
     pub const PASS: &'static str = "pass";
     /// Returns `XDP_DROP`.
     pub const DROP: &'static str = "drop";
+    /// Returns `XDP_DROP` for UDP over IPv4, and `XDP_PASS` for all else.
+    pub const DROP_UDP: &'static str = "drop_udp";
     /// Counts and drops what comes from UDP port 111.
     const COUNT_REFLECTIONS: &'static str = "count_reflections";
 
@@ -74,6 +76,12 @@ impl LabProgram {
         self.xdp_mut()?
             .detach(link)
             .with_context(|| format!("cannot detach {name}"))
+    }
+
+    /// One of the object's maps.
+    pub(super) fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
+        let map = self.ebpf.map_mut(name);
+        map.with_context(|| format!("the lab has no map {name}"))
     }
 
     /// The loaded program, for BPF_PROG_TEST_RUN.

@@ -7,7 +7,8 @@ use std::{env, path::PathBuf};
 const UNPACKED: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 
 /// Where a program is: in `PATH`, where root's are even if `PATH` does not say so, or unpacked.
-pub(super) fn find_tool(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find_tool(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let unpacked = env::var_os("RPCGUARD_DEBIAN").map(PathBuf::from);
     env::split_paths(&path)

@@ -38,12 +38,12 @@ const PACKAGES: [Package; 7] = [
     Package {
         name: "ipset",
         command: "ipset",
-        why: "writes lists that rpcguard has to read",
+        why: "writes lists that rpcguard has to read, and holds them beside it in the benchmark",
     },
     Package {
         name: "nftables",
         command: "nft",
-        why: "writes lists that rpcguard has to read, and limits rates beside it",
+        why: "writes lists that rpcguard has to read, and holds them and limits rates beside it",
     },
     Package {
         name: "iptables",
@@ -81,6 +81,13 @@ const VM_PACKAGES: [Package; 5] = [
     },
 ];
 
+/// What `cargo xtask bench` needs besides.
+const BENCH_PACKAGES: [Package; 1] = [Package {
+    name: "iperf3",
+    command: "iperf3",
+    why: "the connection that a flood gets in the way of",
+}];
+
 /// A package that is unpacked and not installed, its commands, and what they are for.
 struct Unpacked {
     name: &'static str,
@@ -116,6 +123,11 @@ pub(super) fn ensure() -> Result<()> {
 /// What the virtual machines need, besides what the tests do.
 pub(super) fn ensure_for_vm() -> Result<()> {
     ensure_these(&VM_PACKAGES, &[])
+}
+
+/// What the benchmark needs, besides what the tests do.
+pub(super) fn ensure_for_bench() -> Result<()> {
+    ensure_these(&BENCH_PACKAGES, &[])
 }
 
 fn ensure_these(packages: &[Package], others: &[Unpacked]) -> Result<()> {

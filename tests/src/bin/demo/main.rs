@@ -17,10 +17,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, value_parser};
-use rpcguard_tests::interrupt::{INTERRUPTED, on_ctrl_c};
+use rpcguard_tests::{
+    digits::grouped,
+    interrupt::{INTERRUPTED, on_ctrl_c},
+};
 use serde_json::Value;
 
-use display::{grouped, heading, megabytes};
+use display::{heading, megabytes};
 use phase::{Outcome, Phase};
 use town::{CLIENT, HOST, INTERFACE, Town, VICTIMS};
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
+use rpcguard_tests::digits::grouped;
 use serde_json::Value;
 
 use crate::{
     attacker,
     client::Queries,
-    display::{grouped, megabytes},
+    display::megabytes,
     town::{INTERFACE, Town},
 };
 

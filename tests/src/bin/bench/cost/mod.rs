@@ -1,28 +1,32 @@
-//! What one packet costs, by BPF_PROG_TEST_RUN: the same packet again and again, so everything is
-//! in the cache, and what is measured is instructions.
+//! What one packet costs, by BPF_PROG_TEST_RUN: the same packet again and again, so everything is in
+//! the cache, and what is measured is instructions; and one from another source each time.
 
-mod lists;
+mod growth;
+mod kinds;
 mod rate;
 mod sampling;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use nix::time::{ClockId, clock_gettime};
 use rpcguard_tests::lab::LabProgram;
 
 use crate::{
     Effort,
-    report::{Report, Target},
+    chart::Bar,
+    report::{Report, Target, cost},
 };
 
 /// Runs of a program in one measurement.
 const REPEAT: u32 = 200_000;
 
-/// Appends a section for lists, one for the rate policy, and one for sampling.
+/// Appends a section for kinds of packets, some for the length of lists, one for the rate policy, and one
+/// for sampling.
 pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
-    lists::measure(effort, report)?;
+    kinds::measure(effort, report)?;
+    growth::measure(effort, report)?;
     rate::measure(effort, report)?;
     sampling::measure(effort, report)
 }
@@ -42,8 +46,30 @@ enum Bare {
     Drop,
 }
 
-/// Measures all cases once a round, each right after the bare program.
-fn compare(effort: Effort, report: &mut Report, what: &str, cases: &[Case<'_>]) -> Result<()> {
+impl Bare {
+    /// `XDP_DROP` and `XDP_PASS` of the kernel's bpf.h.
+    const fn code(self) -> u32 {
+        match self {
+            Self::Pass => 2,
+            Self::Drop => 1,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "XDP_PASS",
+            Self::Drop => "XDP_DROP",
+        }
+    }
+}
+
+/// Measures all cases once a round, each right after the bare program, and returns their costs.
+fn compare(
+    effort: Effort,
+    report: &mut Report,
+    what: &str,
+    cases: &[Case<'_>],
+) -> Result<Vec<Bar>> {
     let pass = LabProgram::load(LabProgram::PASS)?;
     let drop = LabProgram::load(LabProgram::DROP)?;
     let mut samples = vec![(Vec::new(), Vec::new()); cases.len()];
@@ -54,31 +80,41 @@ fn compare(effort: Effort, report: &mut Report, what: &str, cases: &[Case<'_>]) 
                 Bare::Pass => pass.xdp()?,
                 Bare::Drop => drop.xdp()?,
             };
-            bare.push(nanoseconds_per_run(bare_program, &case.frame)?);
-            filtered.push(nanoseconds_per_run(case.filter, &case.frame)?);
+            bare.push(nanoseconds_per_run(bare_program, &case.frame, case.bare)?);
+            filtered.push(nanoseconds_per_run(case.filter, &case.frame, case.bare)?);
         }
     }
+    let mut costs = Vec::new();
     for (case, (bare, filtered)) in cases.iter().zip(samples) {
-        let against = match case.bare {
-            Bare::Pass => "XDP_PASS",
-            Bare::Drop => "XDP_DROP",
-        };
-        report.cost(case.name, against, &bare, &filtered, case.target);
+        report.cost(case.name, case.bare.name(), &bare, &filtered, case.target);
+        costs.push(Bar {
+            name: case.name.to_owned(),
+            value: cost(&bare, &filtered),
+            stands_out: true,
+        });
     }
-    Ok(())
+    Ok(costs)
 }
 
-/// Processor time of one run. The kernel's own figure is in whole nanoseconds.
-fn nanoseconds_per_run(program: &Xdp, frame: &[u8]) -> Result<f64> {
+/// Processor time of one run of a program that does with the frame what a bare one does. The kernel's own
+/// figure is in whole nanoseconds.
+fn nanoseconds_per_run(program: &Xdp, frame: &[u8], does: Bare) -> Result<f64> {
     let now =
         || -> Result<Duration> { Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into()) };
     let start = now()?;
-    program
+    let result = program
         .test_run(TestRunOptions {
             data_in: Some(frame),
             repeat: REPEAT,
             ..TestRunOptions::new()
         })
         .context("cannot run a program")?;
-    Ok((now()? - start).as_nanos() as f64 / f64::from(REPEAT))
+    let elapsed = now()? - start;
+    ensure!(
+        result.return_value == does.code(),
+        "a program returned {} instead of {}",
+        result.return_value,
+        does.name()
+    );
+    Ok(elapsed.as_nanos() as f64 / f64::from(REPEAT))
 }

@@ -90,7 +90,8 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         "Cost per packet under the rate policy, in nanoseconds over a bare program",
         "one source; no prefix; BPF_PROG_TEST_RUN",
     );
-    compare(effort, report, "cost under the rate policy", &cases)
+    compare(effort, report, "cost under the rate policy", &cases)?;
+    Ok(())
 }
 
 fn case<'a>(name: &'static str, kernel: &'a Kernel, frame: Frame, bare: Bare) -> Result<Case<'a>> {

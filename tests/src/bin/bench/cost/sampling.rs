@@ -13,7 +13,7 @@ use rpcguard_tests::{
     },
 };
 
-use super::nanoseconds_per_run;
+use super::{Bare, nanoseconds_per_run};
 use crate::{
     Effort,
     report::{Report, Target},
@@ -36,7 +36,8 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             report.progress("cost of sampling", round, effort.rounds);
             for (samples, nanoseconds) in [(false, &mut without), (true, &mut with)] {
                 kernel.sample(samples)?;
-                nanoseconds.push(nanoseconds_per_run(kernel.xdp(Program::Linear)?, &frame)?);
+                let filter = kernel.xdp(Program::Linear)?;
+                nanoseconds.push(nanoseconds_per_run(filter, &frame, Bare::Drop)?);
             }
         }
         report.cost(name, "unsampled", &without, &with, Target::AtMost(3.0));

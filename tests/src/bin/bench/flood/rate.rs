@@ -13,15 +13,17 @@ use rpcguard_tests::{
     },
 };
 
-use super::{compare, wire::Wire};
+use super::compare;
 use crate::{
     Effort,
+    cores::Core,
     report::{Report, Target},
+    wire::Wire,
 };
 
 const GETPORT: u32 = 3;
 
-pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
+pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Result<()> {
     let lab = Lab::new()?;
     let mut kernel = Kernel::load(LinkLayer::Ethernet)?;
     kernel.apply(&Setup {
@@ -52,12 +54,12 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             &bare.flood(frame, sources)?,
             &filtered.flood(frame, sources)?,
         ];
-        compare(effort, report, name, floods, target)?;
+        compare(effort, core, report, name, floods, target)?;
     }
     let sources = Sources::any_of("0.0.0.0/0".parse()?);
     let floods = [
         &bare.flood_of_distinct_calls(&v4, sources)?,
         &filtered.flood_of_distinct_calls(&v4, sources)?,
     ];
-    compare(effort, report, "distinct calls, IPv4", floods, target)
+    compare(effort, core, report, "distinct calls, IPv4", floods, target)
 }

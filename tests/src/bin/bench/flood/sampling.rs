@@ -8,14 +8,15 @@ use rpcguard_tests::{
     packet::{Frame, Setup, peers::STRANGER_V4},
 };
 
-use super::wire::Wire;
 use crate::{
     Effort,
+    cores::Core,
     report::{Report, Target},
+    wire::Wire,
 };
 
 /// The same program is measured with samples and without, in turns.
-pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
+pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Result<()> {
     let lab = Lab::new()?;
     let mut kernel = Kernel::load(LinkLayer::Ethernet)?;
     kernel.apply(&Setup::default())?;
@@ -31,7 +32,7 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         report.progress("flood, sampling", round, effort.rounds);
         for (samples, rates) in [(false, &mut without), (true, &mut with)] {
             kernel.sample(samples)?;
-            rates.push(flood.rate()? / 1e6);
+            rates.push(flood.sample(core)?.rate() / 1e6);
         }
     }
     // 3 ns of the 300 that a packet takes from generator to filter.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rpcguard_tests::lab::{Finished, Host, Lab};
 
-use super::town::{SERVER, Town};
+use crate::town::{SERVER, Town};
 
 /// Between two calls of a client.
 const PAUSE: Duration = Duration::from_millis(500);

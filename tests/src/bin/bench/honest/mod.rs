@@ -5,8 +5,6 @@
 //! then once whether it answers. How many of these calls succeed is measured with each filter in turn.
 
 mod caller;
-mod contender;
-mod town;
 mod trial;
 
 use std::{thread, time::Duration};
@@ -16,13 +14,20 @@ use serde_json::{Value, json};
 
 use self::{
     caller::Kind,
-    contender::Contender,
     trial::{Flooding, Outcomes, Trial},
 };
-use crate::{Effort, report::Report, samples::Samples};
+use crate::{Effort, contender::Contender, report::Report, samples::Samples};
 
 /// The part of all calls that rpcguard has to bring through.
 const TARGET: f64 = 0.95;
+
+/// What can limit each source, and nothing.
+const CONTENDERS: [Contender; 4] = [
+    Contender::Nothing,
+    Contender::RpcguardRate,
+    Contender::NftDynamicSet,
+    Contender::Hashlimit,
+];
 
 /// From the one that tells least from the clients to the one that tells most.
 const FLOODS: [Flooding; 3] = [
@@ -54,16 +59,13 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             &conditions(window),
             &heading(),
         );
-        for contender in Contender::ALL {
-            if let Some(command) = contender.missing() {
-                let row = json!({ "name": contender.name(), "missing": command });
-                report.line(
-                    &format!("{:<20}{command} is not installed", contender.name()),
-                    row,
-                );
+        for (index, contender) in CONTENDERS.into_iter().enumerate() {
+            if let Some(missing) = contender.missing() {
+                let row = json!({ "name": contender.name(), "missing": missing });
+                report.line(&format!("{:<20}{missing}", contender.name()), row);
                 continue;
             }
-            report.progress(flooding.name, contender as usize, Contender::ALL.len());
+            report.progress(flooding.name, index, CONTENDERS.len());
             let trial = trial::run(contender, flooding, window)?;
             append(report, contender, flooding, &trial);
         }
@@ -112,8 +114,8 @@ fn append(report: &mut Report, contender: Contender, flooding: &Flooding, trial:
         line.push_str(&format!("{share:>22}{times:>18}"));
     }
     let Outcomes { calls, served, .. } = trial.outcomes(None);
-    let missed = contender == Contender::Rpcguard && (served as f64) < TARGET * calls as f64;
-    if contender == Contender::Rpcguard {
+    let missed = contender == Contender::RpcguardRate && (served as f64) < TARGET * calls as f64;
+    if contender == Contender::RpcguardRate {
         let remark = if missed { "MISSED" } else { "" };
         line.push_str(&format!("  >= {:.0}% {remark}", 100.0 * TARGET));
     }
@@ -127,7 +129,7 @@ fn append(report: &mut Report, contender: Contender, flooding: &Flooding, trial:
             "flood_packets_per_second": trial.flood,
             "calls_per_second_that_reached_rpcbind": trial.reached,
             "clients": kinds,
-            "target": (contender == Contender::Rpcguard).then_some(TARGET),
+            "target": (contender == Contender::RpcguardRate).then_some(TARGET),
             "missed": missed,
         }),
     );

@@ -10,12 +10,13 @@ use std::{
 use anyhow::{Result, ensure};
 use rpcguard_tests::lab::{Bounds, Lab};
 
-use super::{
-    caller::{Call, Caller, Kind},
-    contender::Contender,
+use super::caller::{Call, Caller, Kind};
+use crate::{
+    contender::{Contender, List, delivered},
+    samples::Samples,
     town::Town,
+    wire::handled,
 };
-use crate::{flood::handled, samples::Samples};
 
 /// Clients of each kind.
 const CLIENTS: u8 = 12;
@@ -76,9 +77,9 @@ impl Trial {
 pub(super) fn run(contender: Contender, flooding: &Flooding, window: Duration) -> Result<Trial> {
     let lab = Lab::new()?;
     let town = Town::new(&lab)?;
-    contender.set_up(&town.server)?;
+    contender.set_up(&town.server, &List::EMPTY)?;
     let mut callers = callers(&lab, &town)?;
-    let flood = town.flood(flooding)?;
+    let flood = town.flood(flooding.sources, flooding.distinct)?;
     let (no_more_calls, no_more_flood) = (&AtomicBool::new(false), &AtomicBool::new(false));
     thread::scope(|scope| {
         let flood = scope.spawn(|| -> Result<f64> {
@@ -93,13 +94,13 @@ pub(super) fn run(contender: Contender, flooding: &Flooding, window: Duration) -
             Ok(handled as f64 / flooded.elapsed.as_secs_f64())
         });
         thread::sleep(LEAD);
-        let (before, start) = (town.calls_taken()?, Instant::now());
+        let (before, start) = (delivered(&town.server)?, Instant::now());
         let calling: Vec<_> = callers
             .iter_mut()
             .map(|caller| scope.spawn(|| caller.call_until(no_more_calls)))
             .collect();
         thread::sleep(window);
-        let taken = town.calls_taken()? - before;
+        let taken = delivered(&town.server)? - before;
         let reached = taken as f64 / start.elapsed().as_secs_f64();
         no_more_calls.store(true, Ordering::Relaxed);
         let calls: Vec<Vec<Call>> = calling.into_iter().map(join).collect::<Result<_>>()?;

@@ -1,31 +1,27 @@
-//! Where the scenario takes place: clients and a flood that reach a portmapper over one link.
+//! Clients and a flood that reach a portmapper over one link.
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use rpcguard_tests::{
     lab::{Flood, Host, Lab, Rpcbind, Sources, connect},
     packet::{Frame, rpc},
 };
 
-use super::trial::Flooding;
-
 /// The portmapper's address.
-pub(super) const SERVER: [u8; 4] = [192, 0, 2, 1];
+pub(crate) const SERVER: [u8; 4] = [192, 0, 2, 1];
 
 /// The router's address on the portmapper's link.
-const ROUTER: [u8; 4] = [192, 0, 2, 2];
+pub(crate) const ROUTER: [u8; 4] = [192, 0, 2, 2];
 
 /// A portmapper, and the router that all the world is behind. The flood is sent by the router: over
 /// the same link as what clients send.
-pub(super) struct Town {
+pub(crate) struct Town {
     _rpcbind: Rpcbind,
-    pub(super) server: Host,
-    pub(super) router: Host,
+    pub(crate) server: Host,
+    pub(crate) router: Host,
 }
 
 impl Town {
-    pub(super) fn new(lab: &Lab) -> Result<Self> {
+    pub(crate) fn new(lab: &Lab) -> Result<Self> {
         let (server, router) = (lab.host()?, lab.host()?);
         let [server_address, router_address] =
             [SERVER, ROUTER].map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}/24"));
@@ -47,7 +43,7 @@ impl Town {
     }
 
     /// A client in a network of its own.
-    pub(super) fn client(&self, lab: &Lab, number: u8) -> Result<Host> {
+    pub(crate) fn client(&self, lab: &Lab, number: u8) -> Result<Host> {
         let host = lab.host()?;
         let port = format!("client{number}");
         let router = format!("198.18.{number}.1/24");
@@ -55,8 +51,9 @@ impl Town {
         Ok(host)
     }
 
-    /// A flood of GETPORT calls.
-    pub(super) fn flood(&self, flooding: &Flooding) -> Result<Flood<'_>> {
+    /// A flood of GETPORT calls from any address of a prefix: of the same call again and again, or of
+    /// distinct ones.
+    pub(crate) fn flood(&self, sources: &str, distinct: bool) -> Result<Flood<'_>> {
         const GETPORT: u32 = 3;
         let frame = Frame::ethernet()
             .to_mac(self.server.mac("eth0")?)
@@ -64,32 +61,12 @@ impl Town {
             .to_v4(SERVER.into())
             .udp(111)
             .payload(&rpc::whole_call(2, GETPORT));
-        let make = if flooding.distinct {
+        let make = if distinct {
             Flood::of_distinct_calls
         } else {
             Flood::new
         };
-        let sources = Sources::any_of(flooding.sources.parse()?);
+        let sources = Sources::any_of(sources.parse()?);
         make(&self.router, "eth0", frame.build(), sources)
-    }
-
-    /// How many datagrams the sockets of the server have been given; rpcbind's, that is.
-    pub(super) fn calls_taken(&self) -> Result<u64> {
-        let file = "/proc/thread-self/net/snmp";
-        let text = self
-            .server
-            .enter(|| fs::read_to_string(file))
-            .with_context(|| format!("cannot read {file}"))?;
-        // A line of names, and one of values.
-        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
-        let (names, values) = lines
-            .next()
-            .zip(lines.next())
-            .context("no UDP statistics")?;
-        names
-            .split(' ')
-            .zip(values.split(' '))
-            .find_map(|(name, value)| (name == "InDatagrams").then(|| value.parse().ok())?)
-            .context("no count of UDP datagrams")
     }
 }
