@@ -20,6 +20,9 @@ const NETWORK: usize = ETHERNET_HEADER_LEN;
 const IPV4_TRANSPORT: usize = NETWORK + Ipv4Hdr::LEN;
 const IPV6_TRANSPORT: usize = NETWORK + Ipv6Hdr::LEN;
 
+/// As far as the ports of IPv4 without options.
+const IPV4_PORTS: usize = IPV4_TRANSPORT + 4;
+
 /// Four bytes of a header, some of which matter.
 struct Pattern {
     mask: u32,
@@ -45,9 +48,51 @@ impl Pattern {
 const IPV4: Pattern = Pattern::new([0xff, 0xff, 0xff, 0], [0x08, 0x00, 0x45, 0]);
 /// EtherType and version of IPv6.
 const IPV6: Pattern = Pattern::new([0xff, 0xff, 0xf0, 0], [0x86, 0xdd, 0x60, 0]);
+/// EtherType, IPv4.
+const ANY_IPV4: Pattern = Pattern::new([0xff, 0xff, 0, 0], [0x08, 0x00, 0, 0]);
+/// EtherTypes of VLAN tags.
+const DOT1Q: Pattern = Pattern::new([0xff, 0xff, 0, 0], [0x81, 0x00, 0, 0]);
+/// See [`DOT1Q`].
+const DOT1AD: Pattern = Pattern::new([0xff, 0xff, 0, 0], [0x88, 0xa8, 0, 0]);
 /// More-fragments flag, fragment offset and protocol of an IPv4 packet that is no fragment.
 const WHOLE_TCP: Pattern = Pattern::new([0x3f, 0xff, 0, 0xff], [0, 0, 0, TCP]);
 const WHOLE_UDP: Pattern = Pattern::new([0x3f, 0xff, 0, 0xff], [0, 0, 0, UDP]);
+
+/// A UDP datagram in an Ethernet frame with nothing before it but one header of IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// In IPv4.
+    V4,
+    /// In IPv6.
+    V6,
+}
+
+impl Plain {
+    /// Where the source address is.
+    #[inline(always)]
+    #[must_use]
+    pub const fn network(self) -> Network {
+        match self {
+            Self::V4 => Network::V4(NETWORK),
+            Self::V6 => Network::V6(NETWORK),
+        }
+    }
+
+    /// Where the datagram is; `None` only if the packet shrank since the glance.
+    #[inline(always)]
+    pub fn datagram<P: PacketReader>(self, packet: &P) -> Option<Datagram> {
+        Some(match self {
+            Self::V4 => Datagram {
+                offset: IPV4_TRANSPORT,
+                end: NETWORK + usize::from(u16::from_be_bytes(packet.read(NETWORK + 2)?)),
+            },
+            Self::V6 => Datagram {
+                offset: IPV6_TRANSPORT,
+                end: IPV6_TRANSPORT + payload_len(packet.read(NETWORK + 4)?),
+            },
+        })
+    }
+}
 
 /// What a packet plainly is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,81 +101,121 @@ pub enum Glance {
     Other,
     /// UDP.
     Udp {
-        /// Where the source address is.
-        network: Network,
+        /// Where everything is.
+        plain: Plain,
         /// The destination port.
         port: u16,
-        /// Where the datagram is.
-        datagram: Datagram,
     },
     /// Not plain: ask the parser.
     Unclear,
 }
 
-/// Looks at a frame.
-#[inline(always)]
-pub fn glance<P: PacketReader>(packet: &P, link: LinkLayer) -> Glance {
-    match link {
-        LinkLayer::Ethernet => plain_flow(packet).unwrap_or(Glance::Unclear),
-        LinkLayer::None => Glance::Unclear,
-    }
+/// What is done about a packet at a glance: compiled into each place where that was seen, so that it has not
+/// to be told at run time what it was.
+pub trait Onlooker {
+    /// What comes of it.
+    type Answer;
+
+    /// About [`Glance::Other`].
+    fn other(&self) -> Self::Answer;
+
+    /// About [`Glance::Udp`]; `None` to have the parser asked.
+    fn udp(&self, plain: Plain, port: u16) -> Option<Self::Answer>;
+
+    /// About [`Glance::Unclear`].
+    fn unclear(&self) -> Self::Answer;
 }
 
+/// Looks at a frame, and tells what is seen.
+pub fn glance_at<P: PacketReader>(packet: &P, link: LinkLayer) -> Glance {
+    struct Teller;
+
+    impl Onlooker for Teller {
+        type Answer = Glance;
+
+        fn other(&self) -> Glance {
+            Glance::Other
+        }
+
+        fn udp(&self, plain: Plain, port: u16) -> Option<Glance> {
+            Some(Glance::Udp { plain, port })
+        }
+
+        fn unclear(&self) -> Glance {
+            Glance::Unclear
+        }
+    }
+
+    glance(packet, link, &Teller)
+}
+
+/// Looks at a frame, and has `onlooker` do something about it.
 #[inline(always)]
-fn plain_flow<P: PacketReader>(packet: &P) -> Option<Glance> {
-    // One check of the frame's length serves all that is read of it.
-    let frame = packet.read::<IPV6_TRANSPORT>(0)?;
-    let network_type = field(&frame, ETHERTYPE_OFFSET);
-    // Both versions tell the protocol in these four.
-    let protocol: [u8; 4] = field(&frame, NETWORK + 6);
-    if IPV4.matches(network_type) {
-        if WHOLE_TCP.matches(protocol) {
-            return tcp(field(&frame, IPV4_TRANSPORT + TCP_FLAGS_OFFSET - 1));
+pub fn glance<P: PacketReader, O: Onlooker>(
+    packet: &P,
+    link: LinkLayer,
+    onlooker: &O,
+) -> O::Answer {
+    // Left where something is unclear, for one place that says so: the verifier follows what is called
+    // there as often as there are places.
+    'plain: {
+        if link == LinkLayer::None {
+            break 'plain;
         }
-        if WHOLE_UDP.matches(protocol) {
-            let length = u16::from_be_bytes(field(&frame, NETWORK + 2));
-            return udp(
-                Network::V4(NETWORK),
-                field(&frame, IPV4_TRANSPORT + 2),
-                Datagram {
-                    offset: IPV4_TRANSPORT,
-                    end: NETWORK + usize::from(length),
-                },
-            );
-        }
-    } else if IPV6.matches(network_type) {
-        match protocol[0] {
-            TCP => return tcp(packet.read(IPV6_TRANSPORT + TCP_FLAGS_OFFSET - 1)?),
-            UDP => {
-                let length = payload_len(field(&frame, NETWORK + 4));
-                return udp(
-                    Network::V6(NETWORK),
-                    packet.read(IPV6_TRANSPORT + 2)?,
-                    Datagram {
-                        offset: IPV6_TRANSPORT,
-                        end: IPV6_TRANSPORT + length,
-                    },
-                );
+        // One check of the frame's length serves nearly all that is read of it.
+        let Some(frame) = packet.read::<IPV4_PORTS>(0) else {
+            break 'plain;
+        };
+        let network_type = field(&frame, ETHERTYPE_OFFSET);
+        // Both versions tell the protocol in these four.
+        let protocol: [u8; 4] = field(&frame, NETWORK + 6);
+        if IPV4.matches(network_type) {
+            if WHOLE_TCP.matches(protocol) {
+                match packet.read(IPV4_TRANSPORT + TCP_FLAGS_OFFSET - 1) {
+                    Some(flags) if !is_opening(flags) => return onlooker.other(),
+                    _ => break 'plain,
+                }
             }
-            _ => {}
+            if WHOLE_UDP.matches(protocol) {
+                let port = u16::from_be_bytes(field(&frame, IPV4_TRANSPORT + 2));
+                match onlooker.udp(Plain::V4, port) {
+                    Some(answer) => return answer,
+                    None => break 'plain,
+                }
+            }
+            // Of another protocol, or a fragment.
+            match protocol[3] {
+                TCP | UDP => break 'plain,
+                _ => return onlooker.other(),
+            }
         }
+        if IPV6.matches(network_type) {
+            match protocol[0] {
+                TCP => match packet.read(IPV6_TRANSPORT + TCP_FLAGS_OFFSET - 1) {
+                    Some(flags) if !is_opening(flags) => return onlooker.other(),
+                    _ => break 'plain,
+                },
+                UDP => {
+                    let Some(port) = packet.read(IPV6_TRANSPORT + 2) else {
+                        break 'plain;
+                    };
+                    match onlooker.udp(Plain::V6, u16::from_be_bytes(port)) {
+                        Some(answer) => return answer,
+                        None => break 'plain,
+                    }
+                }
+                _ => break 'plain,
+            }
+        }
+        if ANY_IPV4.matches(network_type)
+            || DOT1Q.matches(network_type)
+            || DOT1AD.matches(network_type)
+        {
+            break 'plain;
+        }
+        return onlooker.other();
     }
-    None
-}
-
-/// Most segments do not open a connection.
-#[inline(always)]
-fn tcp(flags: [u8; 2]) -> Option<Glance> {
-    (!is_opening(flags)).then_some(Glance::Other)
-}
-
-#[inline(always)]
-fn udp(network: Network, port: [u8; 2], datagram: Datagram) -> Option<Glance> {
-    Some(Glance::Udp {
-        network,
-        port: u16::from_be_bytes(port),
-        datagram,
-    })
+    onlooker.unclear()
 }
 
 /// The bytes of a frame from `at` on.
@@ -149,13 +234,13 @@ mod tests {
 
     use proptest::{collection::vec, prelude::*, sample::select};
 
-    use super::{Glance, glance};
+    use super::{Glance, Plain, glance_at};
     use crate::{
         abi::{Decision, Verdict},
         packet::SliceReader,
-        parse::{LinkLayer, Network},
+        parse::LinkLayer,
         policy::{Arrival, Source, Tables, decide, judge},
-        rpc::{Datagram, Request},
+        rpc::Request,
     };
 
     /// Bytes of a plain frame that make a difference, and what to: EtherType, version, total or
@@ -216,23 +301,24 @@ mod tests {
         frame
     }
 
-    fn glance_at(frame: &[u8]) -> Glance {
-        glance(&SliceReader(frame), LinkLayer::Ethernet)
+    fn seen_in(frame: &[u8]) -> Glance {
+        glance_at(&SliceReader(frame), LinkLayer::Ethernet)
     }
 
     #[test]
     fn plain_packets_are_recognised() {
-        assert_eq!(glance_at(&plain(false, 6)), Glance::Other);
-        assert_eq!(glance_at(&plain(true, 6)), Glance::Other);
-        let udp = |network, offset, end| Glance::Udp {
-            network,
+        assert_eq!(seen_in(&plain(false, 6)), Glance::Other);
+        assert_eq!(seen_in(&plain(true, 6)), Glance::Other);
+        let v4 = Glance::Udp {
+            plain: Plain::V4,
             port: 111,
-            datagram: Datagram { offset, end },
         };
-        let v4 = udp(Network::V4(14), 34, 94);
-        assert_eq!(glance_at(&plain(false, 17)), v4);
-        let v6 = udp(Network::V6(14), 54, 114);
-        assert_eq!(glance_at(&plain(true, 17)), v6);
+        assert_eq!(seen_in(&plain(false, 17)), v4);
+        let v6 = Glance::Udp {
+            plain: Plain::V6,
+            port: 111,
+        };
+        assert_eq!(seen_in(&plain(true, 17)), v6);
     }
 
     #[test]
@@ -240,9 +326,9 @@ mod tests {
         for (ipv6, flags_offset) in [(false, 47), (true, 67)] {
             let mut frame = plain(ipv6, 6);
             frame[flags_offset] = 0x02;
-            assert_eq!(glance_at(&frame), Glance::Unclear);
+            assert_eq!(seen_in(&frame), Glance::Unclear);
             frame[flags_offset] = 0x12;
-            assert_eq!(glance_at(&frame), Glance::Other);
+            assert_eq!(seen_in(&frame), Glance::Other);
         }
     }
 
@@ -270,11 +356,12 @@ mod tests {
             let packet = SliceReader(&frame);
             let tables = OddOnes { tcp };
             let decided = decide(&packet, LinkLayer::Ethernet, &tables);
-            match glance_at(&frame) {
+            match seen_in(&frame) {
                 Glance::Unclear => {}
-                Glance::Udp { network, port: 111, datagram } => {
+                Glance::Udp { plain, port: 111 } => {
+                    let datagram = plain.datagram(&packet).expect("it is long enough");
                     let arrival = Arrival {
-                        network,
+                        network: plain.network(),
                         transport: datagram.offset,
                         request: Request::read(&packet, datagram),
                     };

@@ -21,7 +21,6 @@ pub const MAX_EXTENSION_HEADERS: usize = 8;
 pub(crate) const ETHERTYPE_OFFSET: usize = 12;
 pub(crate) const ETHERNET_HEADER_LEN: usize = 14;
 const VLAN_TAG_LEN: usize = 4;
-const MAX_ETHERNET_HEADER_LEN: usize = ETHERNET_HEADER_LEN + MAX_VLAN_TAGS * VLAN_TAG_LEN;
 
 const IPV4_MORE_FRAGMENTS: u16 = 0x2000;
 const IPV4_FRAGMENT_OFFSET: u16 = 0x1fff;
@@ -144,9 +143,6 @@ fn parse_ethernet<P: PacketReader>(packet: &P) -> Parsed {
     }
     if tags != 0 {
         offset = packet.widen(offset);
-        if offset > MAX_ETHERNET_HEADER_LEN {
-            return Parsed::Undecidable;
-        }
     }
     match ether_type {
         IPV4 => parse_ipv4(packet, offset),

@@ -23,7 +23,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::abi::{Settings, VacantBlocks};
+    use crate::abi::{FewPorts, Settings, VacantBlocks};
 
     /// The bytes of a value, all of which are read. Miri tells padding, which has none to read.
     fn bytes_of<T: aya::Pod>(value: &T) -> Vec<u8> {
@@ -64,9 +64,11 @@ mod tests {
             next: 6,
             events_until: 7,
             seed: 8,
+            few_ports: FewPorts::UNKNOWN,
             settings: [Settings::EMPTY; 2],
             vacant_v4: VacantBlocks::ALL,
             vacant_v6: VacantBlocks::NONE,
+            vacant_of_short_v6: VacantBlocks::ALL,
         });
         goes_through_bytes(from_bytes::<Counters>(&[1; size_of::<Counters>()]));
     }

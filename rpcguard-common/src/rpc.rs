@@ -212,31 +212,51 @@ fn parse_call<P: PacketReader>(packet: &P, datagram: Datagram) -> Option<Request
     if two_words(&header, 4) != wire_order(CALL, RPC_VERSION) || word(&header, 12) != PORTMAPPER {
         return None;
     }
-    let request = Request::procedure(word(&header, 16), word(&header, 20))?;
-    let [credential_len, verifier_len] = match word(&header, 28) {
-        0 => [0, word(&header, 36)],
-        credential_len @ 1..=MAX_AUTH_LEN => {
+    let (version, procedure) = (word(&header, 16) as usize, word(&header, 20) as usize);
+    if version >= CALLS.len() || procedure >= CALLS[0].len() {
+        return None;
+    }
+    let [request, arguments] = CALLS[version][procedure];
+    let bodies = match [word(&header, 28), word(&header, 36)] {
+        [0, 0] => 0,
+        [0, verifier_len @ 1..=MAX_AUTH_LEN] => padded(verifier_len),
+        [credential_len @ 1..=MAX_AUTH_LEN, _] => {
             let at = UDP_HEADER_LEN + 36 + padded(credential_len);
             let at = packet.widen(datagram.offset + at);
-            [credential_len, u32::from_be_bytes(packet.read(at)?)]
+            match u32::from_be_bytes(packet.read(at)?) {
+                verifier_len @ 0..=MAX_AUTH_LEN => padded(credential_len) + padded(verifier_len),
+                _ => return None,
+            }
         }
         _ => return None,
     };
-    if verifier_len > MAX_AUTH_LEN {
-        return None;
-    }
-    let arguments = usize::from(*MIN_ARGUMENTS.get(request.index())?);
-    let needed = MIN_CALL_LEN + padded(credential_len) + padded(verifier_len) + arguments;
-    (UDP_HEADER_LEN + needed <= length).then_some(request)
+    let needed = MIN_CALL_LEN + bodies + usize::from(arguments);
+    (UDP_HEADER_LEN + needed <= length).then_some(Request(request))
 }
+
+/// The number of the request and the fewest bytes of arguments, by version and procedure.
+static CALLS: [[[u8; 2]; 16]; 8] = {
+    let mut calls = [[[Request::MALFORMED.0, 0]; 16]; 8];
+    let mut index = 0;
+    while index < 8 * 16 {
+        let (version, procedure) = (index >> 4, index & 0xf);
+        if let Some(request) = Request::procedure(version as u32, procedure as u32) {
+            calls[version][procedure] = [request.0, MIN_ARGUMENTS[request.0 as usize]];
+        }
+        index += 1;
+    }
+    calls
+};
 
 type Header = [u8; UDP_HEADER_LEN + MIN_CALL_LEN];
 
 /// The word at this offset into the call.
 #[inline(always)]
-const fn word(header: &Header, at: usize) -> u32 {
+fn word(header: &Header, at: usize) -> u32 {
     let at = UDP_HEADER_LEN + at;
-    u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&header[at..at + 4]);
+    u32::from_be_bytes(bytes)
 }
 
 /// Two words at once, as they are on the wire.

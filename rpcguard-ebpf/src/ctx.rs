@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use rpcguard_common::packet::{MAX_READ_OFFSET, PacketReader};
 
-use crate::maps::{SCRATCH, Scratch};
+use crate::maps::{COPIED, SCRATCH, Scratch};
 
 /// Bytes on the wire, all buffers together.
 #[inline(always)]
@@ -45,10 +45,7 @@ impl LinearPacket {
 impl PacketReader for LinearPacket {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        if offset > MAX_READ_OFFSET {
-            return None;
-        }
-        let start = self.data + offset;
+        let start = self.data + bounded(offset);
         if start + N > self.data_end {
             return None;
         }
@@ -95,8 +92,8 @@ impl FragsPacket {
         };
         // The verifier wants to hear that it is not zero, and that of Linux 6.1 does not understand it
         // from a comparison with zero. So it sees where the last byte is, which was never compared.
-        let last = widen((wire_len - 1).min(size_of::<Scratch>() as u64 - 1) as usize);
-        if last >= size_of::<Scratch>() {
+        let last = widen((wire_len - 1).min(COPIED as u64 - 1) as usize);
+        if last >= COPIED {
             return Err(linear);
         }
         let len = last + 1;
@@ -109,7 +106,8 @@ impl FragsPacket {
         }
         Ok(Self {
             scratch,
-            len,
+            // The compiler would conclude from its bound that offsets need none.
+            len: widen(len),
             wire_len,
         })
     }
@@ -118,12 +116,12 @@ impl FragsPacket {
 impl PacketReader for FragsPacket {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        const { assert!(MAX_READ_OFFSET + N <= size_of::<Scratch>()) }
-        if offset > MAX_READ_OFFSET || offset + N > self.len {
+        const { assert!(bounded(usize::MAX) + N <= size_of::<Scratch>()) }
+        if offset + N > self.len {
             return None;
         }
         // SAFETY: inside the scratch memory, as just checked.
-        let start = unsafe { self.scratch.cast::<u8>().add(offset) };
+        let start = unsafe { self.scratch.cast::<u8>().add(bounded(offset)) };
         // SAFETY: N bytes are there, and a byte array has no alignment or validity to uphold.
         Some(unsafe { start.cast::<[u8; N]>().read() })
     }
@@ -137,6 +135,15 @@ impl PacketReader for FragsPacket {
     fn widen(&self, offset: usize) -> usize {
         widen(offset)
     }
+}
+
+/// An offset that is at most [`MAX_READ_OFFSET`] as it is, but so that the verifier sees a bound.
+///
+/// A comparison would tell it too, of the register that was compared: the compiler may go on with a copy from
+/// before, of which Linux 6.12 and older know nothing.
+#[inline(always)]
+const fn bounded(offset: usize) -> usize {
+    offset & ((MAX_READ_OFFSET + 1).next_power_of_two() - 1)
 }
 
 /// See [`PacketReader::widen`].

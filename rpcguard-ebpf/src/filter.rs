@@ -1,11 +1,13 @@
 //! Decide, count, act.
 
 use aya_ebpf::{
-    bindings::xdp_action, helpers::generated::bpf_get_smp_processor_id, programs::XdpContext,
+    bindings::{xdp_action, xdp_md},
+    helpers::generated::bpf_get_smp_processor_id,
+    programs::XdpContext,
 };
 use rpcguard_common::{
     abi::{Counter, Counters, hits_index},
-    glance::{Glance, glance},
+    glance::{Onlooker, Plain, glance},
     parse::LinkLayer,
     policy::{Arrival, Outcome, Tables as _, decide, judge},
     reason::Action,
@@ -15,76 +17,134 @@ use rpcguard_common::{
 use crate::{
     ctx::{FragsPacket, LinearPacket, wire_len},
     maps::{COUNTERS, ETHERNET, HITS},
-    sampling::{Drop, sample},
+    sampling::{sample, what},
     tables::KernelTables,
 };
 
 /// The whole of the filter, for frames in one buffer.
+///
+/// What nobody waits for is in functions of its own: a call costs as much as all the rest of a packet of
+/// others, because some processors cannot foretell where it returns to.
 #[inline(always)]
 pub(crate) fn linear(ctx: &XdpContext) -> u32 {
-    run(
-        ctx,
-        |tables| decide(&LinearPacket::new(ctx), link(), tables),
-        || LinearPacket::new(ctx).len(),
-    )
+    glance(&LinearPacket::new(ctx), link(), &Linear(ctx))
+}
+
+struct Linear<'a>(&'a XdpContext);
+
+impl Onlooker for Linear<'_> {
+    type Answer = u32;
+
+    #[inline(always)]
+    fn other(&self) -> u32 {
+        xdp_action::XDP_PASS
+    }
+
+    #[inline(always)]
+    fn udp(&self, plain: Plain, port: u16) -> Option<u32> {
+        let tables = KernelTables::current();
+        if !tables.guards_port(port) {
+            return Some(xdp_action::XDP_PASS);
+        }
+        Some(judge_plain(self.0, &tables, plain))
+    }
+
+    #[inline(always)]
+    fn unclear(&self) -> u32 {
+        whole(self.0.ctx)
+    }
 }
 
 /// The whole of the filter, for frames in several buffers.
 #[inline(always)]
 pub(crate) fn frags(ctx: &XdpContext) -> u32 {
-    run(
-        ctx,
-        |tables| match FragsPacket::new(ctx) {
-            Ok(packet) => decide(&packet, link(), tables),
-            Err(packet) => decide(&packet, link(), tables),
-        },
-        || wire_len(ctx),
-    )
+    glance(&LinearPacket::new(ctx), link(), &Frags(ctx))
 }
 
-/// Looks at the first buffer at a glance, and asks `decide` if that does not tell.
-///
-/// The packet's bounds are read from the context where they are needed: that spares every packet
-/// from keeping them for the few that go all the way.
-#[inline(always)]
-fn run(
-    ctx: &XdpContext,
-    decide: impl FnOnce(&KernelTables) -> Option<Outcome>,
-    wire_len: impl Fn() -> u64,
-) -> u32 {
-    let glance = glance(&LinearPacket::new(ctx), link());
-    if glance == Glance::Other {
-        return xdp_action::XDP_PASS;
+struct Frags<'a>(&'a XdpContext);
+
+impl Onlooker for Frags<'_> {
+    type Answer = u32;
+
+    #[inline(always)]
+    fn other(&self) -> u32 {
+        xdp_action::XDP_PASS
     }
-    let Some(tables) = KernelTables::current() else {
-        return xdp_action::XDP_PASS;
-    };
-    let outcome = match glance {
-        Glance::Udp { port, .. } if !tables.guards_port(port) => None,
-        // A call may go on in another buffer, which only the parser's reader can see.
-        Glance::Udp {
-            network, datagram, ..
-        } if wire_len() == LinearPacket::new(ctx).len() => {
-            let packet = LinearPacket::new(ctx);
-            let request = Request::read(&packet, datagram);
-            let arrival = Arrival {
-                network,
-                transport: datagram.offset,
-                request,
-            };
-            judge(&packet, arrival, &tables)
+
+    #[inline(always)]
+    fn udp(&self, plain: Plain, port: u16) -> Option<u32> {
+        let tables = KernelTables::current();
+        if !tables.guards_port(port) {
+            return Some(xdp_action::XDP_PASS);
         }
-        Glance::Udp { .. } | Glance::Unclear | Glance::Other => decide(&tables),
-    };
-    let Some(outcome) = outcome else {
+        // A call may go on in another buffer, which only the parser's reader can see.
+        let is_linear = wire_len(self.0) == LinearPacket::new(self.0).len();
+        if is_linear {
+            Some(judge_plain(self.0, &tables, plain))
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
+    fn unclear(&self) -> u32 {
+        whole_frags(self.0.ctx)
+    }
+}
+
+/// A packet to a guarded port, in which everything is where it usually is.
+#[inline(always)]
+fn judge_plain(ctx: &XdpContext, tables: &KernelTables, plain: Plain) -> u32 {
+    let packet = LinearPacket::new(ctx);
+    let Some(datagram) = plain.datagram(&packet) else {
         return xdp_action::XDP_PASS;
     };
+    let arrival = Arrival {
+        network: plain.network(),
+        transport: datagram.offset,
+        request: Request::read(&packet, datagram),
+    };
+    match judge(&packet, arrival, tables) {
+        Some(outcome) => act(ctx, tables, outcome, packet.len()),
+        None => xdp_action::XDP_PASS,
+    }
+}
+
+/// What it takes the parser to tell.
+#[inline(never)]
+fn whole(ctx: *mut xdp_md) -> u32 {
+    let ctx = &XdpContext::new(ctx);
+    let tables = KernelTables::current();
+    let packet = LinearPacket::new(ctx);
+    match decide(&packet, link(), &tables) {
+        Some(outcome) => act(ctx, &tables, outcome, LinearPacket::new(ctx).len()),
+        None => xdp_action::XDP_PASS,
+    }
+}
+
+/// As [`whole`], in one buffer or in several.
+#[inline(never)]
+fn whole_frags(ctx: *mut xdp_md) -> u32 {
+    let ctx = &XdpContext::new(ctx);
+    let tables = KernelTables::current();
+    let outcome = match FragsPacket::new(ctx) {
+        Ok(packet) => decide(&packet, link(), &tables),
+        Err(packet) => decide(&packet, link(), &tables),
+    };
+    match outcome {
+        Some(outcome) => act(ctx, &tables, outcome, wire_len(ctx)),
+        None => xdp_action::XDP_PASS,
+    }
+}
+
+#[inline(always)]
+fn act(ctx: &XdpContext, tables: &KernelTables, outcome: Outcome, bytes: u64) -> u32 {
     let observed = tables.observes();
     let action = match outcome.reason.action() {
         Action::Drop if observed => Action::Pass,
         action => action,
     };
-    count(ctx, &tables, outcome, action, wire_len());
+    count(ctx, outcome, action, bytes);
     log(ctx, outcome);
     match action {
         Action::Drop => xdp_action::XDP_DROP,
@@ -102,7 +162,7 @@ fn link() -> LinkLayer {
 }
 
 #[inline(always)]
-fn count(ctx: &XdpContext, tables: &KernelTables, outcome: Outcome, action: Action, bytes: u64) {
+fn count(ctx: &XdpContext, outcome: Outcome, action: Action, bytes: u64) {
     let Some(counters) = COUNTERS.get_ptr_mut(0) else {
         return;
     };
@@ -120,12 +180,7 @@ fn count(ctx: &XdpContext, tables: &KernelTables, outcome: Outcome, action: Acti
         bytes,
     );
     if outcome.reason.action() == Action::Drop && counters.sampler.is_due() {
-        let drop = Drop {
-            outcome,
-            bytes,
-            observed: action == Action::Pass,
-        };
-        sample(ctx, &mut counters.sampler, tables, &drop);
+        sample(ctx.ctx, what(outcome, action == Action::Pass), bytes);
     }
     if outcome.hit_slot == 0 {
         return;
@@ -147,14 +202,22 @@ const fn add(counter: &mut Counter, bytes: u64) {
     counter.bytes = counter.bytes.wrapping_add(bytes);
 }
 
-/// One line a decision. The level is a load-time constant, off by default, and the verifier then
-/// removes all of this.
+/// One line a decision, if there is to be one of any.
 #[cfg(feature = "log")]
 #[inline(always)]
 fn log(ctx: &XdpContext, outcome: Outcome) {
-    match outcome.reason.action() {
-        Action::Pass => aya_log_ebpf::debug!(ctx, "pass: {}", outcome.reason.name()),
-        Action::Drop => aya_log_ebpf::info!(ctx, "drop: {}", outcome.reason.name()),
+    if crate::maps::LOG.load() != 0 {
+        write_log(ctx.ctx, outcome.reason);
+    }
+}
+
+#[cfg(feature = "log")]
+#[inline(never)]
+fn write_log(ctx: *mut xdp_md, reason: rpcguard_common::reason::Reason) {
+    let ctx = &XdpContext::new(ctx);
+    match reason.action() {
+        Action::Pass => aya_log_ebpf::debug!(ctx, "pass: {}", reason.name()),
+        Action::Drop => aya_log_ebpf::info!(ctx, "drop: {}", reason.name()),
     }
 }
 

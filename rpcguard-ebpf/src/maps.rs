@@ -1,5 +1,7 @@
 //! The maps, described in `rpcguard_common::abi`, and the load-time constants.
 
+use core::{cell::UnsafeCell, mem::MaybeUninit};
+
 use aya_ebpf::{
     Global,
     bindings::{BPF_F_MMAPABLE, bpf_spin_lock},
@@ -7,12 +9,34 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN, STANDINGS_LEN,
-    SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
+    BLOCKS_LEN, Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
+    STANDINGS_LEN, SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
 };
 
-#[btf_map]
-pub(crate) static STATE: Array<State, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+/// What userspace writes and programs read.
+#[repr(transparent)]
+pub(crate) struct Shared<T>(UnsafeCell<MaybeUninit<T>>);
+
+#[expect(unsafe_code, reason = "statics have to be Sync")]
+// SAFETY: nobody gets more than a pointer.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) const fn get(&self) -> *const T {
+        self.0.get().cast()
+    }
+}
+
+/// A global variable, which is the whole of a map of one element: it is reached by its address, where
+/// an element of another map has to be looked up, and each register that is in use has to be saved for
+/// that.
+#[expect(
+    unsafe_code,
+    reason = "as a symbol of its own, it may change: see ETHERNET"
+)]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static STATE: Shared<State> = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
 
 #[btf_map]
 pub(crate) static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
@@ -24,6 +48,11 @@ pub(crate) static PREFIXES_V4: LpmTrie<[u8; 4], PrefixEntry, { TRIE_CAPACITY as 
 #[btf_map]
 pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as usize }> =
     LpmTrie::new();
+
+/// The loader gives it a single element where the lists are short.
+#[btf_map]
+pub(crate) static BLOCKS: Array<u64, { BLOCKS_LEN as usize }, { BPF_F_MMAPABLE as usize }> =
+    Array::new();
 
 /// The loader gives it the length for this machine's CPUs.
 #[btf_map]
@@ -69,8 +98,12 @@ pub(crate) static STANDINGS: Array<u64, { STANDINGS_LEN as usize }> = Array::new
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<(), { EVENTS_SIZE as usize }> = RingBuf::new();
 
-/// The beginning of a frame in several buffers: as far as headers are followed, and a call.
-pub(crate) type Scratch = [u8; 4608];
+/// The beginning of a frame in several buffers, of which so much is copied: as far as headers are followed,
+/// and a call. What follows is only there for the verifier, which has a coarser bound.
+pub(crate) type Scratch = [u8; 8192 + 64];
+
+/// See [`Scratch`].
+pub(crate) const COPIED: usize = 4608;
 
 #[btf_map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
@@ -87,6 +120,20 @@ pub(crate) static ETHERNET: Global<u8> = Global::new(1);
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
 pub(crate) static LIMITER: Global<u8> = Global::new(0);
+
+/// Whether the map of fine blocks has its full size. If not, the verifier removes what asks it.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static FINE: Global<u8> = Global::new(0);
+
+/// Whether anything is to be logged; of what level is for aya-log to know. If not, the verifier removes the
+/// calls.
+#[cfg(feature = "log")]
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static LOG: Global<u8> = Global::new(0);
 
 /// What hashes are seeded with: another number for each guard.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]

@@ -5,6 +5,7 @@
 )]
 
 use aya_ebpf::{
+    bindings::xdp_md,
     helpers::generated::{bpf_get_prandom_u32, bpf_get_smp_processor_id, bpf_ktime_get_ns},
     programs::XdpContext,
 };
@@ -12,46 +13,65 @@ use rpcguard_common::{
     abi::{Event, Sampler, SourceSet, sources_index},
     gcra,
     hash::hash,
+    parse::Network,
     policy::{Outcome, Source, source},
     rpc::Request,
     sampling::{Aggregate, EVENT_PERIOD, EVENT_TOLERANCE},
 };
 
 use crate::{
-    ctx::{LinearPacket, widen},
-    maps::{EVENTS, SEED, SOURCES},
+    ctx::LinearPacket,
+    maps::{COUNTERS, EVENTS, SEED, SOURCES},
     tables::KernelTables,
 };
 
-/// A drop that was chosen.
-pub(crate) struct Drop {
-    pub(crate) outcome: Outcome,
-    pub(crate) bytes: u64,
-    /// Whether the packet passes all the same, because the guard observes.
-    pub(crate) observed: bool,
+/// A drop that was chosen, in a number.
+///
+/// Reason, request, whether it passes all the same because the guard observes, IP version, and where
+/// the network header is.
+#[inline(always)]
+pub(crate) fn what(outcome: Outcome, observed: bool) -> u64 {
+    let (version, offset) = match outcome.network {
+        Network::V4(offset) => (4, offset),
+        Network::V6(offset) => (6, offset),
+    };
+    outcome.reason.index() as u64
+        | (outcome.request.index() as u64) << 8
+        | u64::from(observed) << 16
+        | version << 24
+        | (offset as u64) << 32
 }
 
-/// Adds a sample to the counts of its source, and tells of it if anybody listens.
-#[inline(always)]
-pub(crate) fn sample(ctx: &XdpContext, sampler: &mut Sampler, tables: &KernelTables, drop: &Drop) {
-    // The numbers of reason and request, in one that the verifier knows nothing about: for it, there
-    // is one kind of drop.
-    let outcome = drop.outcome;
-    let what = widen(outcome.reason.index() | outcome.request.index() << 8);
+/// Adds a sample, of so many bytes, to the counts of its source, and tells of it if anybody listens.
+#[inline(never)]
+pub(crate) fn sample(ctx: *mut xdp_md, what: u64, length: u64) {
+    let ctx = &XdpContext::new(ctx);
+    let Some(counters) = COUNTERS.get_ptr_mut(0) else {
+        return;
+    };
+    let tables = KernelTables::current();
+    // SAFETY: this CPU's element.
+    let sampler = unsafe { &mut (*counters).sampler };
+    let [reason, request, observed, version, ..] = what.to_le_bytes();
+    let offset = (what >> 32) as usize;
     // SAFETY: the helper takes nothing and only tells a number.
     let now = unsafe { bpf_ktime_get_ns() };
     // SAFETY: as above.
     let random = unsafe { bpf_get_prandom_u32() };
     let weight = u64::from(sampler.sample(now, random));
-    let [reason, request, ..] = what.to_le_bytes();
     if usize::from(request) == Request::UNKNOWN.index() {
         return;
     }
+    let network = if version == 4 {
+        Network::V4(offset)
+    } else {
+        Network::V6(offset)
+    };
     // Headers are in the first buffer.
-    let Some(source) = source(&LinearPacket::new(ctx), outcome.network) else {
+    let Some(source) = source(&LinearPacket::new(ctx), network) else {
         return;
     };
-    let bytes = drop.bytes.wrapping_mul(weight);
+    let bytes = length.wrapping_mul(weight);
     for (aggregate, prefix) in Aggregate::of(source) {
         add(aggregate, prefix, weight, bytes);
     }
@@ -68,11 +88,11 @@ pub(crate) fn sample(ctx: &XdpContext, sampler: &mut Sampler, tables: &KernelTab
                 time: now,
                 drops: sampler.untold,
                 source,
-                length: drop.bytes as u32,
+                length: length as u32,
                 version,
                 reason,
                 request,
-                observed: u8::from(drop.observed),
+                observed,
             },
         );
     }

@@ -8,40 +8,37 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
-    abi::{Decision, Limits, PortSet, Settings, State, VacantBlocks, flag},
+    abi::{Decision, FewPorts, FineBlock, Limits, PortSet, Settings, State, VacantBlocks, flag},
     limiter,
     policy::{Source, Tables},
 };
 
 use crate::{
+    ctx::widen,
     limiter::Maps,
-    maps::{LIMITER, PREFIXES_V4, PREFIXES_V6, STATE},
+    maps::{BLOCKS, FINE, LIMITER, PREFIXES_V4, PREFIXES_V6, SEED, STATE},
 };
 
 /// The tables as of one epoch.
 pub(crate) struct KernelTables {
-    state: *const State,
-    settings: *const Settings,
     epoch: u32,
 }
 
 impl KernelTables {
-    /// `None` cannot happen: the array has an element zero. The verifier wants it said.
     #[inline(always)]
-    pub(crate) fn current() -> Option<Self> {
-        let state: *const State = STATE.get_ptr(0)?;
-        // SAFETY: `state` points to a live map value.
-        let epoch = unsafe { addr_of!((*state).epoch) };
+    pub(crate) fn current() -> Self {
+        // SAFETY: a field of a live map value.
+        let epoch = unsafe { addr_of!((*STATE.get()).epoch) };
         // SAFETY: as above; userspace stores the epoch as one aligned word, hence the volatile
         // read.
         let epoch = unsafe { epoch.read_volatile() };
+        Self { epoch }
+    }
+
+    #[inline(always)]
+    fn settings(&self) -> *const Settings {
         // SAFETY: `side` is 0 or 1.
-        let settings = unsafe { addr_of!((*state).settings[State::side(epoch)]) };
-        Some(Self {
-            state,
-            settings,
-            epoch,
-        })
+        unsafe { addr_of!((*STATE.get()).settings[State::side(self.epoch)]) }
     }
 
     /// Whether to pass everything.
@@ -53,8 +50,8 @@ impl KernelTables {
     /// Whether somebody reads events at this time of the monotonic clock.
     #[inline(always)]
     pub(crate) fn wants_events(&self, now: u64) -> bool {
-        // SAFETY: `state` points to a live map value.
-        let until = unsafe { addr_of!((*self.state).events_until) };
+        // SAFETY: a field of a live map value.
+        let until = unsafe { addr_of!((*STATE.get()).events_until) };
         // SAFETY: as above; userspace stores it at any time, hence the volatile read.
         let until = unsafe { until.read_volatile() };
         now < until
@@ -63,7 +60,7 @@ impl KernelTables {
     #[inline(always)]
     fn flags(&self) -> u32 {
         // SAFETY: settings points into the live state value.
-        let flags = unsafe { addr_of!((*self.settings).flags) };
+        let flags = unsafe { addr_of!((*self.settings()).flags) };
         // SAFETY: as above; volatile for the same reason as the epoch.
         unsafe { flags.read_volatile() }
     }
@@ -72,12 +69,21 @@ impl KernelTables {
 impl Tables for KernelTables {
     #[inline(always)]
     fn guards_port(&self, port: u16) -> bool {
+        // SAFETY: a field of a live map value.
+        let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
+        // SAFETY: as above; what changes meanwhile is as good before as after.
+        let few = unsafe { &*few };
+        if !few.may_contain(port) {
+            return false;
+        }
         // SAFETY: settings points into the live state value.
-        let ports: *const PortSet = unsafe { addr_of!((*self.settings).ports) };
+        let ports: *const PortSet = unsafe { addr_of!((*self.settings()).ports) };
         // SAFETY: as above; the reference to a port set that only changes under another epoch does
         // not outlive this call.
         let ports = unsafe { &*ports };
-        ports.contains(port)
+        // Up to Linux 6.12, the verifier does not know that a number in host order fits into two bytes; the
+        // compiler does, and would not say so.
+        ports.contains(widen(usize::from(port)) as u16)
     }
 
     #[inline(always)]
@@ -89,21 +95,28 @@ impl Tables for KernelTables {
     fn lookup(&self, source: Source) -> Decision {
         let entry = match source {
             Source::V4(address) => {
-                // SAFETY: `state` points to a live map value.
-                let vacant: *const VacantBlocks = unsafe { addr_of!((*self.state).vacant_v4) };
-                // SAFETY: as above; bits that change meanwhile are as good before as after.
-                let vacant = unsafe { &*vacant };
-                if vacant.contains([address[0], address[1]]) {
+                let number = u32::from_be_bytes(address);
+                // SAFETY: a field of a live map value.
+                let vacant = unsafe { addr_of!((*STATE.get()).vacant_v4) };
+                if is_vacant(vacant, (number >> 16) as u16)
+                    || is_finely_vacant(FineBlock::v4(number))
+                {
                     return Decision::UNLISTED;
                 }
                 PREFIXES_V4.get(&AlignedKey::new(32, address).key)
             }
             Source::V6(address) => {
+                let high = high_half(&address);
+                let block = (high >> 48) as u16;
                 // SAFETY: as above.
-                let vacant: *const VacantBlocks = unsafe { addr_of!((*self.state).vacant_v6) };
+                let vacant = unsafe { addr_of!((*STATE.get()).vacant_v6) };
                 // SAFETY: as above.
-                let vacant = unsafe { &*vacant };
-                if vacant.contains([address[0], address[1]]) {
+                let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
+                if is_vacant(vacant, block)
+                    || FINE.load() != 0
+                        && is_vacant(of_short, block)
+                        && is_finely_vacant(FineBlock::v6(high, SEED.load()))
+                {
                     return Decision::UNLISTED;
                 }
                 PREFIXES_V6.get(&AlignedKey::new(128, address).key)
@@ -118,7 +131,7 @@ impl Tables for KernelTables {
             return None;
         }
         // SAFETY: settings points into the live state value.
-        let procedures = unsafe { addr_of!((*self.settings).procedures) };
+        let procedures = unsafe { addr_of!((*self.settings()).procedures) };
         // SAFETY: as above.
         Some(unsafe { procedures.read() })
     }
@@ -126,11 +139,13 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn admits(&self, source: Source, call: u32) -> bool {
         // SAFETY: settings points into the live state value.
-        let limits: *const Limits = unsafe { addr_of!((*self.settings).limits) };
-        // SAFETY: as above; the reference to limits that only change under another epoch does not
-        // outlive this call.
-        let limits = unsafe { &*limits };
-        limiter::admit(&Maps, limits, source, call)
+        let limits = unsafe { addr_of!((*self.settings()).limits) };
+        let (family, address) = match source {
+            Source::V4([a, b, c, d]) => (4, u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0])),
+            // What follows is not looked at.
+            Source::V6(address) => (6, high_half(&address)),
+        };
+        admit(limits, family, address, call) != 0
     }
 }
 
@@ -149,4 +164,46 @@ impl<K> AlignedKey<K> {
             key: Key::new(length, address),
         }
     }
+}
+
+#[inline(always)]
+fn is_vacant(blocks: *const VacantBlocks, block: u16) -> bool {
+    // SAFETY: the callers have it from a live map value; bits that change meanwhile are as good before as
+    // after.
+    unsafe { &*blocks }.contains(block)
+}
+
+/// Whether no prefix touches a block for sure.
+#[inline(always)]
+fn is_finely_vacant(block: FineBlock) -> bool {
+    if FINE.load() == 0 {
+        return false;
+    }
+    let Some(word) = BLOCKS.get_ptr(block.word) else {
+        return false;
+    };
+    // SAFETY: `word` points to a live map value; volatile, because userspace sets bits at any time.
+    unsafe { word.read_volatile() & block.bit == 0 }
+}
+
+/// The first eight bytes, taken as a whole: the compiler would take all of the address apart for two.
+#[inline(always)]
+fn high_half(address: &[u8; 16]) -> u64 {
+    let mut half = [0; 8];
+    half.copy_from_slice(&address[..8]);
+    u64::from_be_bytes(half)
+}
+
+/// The limiter, in a function of its own: under a flood, it is asked about a few packets at most.
+#[inline(never)]
+fn admit(limits: *const Limits, family: u32, address: u64, call: u32) -> u32 {
+    let [a, b, c, d, e, f, g, h] = address.to_be_bytes();
+    let source = match family {
+        4 => Source::V4([a, b, c, d]),
+        _ => Source::V6([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]),
+    };
+    // SAFETY: the limits are in a live map value; the reference to what only changes under another epoch
+    // does not outlive this call.
+    let limits = unsafe { &*limits };
+    u32::from(limiter::admit(&Maps, limits, source, call))
 }

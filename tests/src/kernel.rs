@@ -119,12 +119,15 @@ impl Kernel {
         } = load.into();
         let ethernet = u8::from(link == LinkLayer::Ethernet);
         let limiter = u8::from(limiter);
+        let logs = u8::from(log_level >= rpcguard::guard::LogLevel::Info as u8);
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries(map::HITS, hits_len(cpus()?))
             .map_max_entries(map::SOURCES, sources_len(cpus()?))
+            .map_max_entries(map::BLOCKS, 1)
             .override_global(constant::LIMITER, &limiter, true)
             .override_global(constant::ETHERNET, &ethernet, true)
+            .override_global(constant::LOG, &logs, true)
             .override_global("AYA_LOG_LEVEL", &log_level, true);
         if limiter == 0 {
             for name in [map::LIMITS, map::SIGHTINGS, map::STANDINGS] {
@@ -141,7 +144,7 @@ impl Kernel {
                 .with_context(|| format!("the kernel refuses {program:?}"))?;
         }
         Ok(Self {
-            state: take(&mut ebpf, map::STATE)?,
+            state: take(&mut ebpf, map::STATE_SECTION)?,
             counters: take(&mut ebpf, map::COUNTERS)?,
             hits: take(&mut ebpf, map::HITS)?,
             limits: take(&mut ebpf, map::LIMITS)?,

@@ -24,12 +24,15 @@ pub use sources::*;
 pub use state::*;
 
 /// Version of everything in this module. Raised whenever a layout, name or meaning changes.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Names of the maps in the BPF object.
 pub mod map {
-    /// Array with one element, a [`State`](super::State); mappable into userspace.
+    /// Array with one element, a [`State`](super::State); mappable into userspace. In the object it is a
+    /// global variable, and its map has the name of the [section](STATE_SECTION) that it is all of.
     pub const STATE: &str = "STATE";
+    /// See [`STATE`].
+    pub const STATE_SECTION: &str = ".bss";
     /// Per-CPU array with one element, [`Counters`](super::Counters).
     pub const COUNTERS: &str = "COUNTERS";
     /// LPM trie from IPv4 prefixes to [`PrefixEntry`](super::PrefixEntry).
@@ -49,6 +52,9 @@ pub mod map {
     pub const SIGHTINGS: &str = "SIGHTINGS";
     /// Array of `u64`: the acquaintances, then what they offer, then calls. One element where no rate policy was ever in force.
     pub const STANDINGS: &str = "STANDINGS";
+    /// Array of `u64`, mappable into userspace: the bits of [`FineBlock`](super::FineBlock)s. One element where
+    /// no list was ever long.
+    pub const BLOCKS: &str = "BLOCKS";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
 }
@@ -67,6 +73,10 @@ pub mod constant {
     pub const ETHERNET: &str = "ETHERNET";
     /// `u8`: 1 where the maps of the rate policy have their full size.
     pub const LIMITER: &str = "LIMITER";
+    /// `u8`: 1 where the map of fine blocks has its full size.
+    pub const FINE: &str = "FINE";
+    /// `u8`: 1 where decisions are logged, in objects with aya-log.
+    pub const LOG: &str = "LOG";
     /// `u64`: what hashes are seeded with.
     pub const SEED: &str = "SEED";
 }

@@ -50,6 +50,58 @@ impl PortSet {
     }
 }
 
+/// The guarded ports, if they are few: most packets are to another, and seen to be by comparing numbers
+/// that are always at the same place.
+///
+/// As [`VacantBlocks`], it only errs towards more to look at: a port is in it before it is guarded, and
+/// until after it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FewPorts {
+    /// The first one fills what is left.
+    ports: [u16; Self::MANY],
+    /// Not zero if there are more, or none, and only the set tells.
+    unknown: u64,
+}
+
+impl FewPorts {
+    /// So many are too many.
+    const MANY: usize = 4;
+
+    /// Nothing is known: every port may be guarded.
+    pub const UNKNOWN: Self = Self {
+        ports: [0; Self::MANY],
+        unknown: 1,
+    };
+
+    /// The ports that are in any of these sets.
+    #[must_use]
+    pub fn of<'a>(sets: impl IntoIterator<Item = &'a PortSet>) -> Self {
+        let mut few = Self::UNKNOWN;
+        let mut len = 0;
+        for port in sets.into_iter().flat_map(PortSet::iter) {
+            if few.ports[..len].contains(&port) {
+                continue;
+            }
+            if len == Self::MANY {
+                return Self::UNKNOWN;
+            }
+            few.ports[len..].fill(port);
+            len += 1;
+        }
+        few.unknown = u64::from(len == 0);
+        few
+    }
+
+    /// Whether this port (host order) may be guarded.
+    #[inline(always)]
+    #[must_use]
+    pub const fn may_contain(&self, port: u16) -> bool {
+        let [first, second, third, fourth] = self.ports;
+        self.unknown != 0 || port == first || port == second || port == third || port == fourth
+    }
+}
+
 /// One limit of the rate policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -177,12 +229,16 @@ pub struct State {
     pub events_until: u64,
     /// What hashes are seeded with.
     pub seed: u64,
+    /// The guarded ports, whichever epoch.
+    pub few_ports: FewPorts,
     /// The settings of the even and of the odd epochs.
     pub settings: [Settings; 2],
     /// Where no IPv4 prefix is, whichever epoch.
     pub vacant_v4: VacantBlocks,
     /// Where no IPv6 prefix is, whichever epoch.
     pub vacant_v6: VacantBlocks,
+    /// Where no IPv6 prefix is that is too short for [`FineBlock`](super::FineBlock)s, whichever epoch.
+    pub vacant_of_short_v6: VacantBlocks,
 }
 
 impl State {
@@ -203,5 +259,5 @@ impl State {
 const _: () = {
     assert!(size_of::<Limits>() == 3 * 32);
     assert!(size_of::<Settings>() == 24 + 3 * 32 + 8 + 8192);
-    assert!(size_of::<State>() == 48 + 2 * size_of::<Settings>() + 2 * 8192);
+    assert!(size_of::<State>() == 64 + 2 * size_of::<Settings>() + 3 * 8192);
 };

@@ -3,9 +3,9 @@
 use std::mem::offset_of;
 
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, Decision, Event, Limit, Limits, PortSet, PrefixEntry, RequestCounter,
-    SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict, hits_index, hits_len,
-    sources_index, sources_len,
+    Cell, Counter, Counters, Decision, Event, FewPorts, Limit, Limits, PortSet, PrefixEntry,
+    RequestCounter, SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict, hits_index,
+    hits_len, sources_index, sources_len,
 };
 
 /// Another build, or another program, reads the same maps.
@@ -49,7 +49,8 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(State, next), 28);
     assert_eq!(offset_of!(State, events_until), 32);
     assert_eq!(offset_of!(State, seed), 40);
-    assert_eq!(offset_of!(State, settings), 48);
+    assert_eq!(offset_of!(State, few_ports), 48);
+    assert_eq!(offset_of!(State, settings), 64);
 }
 
 #[test]
@@ -66,6 +67,30 @@ fn a_port_set_holds_exactly_what_was_inserted() {
         ports.insert(port);
     }
     assert!(ports.iter().eq([69, 111, 2049]));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "looks at every port again and again")]
+fn few_ports_are_known_and_many_are_not() {
+    let set = |ports: &[u16]| {
+        let mut set = PortSet::EMPTY;
+        ports.iter().for_each(|port| set.insert(*port));
+        set
+    };
+    let may_contain = |sets: &[PortSet]| -> Vec<u16> {
+        let few = FewPorts::of(sets);
+        (0..=u16::MAX)
+            .filter(|port| few.may_contain(*port))
+            .collect()
+    };
+    assert_eq!(may_contain(&[set(&[111])]), [111]);
+    assert_eq!(may_contain(&[set(&[0, 65535])]), [0, 65535]);
+    let both = [set(&[111, 2049]), set(&[69, 111, 20048])];
+    assert_eq!(may_contain(&both), [69, 111, 2049, 20048]);
+    for unknown in [&[][..], &[PortSet::EMPTY], &[set(&[1, 2, 3, 4, 5])]] {
+        assert_eq!(FewPorts::of(unknown), FewPorts::UNKNOWN);
+        assert_eq!(may_contain(unknown).len(), 1 << 16);
+    }
 }
 
 #[test]
@@ -114,9 +139,11 @@ fn epochs_take_turns_with_the_two_settings() {
         next: 0,
         events_until: 0,
         seed: 0,
+        few_ports: FewPorts::UNKNOWN,
         settings: [Settings::EMPTY; 2],
         vacant_v4: VacantBlocks::NONE,
         vacant_v6: VacantBlocks::NONE,
+        vacant_of_short_v6: VacantBlocks::NONE,
     };
     state.settings[1].flags = 9;
     for (epoch, flags) in [(0, 0), (1, 9), (2, 0), (u32::MAX, 9)] {
@@ -142,17 +169,13 @@ fn a_prefix_occupies_the_blocks_that_it_touches_and_no_others() {
         vacant.occupy(first, length);
         for block in (0..=u16::MAX).step_by(if cfg!(miri) { 251 } else { 1 }) {
             let expected = !touched.contains(&block);
-            assert_eq!(
-                vacant.contains(block.to_be_bytes()),
-                expected,
-                "{first:?}/{length}"
-            );
+            assert_eq!(vacant.contains(block), expected, "{first:?}/{length}");
         }
     }
     assert!(
         (0..=u16::MAX)
             .step_by(if cfg!(miri) { 251 } else { 1 })
-            .all(|block| !VacantBlocks::NONE.contains(block.to_be_bytes()))
+            .all(|block| !VacantBlocks::NONE.contains(block))
     );
 }
 

@@ -1,6 +1,7 @@
 //! Attaching the filter, and renewing the program of one that is attached.
 
 use std::{
+    collections::HashSet,
     fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
@@ -8,7 +9,7 @@ use std::{
 
 use aya::{
     Ebpf,
-    maps::Array,
+    maps::{Map, MapData},
     programs::{
         ProgramInfo, Xdp,
         links::{FdLink, PinnedLink},
@@ -17,15 +18,17 @@ use aya::{
 };
 use aya_obj::programs::XdpAttachType;
 use rpcguard_common::abi::{
-    ABI_VERSION, Decision, HIT_SLOTS, PrefixEntry, Settings, State, VacantBlocks, map,
+    ABI_VERSION, Decision, FINE_FROM, FewPorts, HIT_SLOTS, PrefixEntry, Settings, State,
+    VacantBlocks, map,
 };
 
 use super::{
-    Change, Entry, Guard, Lock, Mode, Registry,
+    Change, Committed, Entry, FineBlocks, Guard, Lock, Mode, Registry,
     interface::{self, Interface},
     link,
     listing::Listing,
-    pins, preconditions,
+    pins::{self, Attaching},
+    preconditions,
     program::{self, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
     transaction::commit_with,
     trie, vacancy,
@@ -34,7 +37,7 @@ use crate::{
     error::{Doing as _, Error, Result},
     policy::{NoRatePolicy, Policy},
     prefix::Prefix,
-    sys::random,
+    sys::{bpf, random},
 };
 
 /// The MTU up to which a driver can be expected to keep a frame in one buffer: a page, less room
@@ -97,16 +100,27 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
 
     preconditions::lift_memlock();
     let directory = registry.vacant_directory(name);
+    let state = first_state(registry, &how.policy, &listing)?;
+    let map = create_state()?;
+    pins::create_directory(&registry.directory())?;
+    let attaching = Attaching::pin(&map, &registry.directory())?;
+    let fine = listing.counts.total() >= FINE_FROM;
     let loading = Loading {
         link: link_layer,
         log: how.log,
         limiter: how.policy.rate.is_some(),
-        seed: random::seed()?,
+        fine,
+        state: (&state, attaching.path()),
         pinned: &[],
         pins: &directory,
     };
     let mut ebpf = loading.prepare()?;
-    fill_maps(&mut ebpf, registry, &how.policy, loading.seed, &listing)?;
+    drop(attaching);
+    fill_tries(&mut ebpf, &listing)?;
+    if fine {
+        let prefixes = listing.prefixes.iter().map(|(prefix, _)| *prefix);
+        fine_blocks(&ebpf, state.seed)?.occupy(prefixes);
+    }
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
@@ -148,7 +162,11 @@ pub fn replace<'a>(
         policy
             .apply(&change.policy)
             .map_err(|NoRatePolicy| Error::NoRatePolicy(name.to_owned()))?;
-        successors.push(Successor::load(&guard, policy.rate.is_some(), log)?);
+        let needs = Needs {
+            limiter: policy.rate.is_some(),
+            fine: is_long_after(&guard, change)?,
+        };
+        successors.push(Successor::load(&guard, needs, log)?);
         guards.push(guard);
     }
     commit_with(&mut guards, lock, change, |guards| {
@@ -169,17 +187,76 @@ pub fn replace<'a>(
 /// is changed then, but that the program may be another.
 pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Result<Guard> {
     let mut guard = registry.guard(name)?;
-    let successor = if change.policy.rate.begins() && !guard.has_limiter()? {
-        Some(Successor::load(&guard, true, LogLevel::Off)?)
-    } else {
-        None
-    };
-    let guards = std::slice::from_mut(&mut guard);
-    commit_with(guards, lock, change, |guards| match successor {
-        Some(successor) => successor.take_over(&mut guards[0]),
-        None => Ok(()),
-    })?;
+    commit(std::slice::from_mut(&mut guard), lock, change)?;
     Ok(guard)
+}
+
+/// Carries out one change on several guards: on all of them, or on none.
+///
+/// A list that becomes long needs a larger map than the guard may have, as the first rate policy needs others,
+/// and a program that uses it: that is put in place before, where it does the same as the old one.
+///
+/// # Errors
+///
+/// [`Error::Conflict`], [`Error::NotListed`], [`Error::TooManyPrefixes`]; failing system calls.
+/// Everything is then as it was, but that the programs may be others, unless the error is
+/// [`Error::Unfinished`].
+pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
+    let mut successors = Vec::new();
+    for guard in guards.iter() {
+        let needs = Needs {
+            limiter: change.policy.rate.begins(),
+            fine: is_long_after(guard, change)?,
+        };
+        let lacks =
+            needs.limiter && !guard.has_limiter()? || needs.fine && !guard.has_fine_blocks()?;
+        successors.push(if lacks {
+            Some(Successor::load(guard, needs, LogLevel::Off)?)
+        } else {
+            None
+        });
+    }
+    commit_with(guards, lock, change, |guards| {
+        let mut pairs = guards.iter_mut().zip(successors);
+        pairs.try_for_each(|(guard, successor)| match successor {
+            Some(successor) => successor.take_over(guard),
+            None => Ok(()),
+        })
+    })
+}
+
+impl Guard {
+    /// Carries out a change on this guard alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`].
+    pub fn commit(&mut self, lock: &Lock, change: &Change) -> Result<Committed> {
+        let committed = commit(std::slice::from_mut(self), lock, change)?;
+        Ok(committed.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// Whether the lists of a guard can be long after a change.
+fn is_long_after(guard: &Guard, change: &Change) -> Result<bool> {
+    let present = guard.state()?.current().prefixes.total();
+    let added = change.edits.len() + change.replaced.values().map(HashSet::len).sum::<usize>();
+    Ok(present + added as u64 >= FINE_FROM)
+}
+
+/// The blocks of a map that is not pinned yet.
+fn fine_blocks(ebpf: &Ebpf, seed: u64) -> Result<FineBlocks> {
+    match ebpf.map(map::BLOCKS).doing("fill the BPF maps")? {
+        Map::Array(data) => FineBlocks::new(data, seed),
+        _ => Err(Error::Kernel("the map of blocks is no array".to_owned())),
+    }
+}
+
+/// What a program has to have.
+#[derive(Clone, Copy)]
+struct Needs {
+    limiter: bool,
+    fine: bool,
 }
 
 /// A program that is to take the place of a guard's.
@@ -187,31 +264,36 @@ struct Successor {
     ebpf: Ebpf,
     variant: Variant,
     /// The maps that it does not share with its predecessor.
-    new_maps: &'static [&'static str],
+    new_maps: Vec<&'static str>,
 }
 
 impl Successor {
     /// Has the verifier check it, and nothing more.
-    fn load(guard: &Guard, limiter: bool, log: LogLevel) -> Result<Self> {
+    fn load(guard: &Guard, needs: Needs, log: LogLevel) -> Result<Self> {
         preconditions::privileges("load the program", preconditions::TO_LOAD)?;
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;
-        let new_maps: &[&str] = if limiter && !had_limiter {
-            &LIMITER_MAPS
-        } else {
-            &[]
-        };
+        let had_fine = guard.has_fine_blocks()?;
+        let mut new_maps = Vec::new();
+        if needs.limiter && !had_limiter {
+            new_maps.extend(LIMITER_MAPS);
+        }
+        if needs.fine && !had_fine {
+            new_maps.push(map::BLOCKS);
+        }
         let pinned: Vec<&str> = MAPS
             .into_iter()
-            .filter(|name| !new_maps.contains(name))
+            .filter(|name| *name != map::STATE && !new_maps.contains(name))
             .collect();
         preconditions::lift_memlock();
         let loading = Loading {
             link: link_layer,
             log,
-            limiter: limiter || had_limiter,
-            seed: guard.state()?.seed,
+            limiter: needs.limiter || had_limiter,
+            fine: needs.fine || had_fine,
+            // Nobody else changes it: this process has the lock.
+            state: (&guard.state()?, &guard.directory.join(map::STATE)),
             pinned: &pinned,
             pins: &guard.directory,
         };
@@ -243,20 +325,34 @@ impl Successor {
     fn try_take_over(&mut self, guard: &mut Guard) -> Result<()> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
         let pin = |name: &str| guard.directory.join(name);
+        // First, since what it does not know would be lost to the program that reads it: every change from
+        // now on has to find it.
+        if self.new_maps.contains(&map::BLOCKS) {
+            let entries = guard.tries.entries()?;
+            let blocks = fine_blocks(&self.ebpf, guard.state()?.seed)?;
+            blocks.occupy(entries.into_iter().map(|(prefix, _)| prefix));
+            self.pin_new(guard, map::BLOCKS)?;
+        }
         let next = pins::next(&guard.directory, pins::PROGRAM)?;
         let program = program::load(&mut self.ebpf, self.variant)?;
         let id = program.info().doing(&failed)?.id();
         program.pin(&next).doing(&failed)?;
         program.attach_to_link(open_link(guard)?).doing(&failed)?;
         fs::rename(&next, pin(pins::PROGRAM)).doing(&failed)?;
-        for name in self.new_maps {
-            let next = pins::next(&guard.directory, name)?;
-            let map = self.ebpf.map(name).doing(&failed)?;
-            map.pin(&next).doing(&failed)?;
-            fs::rename(&next, pin(name)).doing(&failed)?;
+        for name in self.new_maps.iter().filter(|name| **name != map::BLOCKS) {
+            self.pin_new(guard, name)?;
         }
         guard.now_runs(id);
         Ok(())
+    }
+
+    /// Pins a map in the place of the one that the guard has.
+    fn pin_new(&self, guard: &Guard, name: &str) -> Result<()> {
+        let failed = format!("replace the map {name} of `{}`", guard.interface.name);
+        let next = pins::next(&guard.directory, name)?;
+        let map = self.ebpf.map(name).doing(&failed)?;
+        map.pin(&next).doing(&failed)?;
+        fs::rename(&next, guard.directory.join(name)).doing(failed)
     }
 }
 
@@ -287,14 +383,8 @@ fn attached_variant(guard: &Guard) -> Result<Variant> {
     })
 }
 
-/// Writes the state and the prefixes that the filter starts with.
-fn fill_maps(
-    ebpf: &mut Ebpf,
-    registry: &Registry,
-    policy: &Policy,
-    seed: u64,
-    listing: &Listing,
-) -> Result<()> {
+/// The state that the filter starts with.
+fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Result<State> {
     let mut settings = Settings::EMPTY;
     policy.write_to(&mut settings);
     settings.prefixes = listing.counts;
@@ -303,6 +393,7 @@ fn fill_maps(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let few_ports = FewPorts::of([&settings.ports]);
     let mut state = State {
         abi_version: ABI_VERSION,
         epoch: 0,
@@ -311,19 +402,28 @@ fn fill_maps(
         changing: 0,
         next: 0,
         events_until: 0,
-        seed,
+        seed: random::seed()?,
+        few_ports,
         settings: [settings, Settings::EMPTY],
         vacant_v4: VacantBlocks::ALL,
         vacant_v6: VacantBlocks::ALL,
+        vacant_of_short_v6: VacantBlocks::ALL,
     };
     for (prefix, _) in &listing.prefixes {
         vacancy::occupy(&mut state, *prefix);
     }
-    let failed = "fill the BPF maps";
-    let map = ebpf.map_mut(map::STATE).doing(failed)?;
-    let mut array: Array<_, State> = map.try_into().doing(failed)?;
-    array.set(0, state, 0).doing(failed)?;
+    Ok(state)
+}
 
+/// The loader would make it so that it cannot be mapped into memory.
+fn create_state() -> Result<MapData> {
+    let failed = "create the map of the state";
+    let map = bpf::create_mappable(map::STATE, size_of::<State>()).doing(failed)?;
+    MapData::from_fd(map).doing(failed)
+}
+
+/// Writes the prefixes that the filter starts with.
+fn fill_tries(ebpf: &mut Ebpf, listing: &Listing) -> Result<()> {
     let entries: Vec<(Prefix, PrefixEntry)> = (1..)
         .zip(&listing.prefixes)
         .map(|(number, (prefix, verdict))| {
@@ -332,6 +432,7 @@ fn fill_maps(
             (*prefix, PrefixEntry::settled(prefix.length(), decision))
         })
         .collect();
+    let failed = "fill the BPF maps";
     let [v4, v6] = ebpf.maps_disjoint_mut([map::PREFIXES_V4, map::PREFIXES_V6]);
     trie::write_both(v4.doing(failed)?, v6.doing(failed)?, &entries)
 }
@@ -386,7 +487,11 @@ fn link_up(
 fn pin(ebpf: &mut Ebpf, variant: Variant, link: FdLink, directory: &Path) -> Result<()> {
     let failed = format!("pin the filter in {}", directory.display());
     for name in MAPS {
-        let map = ebpf.map(name).doing(&failed)?;
+        let map = match name {
+            map::STATE => map::STATE_SECTION,
+            name => name,
+        };
+        let map = ebpf.map(map).doing(&failed)?;
         map.pin(directory.join(name)).doing(&failed)?;
     }
     program::load(ebpf, variant)?

@@ -8,6 +8,7 @@ mod attach;
 mod change;
 mod counters;
 mod events;
+mod fine;
 mod interface;
 mod link;
 mod listing;
@@ -33,7 +34,7 @@ use std::{
 use aya::maps::{Array, MapData, MapInfo, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
-pub use attach::{Attach, Attached, attach, replace, set};
+pub use attach::{Attach, Attached, attach, commit, replace, set};
 pub use change::{Change, Committed};
 pub use counters::FilterCounters;
 pub use events::{Event, Events};
@@ -50,13 +51,13 @@ pub use rpcguard_common::{
     sampling::Aggregate,
 };
 pub use sources::SourceEstimate;
-pub use transaction::commit;
 
 use crate::{
     error::{Doing as _, Result},
     policy::Policy,
     sys::bpf::XdpLink,
 };
+use fine::FineBlocks;
 use interface::Interface;
 use trie::Tries;
 
@@ -194,6 +195,15 @@ impl Guard {
         let info =
             MapInfo::from_pin(&path).doing(format!("look at the pinned map {}", path.display()))?;
         Ok(info.max_entries() > 1)
+    }
+
+    /// Whether it has the map that long lists need.
+    fn has_fine_blocks(&self) -> Result<bool> {
+        fine::are_in(&self.directory)
+    }
+
+    fn fine_blocks(&self) -> Result<Option<FineBlocks>> {
+        FineBlocks::of(&self.directory, self.state()?.seed)
     }
 
     fn state(&self) -> Result<State> {

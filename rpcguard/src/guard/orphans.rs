@@ -14,12 +14,14 @@ use crate::{
 };
 
 impl Registry {
-    /// Removes the pins of guards whose interface and network namespace are both gone.
+    /// Removes the pins of guards whose interface and network namespace are both gone, and what an
+    /// interrupted `attach` left outside of them.
     ///
     /// # Errors
     ///
     /// If pins cannot be read or removed.
     pub(super) fn remove_orphans(&self, _lock: &Lock) -> Result<()> {
+        pins::Attaching::clear(&self.directory())?;
         for directory in self.directories()? {
             let state = directory.join(map::STATE);
             if !state.exists() || guards_interface(&directory)? {

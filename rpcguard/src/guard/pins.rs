@@ -38,6 +38,10 @@ pub(super) const LINK: &str = "link";
 /// Pin of the program.
 pub(super) const PROGRAM: &str = "program";
 
+/// Pin of the state map of a guard that is being attached, beside the directories: no interface has this
+/// name.
+const ATTACHING: &str = "@state";
+
 /// Only root looks at lists of addresses.
 const DIRECTORY_MODE: u32 = 0o700;
 
@@ -125,6 +129,43 @@ pub(super) fn close_directory(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether this is no directory of a guard.
+pub(super) fn is_attaching(path: &Path) -> bool {
+    path.ends_with(ATTACHING)
+}
+
+/// The pin of the state map of a guard that is being attached, as long as this value lives.
+pub(super) struct Attaching(PathBuf);
+
+impl Attaching {
+    /// Pins a map, below the directory that all guards are in. What an interrupted command left there is
+    /// removed.
+    pub(super) fn pin(state: &MapData, directory: &Path) -> Result<Self> {
+        let path = directory.join(ATTACHING);
+        remove_if_there(&path)?;
+        let failed = format!("pin the state in {}", directory.display());
+        state.pin(&path).doing(failed)?;
+        Ok(Self(path))
+    }
+
+    /// Removes what an interrupted command left.
+    pub(super) fn clear(directory: &Path) -> Result<()> {
+        remove_if_there(&directory.join(ATTACHING))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Attaching {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.0) {
+            log::warn!("{error}");
+        }
+    }
+}
+
 /// The path for an object that is to take the place of the one pinned under `name`; what an
 /// interrupted command left there is removed.
 pub(super) fn next(directory: &Path, name: &str) -> Result<PathBuf> {
@@ -182,11 +223,11 @@ pub(super) fn detach(directory: &Path) -> Result<()> {
 }
 
 /// Removes one pin.
-fn remove_if_there(path: &PathBuf) -> Result<()> {
+fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File {
             action: "remove",
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         }),
         _ => Ok(()),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::Xdp};
 use rpcguard_common::{
-    abi::{constant, hits_len, map, program, sources_len},
+    abi::{State, constant, hits_len, map, program, sources_len},
     parse::LinkLayer,
 };
 
@@ -16,12 +16,13 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 10] = [
+pub(super) const MAPS: [&str; 11] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
     map::PREFIXES_V4,
     map::PREFIXES_V6,
+    map::BLOCKS,
     map::SOURCES,
     map::EVENTS,
     map::LIMITS,
@@ -72,9 +73,12 @@ pub(super) struct Loading<'a> {
     pub(super) log: LogLevel,
     /// Whether the rate policy can be put in force.
     pub(super) limiter: bool,
-    /// What hashes are seeded with.
-    pub(super) seed: u64,
-    /// The maps to take from a directory of pins, instead of creating them.
+    /// Whether lists may be long.
+    pub(super) fine: bool,
+    /// The state, and where its map is pinned, to which it is written once more: a loader does that with
+    /// global variables.
+    pub(super) state: (&'a State, &'a Path),
+    /// The other maps to take from a directory of pins, instead of creating them.
     pub(super) pinned: &'a [&'a str],
     /// The directory of pins.
     pub(super) pins: &'a Path,
@@ -85,8 +89,11 @@ impl Loading<'_> {
     pub(super) fn prepare(&self) -> Result<Ebpf> {
         let ethernet = u8::from(self.link == LinkLayer::Ethernet);
         let limiter = u8::from(self.limiter);
+        let fine = u8::from(self.fine);
         let level = self.log as u8;
+        let logs = u8::from(self.log != LogLevel::Off);
         let cpus = possible_cpus("create the BPF maps")?;
+        let (state, pin) = self.state;
         let mut loader = EbpfLoader::new();
         loader
             // The kernel's own types: megabytes to read, and only needed for relocations against
@@ -98,12 +105,19 @@ impl Loading<'_> {
             .map_max_entries(map::SOURCES, sources_len(cpus))
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global(constant::LIMITER, &limiter, true)
-            .override_global(constant::SEED, &self.seed, true)
+            .override_global(constant::FINE, &fine, true)
+            .override_global(constant::SEED, &state.seed, true)
+            .override_global(map::STATE, state, true)
+            .map_pin_path(map::STATE_SECTION, pin)
+            .override_global(constant::LOG, &logs, true)
             .override_global("AYA_LOG_LEVEL", &level, true);
         if !self.limiter {
             for name in LIMITER_MAPS {
                 loader.map_max_entries(name, 1);
             }
+        }
+        if !self.fine {
+            loader.map_max_entries(map::BLOCKS, 1);
         }
         for name in self.pinned {
             loader.map_pin_path(name, self.pins.join(name));

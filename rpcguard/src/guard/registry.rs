@@ -104,7 +104,7 @@ impl Registry {
         self.netns
     }
 
-    fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         self.bpffs.join(pins::DIRECTORY)
     }
 
@@ -176,7 +176,8 @@ impl Registry {
                 source,
             })?,
         };
-        let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+        let paths = listing.flatten().map(|entry| entry.path());
+        let mut paths: Vec<PathBuf> = paths.filter(|path| !pins::is_attaching(path)).collect();
         paths.sort();
         paths
             .iter()

@@ -23,7 +23,7 @@ use std::{
 };
 
 use aya::maps::MapData;
-use rpcguard_common::abi::{Decision, HIT_SLOTS, PrefixEntry, Settings, State, map};
+use rpcguard_common::abi::{Decision, FewPorts, HIT_SLOTS, PrefixEntry, Settings, State, map};
 
 use super::{
     Change, Committed, Guard, Lock, Verdict, change::Edit, listing::count, trie::Tries, vacancy,
@@ -51,18 +51,8 @@ impl Step {
     }
 }
 
-/// Carries out one change on several guards: on all of them, or on none.
-///
-/// # Errors
-///
-/// [`Error::Conflict`], [`Error::NotListed`], [`Error::TooManyPrefixes`]; failing system calls.
-/// Everything is then as it was, unless the error is [`Error::Unfinished`].
-pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
-    commit_with(guards, lock, change, |_| Ok(()))
-}
-
-/// As [`commit`], with something else that is to be done if the change can be made, and only then: when
-/// all is written, and before anything is in force.
+/// Carries out one change on several guards, on all of them or on none; with something else that is to be
+/// done if the change can be made, and only then: when all is written, and before anything is in force.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
@@ -147,16 +137,6 @@ impl Pending {
 }
 
 impl Guard {
-    /// Carries out a change on this guard alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`commit`].
-    pub fn commit(&mut self, lock: &Lock, change: &Change) -> Result<Committed> {
-        let committed = commit(std::slice::from_mut(self), lock, change)?;
-        Ok(committed.into_iter().next().unwrap_or_default())
-    }
-
     /// Steps 1 and 2.
     fn stage(&mut self, change: &Change, number: NonZero<u32>) -> Result<Staged> {
         self.finish_interrupted_change()?;
@@ -181,9 +161,13 @@ impl Guard {
         let epoch = state.epoch;
         state.changing = number.get();
         state.next = epoch + 1;
+        state.few_ports = FewPorts::of([&state.current().ports, &settings.ports]);
         state.settings[State::side(epoch + 1)] = settings;
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);
+        }
+        if let Some(blocks) = self.fine_blocks()? {
+            blocks.occupy(steps.iter().map(|step| step.prefix));
         }
         self.store(&state)?;
         let written = self.write_steps(&steps, slots, epoch)?;
@@ -206,10 +190,15 @@ impl Guard {
             changing: 0,
             ..pending.state
         };
+        state.few_ports = FewPorts::of([&state.current().ports]);
         let total = state.current().prefixes.total();
         if vacancy::is_worth_renewing(pending.written.removed.len(), total) {
             let entries = self.tries.entries()?;
-            vacancy::vacate_all_but(&mut state, entries.into_iter().map(|(prefix, _)| prefix));
+            let prefixes = entries.iter().map(|(prefix, _)| *prefix);
+            vacancy::vacate_all_but(&mut state, prefixes.clone());
+            if let Some(blocks) = self.fine_blocks()? {
+                blocks.renew(prefixes);
+            }
         }
         self.store(&state)
     }
@@ -254,7 +243,11 @@ impl Guard {
             packets::wait_for_those_under_way();
         }
         self.tries.remove(&removed)?;
-        vacancy::vacate_all_but(&mut state, kept);
+        vacancy::vacate_all_but(&mut state, kept.iter().copied());
+        if let Some(blocks) = self.fine_blocks()? {
+            blocks.renew(kept);
+        }
+        state.few_ports = FewPorts::of([&state.current().ports]);
         state.changing = 0;
         self.store(&state)
     }

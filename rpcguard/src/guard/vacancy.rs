@@ -1,8 +1,8 @@
-//! Keeping [`State::vacant_v4`] and [`State::vacant_v6`]: where there is no prefix to look for.
+//! Keeping [`State::vacant_v4`] and its like: where there is no prefix to look for.
 
 use std::net::IpAddr;
 
-use rpcguard_common::abi::{State, VacantBlocks};
+use rpcguard_common::abi::{FineBlock, State, VacantBlocks};
 
 use crate::prefix::Prefix;
 
@@ -16,6 +16,10 @@ pub(super) fn occupy(state: &mut State, prefix: Prefix) {
         IpAddr::V6(address) => {
             let [first, second, ..] = address.octets();
             state.vacant_v6.occupy([first, second], prefix.length());
+            if prefix.length() < FineBlock::LENGTH_V6 {
+                let short = &mut state.vacant_of_short_v6;
+                short.occupy([first, second], prefix.length());
+            }
         }
     }
 }
@@ -24,6 +28,7 @@ pub(super) fn occupy(state: &mut State, prefix: Prefix) {
 pub(super) fn vacate_all_but(state: &mut State, prefixes: impl IntoIterator<Item = Prefix>) {
     state.vacant_v4 = VacantBlocks::ALL;
     state.vacant_v6 = VacantBlocks::ALL;
+    state.vacant_of_short_v6 = VacantBlocks::ALL;
     for prefix in prefixes {
         occupy(state, prefix);
     }

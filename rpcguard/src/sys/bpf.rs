@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "bpf(2)")]
 
 use std::{
-    ffi::CString,
+    ffi::{CString, c_char},
     io, mem,
     os::{
         fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
@@ -13,7 +13,7 @@ use std::{
 };
 
 use aya::Pod;
-use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_link_info};
+use aya_obj::generated::{BPF_F_MMAPABLE, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_type};
 
 /// The kernel's internal ENOTSUPP, which bpf(2) lets out for batches on maps that have none.
 const ENOTSUPP: i32 = 524;
@@ -59,6 +59,26 @@ pub(crate) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let mut attr = zeroed_attr();
     attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
     let fd = bpf(bpf_cmd::BPF_OBJ_GET, &mut attr)?;
+    // SAFETY: bpf(2) just returned this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Creates an array of one element that can be [mapped](super::mapped) into memory (Linux 5.5), and whose
+/// element programs can reach by its address (Linux 5.2).
+pub(crate) fn create_mappable(name: &str, value_size: usize) -> io::Result<OwnedFd> {
+    let mut map_name = [0; 16];
+    // The last one stays zero.
+    for (to, from) in map_name[..15].iter_mut().zip(name.bytes()) {
+        *to = from as c_char;
+    }
+    let mut attr = zeroed_attr();
+    attr.__bindgen_anon_1.map_type = bpf_map_type::BPF_MAP_TYPE_ARRAY as u32;
+    attr.__bindgen_anon_1.key_size = size_of::<u32>() as u32;
+    attr.__bindgen_anon_1.value_size = value_size as u32;
+    attr.__bindgen_anon_1.max_entries = 1;
+    attr.__bindgen_anon_1.map_flags = BPF_F_MMAPABLE;
+    attr.__bindgen_anon_1.map_name = map_name;
+    let fd = bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr)?;
     // SAFETY: bpf(2) just returned this descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

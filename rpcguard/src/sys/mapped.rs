@@ -46,11 +46,24 @@ impl MappedArray {
     ///
     /// As for [`Self::store_u32`].
     pub(crate) fn store_u64(&self, offset: usize, value: u64) {
+        self.double_word(offset).store(value, Ordering::SeqCst);
+    }
+
+    /// Sets bits of a 64-bit word.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Self::store_u32`].
+    pub(crate) fn set_bits(&self, offset: usize, bits: u64) {
+        self.double_word(offset).fetch_or(bits, Ordering::SeqCst);
+    }
+
+    fn double_word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
         // SAFETY: inside the mapping, as just asserted.
         let word = unsafe { self.memory.as_mut_ptr().add(offset) }.cast::<u64>();
         // SAFETY: as in `word`.
-        unsafe { AtomicU64::from_ptr(word) }.store(value, Ordering::SeqCst);
+        unsafe { AtomicU64::from_ptr(word) }
     }
 
     fn word(&self, offset: usize) -> &AtomicU32 {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rpcguard_common::{
     abi::{Decision, Verdict},
-    glance::{Glance, glance},
+    glance::{Glance, glance_at},
     packet::{MAX_READ_OFFSET, PacketReader as _, SliceReader},
     parse::LinkLayer,
     policy::{Arrival, Outcome, Source, Tables, decide, judge, source},
@@ -240,15 +240,12 @@ fn has_source(packet: &SliceReader<'_>, outcome: Outcome, asked: &Asked) {
 
 /// The short cut that the program takes comes to what it is a short cut to.
 fn glanced(packet: &SliceReader<'_>, link: LinkLayer, policy: &Policy, decided: Option<Outcome>) {
-    match glance(packet, link) {
+    match glance_at(packet, link) {
         Glance::Unclear => {}
-        Glance::Udp {
-            network,
-            port,
-            datagram,
-        } if Policy::guards(port) => {
+        Glance::Udp { plain, port } if Policy::guards(port) => {
+            let datagram = plain.datagram(packet).expect("what was seen is there");
             let arrival = Arrival {
-                network,
+                network: plain.network(),
                 transport: datagram.offset,
                 request: Request::read(packet, datagram),
             };

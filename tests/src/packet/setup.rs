@@ -7,7 +7,7 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{Decision, PrefixEntry, Settings, State, VacantBlocks, Verdict},
+    abi::{Decision, FewPorts, PrefixEntry, Settings, State, VacantBlocks, Verdict},
     parse::LinkLayer,
     policy::{Source, Tables},
 };
@@ -64,9 +64,11 @@ impl Setup {
             next: 0,
             events_until: 0,
             seed: 0,
+            few_ports: FewPorts::UNKNOWN,
             settings: [Settings::EMPTY; 2],
             vacant_v4: VacantBlocks::ALL,
             vacant_v6: VacantBlocks::ALL,
+            vacant_of_short_v6: VacantBlocks::ALL,
         };
         for (prefix, _) in &self.prefixes {
             let (vacant, first) = match prefix.address() {
@@ -76,6 +78,7 @@ impl Setup {
             vacant.occupy(first, prefix.length());
         }
         state.settings[State::side(epoch)] = self.settings();
+        state.few_ports = FewPorts::of(state.settings.iter().map(|settings| &settings.ports));
         state
     }
 

@@ -11,6 +11,7 @@ mod interrupted;
 mod killed;
 mod library;
 mod lists;
+mod long;
 mod model;
 mod names;
 mod scene;

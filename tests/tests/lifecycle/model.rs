@@ -18,6 +18,7 @@ use rpcguard_tests::site::Site;
 
 use crate::{
     effort::amount,
+    lists::hosts,
     snapshot::{counts, entries},
 };
 
@@ -208,14 +209,37 @@ fn play(site: &Site, guard: &mut Guard, lock: &Lock, steps: &[Step]) {
 
 #[test]
 fn any_sequence_of_changes_comes_to_what_a_naive_model_says() {
-    let Some(site) = Site::or_skip("any_sequence_of_changes_comes_to_what_a_naive_model_says")
-    else {
+    play_many(
+        "any_sequence_of_changes_comes_to_what_a_naive_model_says",
+        &[],
+    );
+}
+
+/// Once a list was long, finer blocks are asked before the tries.
+#[test]
+fn any_sequence_of_changes_comes_to_it_where_a_list_was_long() {
+    let list = hosts(0..1100);
+    play_many(
+        "any_sequence_of_changes_comes_to_it_where_a_list_was_long",
+        &list,
+    );
+}
+
+/// Plays with a guard that had this list.
+fn play_many(test: &str, list: &[Prefix]) {
+    let Some(site) = Site::or_skip(test) else {
         return;
     };
     site.registry(|registry: &Registry| {
         let lock = registry.lock_to_attach().unwrap();
-        let attached = attach(registry, &lock, "eth0", &Attach::default()).unwrap();
-        let guard = std::cell::RefCell::new(attached.guard);
+        let how = Attach {
+            allow: list.to_vec(),
+            ..Attach::default()
+        };
+        let mut guard = attach(registry, &lock, "eth0", &how).unwrap().guard;
+        let none = Step::Replace(Verdict::Allow, Vec::new());
+        guard.commit(&lock, &change(&none)).unwrap();
+        let guard = std::cell::RefCell::new(guard);
         let config = ProptestConfig {
             cases: amount(48, 6),
             failure_persistence: None,

@@ -2,7 +2,7 @@
 
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{Counter, Decision, PrefixEntry, State, VacantBlocks, Verdict},
+    abi::{Counter, Decision, FewPorts, PrefixEntry, State, VacantBlocks, Verdict},
     parse::LinkLayer,
     reason::{
         Action::{self, Drop, Pass},
@@ -59,6 +59,8 @@ fn kernel(test: &str) -> Option<(Kernel, State)> {
     // The tests write entries that the setup does not know of.
     state.vacant_v4 = VacantBlocks::NONE;
     state.vacant_v6 = VacantBlocks::NONE;
+    // And settings.
+    state.few_ports = FewPorts::UNKNOWN;
     kernel.store(&state).unwrap();
     Some((kernel, state))
 }
