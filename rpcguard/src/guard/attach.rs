@@ -1,7 +1,6 @@
 //! Attaching the filter, and renewing the program of one that is attached.
 
 use std::{
-    collections::HashSet,
     fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
@@ -239,9 +238,8 @@ impl Guard {
 
 /// Whether the lists of a guard can be long after a change.
 fn is_long_after(guard: &Guard, change: &Change) -> Result<bool> {
-    let present = guard.state()?.current().prefixes.total();
-    let added = change.edits.len() + change.replaced.values().map(HashSet::len).sum::<usize>();
-    Ok(present + added as u64 >= FINE_FROM)
+    let state = guard.state()?;
+    Ok(change.most_after(&state.current().prefixes) >= FINE_FROM)
 }
 
 /// The blocks of a map that is not pinned yet.

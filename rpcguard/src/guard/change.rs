@@ -1,6 +1,8 @@
 //! [`Change`]: what is to be changed, before it is known whether it can be.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rpcguard_common::abi::PrefixCounts;
 
 use super::Verdict;
 use crate::{
@@ -12,8 +14,8 @@ use crate::{
 /// What is to be changed.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    pub(super) edits: BTreeMap<Prefix, Edit>,
-    pub(super) replaced: BTreeMap<Verdict, HashSet<Prefix>>,
+    edits: BTreeMap<Prefix, Edit>,
+    replaced: BTreeMap<Verdict, BTreeSet<Prefix>>,
     pub(super) policy: PolicyChange,
 }
 
@@ -73,8 +75,47 @@ impl Change {
             .insert(verdict, prefixes.into_iter().collect());
     }
 
+    /// Whether a list is replaced as a whole.
+    pub(super) fn replaces(&self, verdict: Verdict) -> bool {
+        self.replaced.contains_key(&verdict)
+    }
+
+    /// How many prefixes there can be after it, where there are so many now.
+    pub(super) fn most_after(&self, present: &PrefixCounts) -> u64 {
+        let allowed = u64::from(present.allow_v4) + u64::from(present.allow_v6);
+        let denied = u64::from(present.deny_v4) + u64::from(present.deny_v6);
+        let lists = [(Verdict::Allow, allowed), (Verdict::Deny, denied)];
+        let after = lists.map(|(verdict, present)| {
+            let wanted = self.replaced.get(&verdict);
+            wanted.map_or(present, |wanted| wanted.len() as u64)
+        });
+        after.iter().sum::<u64>() + self.edits.len() as u64
+    }
+
+    /// Whether it takes less to read `listed` prefixes at once than to ask about each one that changes.
+    pub(super) fn is_large(&self, listed: u64) -> bool {
+        !self.replaced.is_empty() || self.edits.len() as u64 > listed
+    }
+
+    /// What is to happen to which prefixes, in ascending order; but for those that are removed because
+    /// their list is replaced.
+    pub(super) fn edits(&self) -> Result<Vec<(Prefix, Edit)>> {
+        let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
+        let mut all: Vec<_> = edits.collect();
+        for (verdict, wanted) in &self.replaced {
+            let contradicts = |prefix: &&Prefix| self.adds_to_other(*verdict, **prefix);
+            if let Some(prefix) = wanted.iter().find(contradicts) {
+                return Err(Error::Contradiction(*prefix));
+            }
+            all.extend(wanted.iter().map(|prefix| (*prefix, Edit::Add(*verdict))));
+        }
+        // It recognises what is in order already.
+        all.sort_by_key(|(prefix, _)| *prefix);
+        Ok(all)
+    }
+
     /// Whether this change adds `prefix` to the other list than that of `verdict`.
-    pub(super) fn adds_to_other(&self, verdict: Verdict, prefix: Prefix) -> bool {
+    fn adds_to_other(&self, verdict: Verdict, prefix: Prefix) -> bool {
         let edited = self.edits.get(&prefix);
         edited.is_some_and(|edit| matches!(edit, Edit::Add(list) if *list != verdict))
             || self

@@ -1,7 +1,5 @@
 //! Lists as a whole: what a filter starts with, and how long they may be.
 
-use std::collections::BTreeMap;
-
 use rpcguard_common::abi::{MAX_PREFIXES, PrefixCounts};
 
 use super::Verdict;
@@ -44,23 +42,25 @@ pub(super) fn count(
     counts: &mut PrefixCounts,
     changes: impl Iterator<Item = (Prefix, Verdict, i64)>,
 ) -> Result<()> {
-    let mut change: BTreeMap<(Verdict, bool), i64> = BTreeMap::new();
+    let mut allow = [0; 2];
+    let mut deny = [0; 2];
     for (prefix, verdict, by) in changes {
-        *change
-            .entry((verdict, prefix.address().is_ipv4()))
-            .or_default() += by;
-    }
-    for ((verdict, v4), by) in change {
-        let count = match (verdict, v4) {
-            (Verdict::Allow, true) => &mut counts.allow_v4,
-            (Verdict::Allow, false) => &mut counts.allow_v6,
-            (Verdict::Deny, true) => &mut counts.deny_v4,
-            (Verdict::Deny, false) => &mut counts.deny_v6,
+        let change = match verdict {
+            Verdict::Allow => &mut allow,
+            Verdict::Deny => &mut deny,
         };
+        change[usize::from(prefix.address().is_ipv6())] += by;
+    }
+    for (count, by, family, verdict) in [
+        (&mut counts.allow_v4, allow[0], "IPv4", Verdict::Allow),
+        (&mut counts.allow_v6, allow[1], "IPv6", Verdict::Allow),
+        (&mut counts.deny_v4, deny[0], "IPv4", Verdict::Deny),
+        (&mut counts.deny_v6, deny[1], "IPv6", Verdict::Deny),
+    ] {
         let new = i64::from(*count) + by;
         if new > i64::from(MAX_PREFIXES) {
             return Err(Error::TooManyPrefixes {
-                family: if v4 { "IPv4" } else { "IPv6" },
+                family,
                 verdict,
                 count: usize::try_from(new).unwrap_or(usize::MAX),
             });

@@ -47,20 +47,17 @@ impl Guard {
     ///
     /// If the maps cannot be read.
     pub fn prefixes(&self) -> Result<Vec<ListedPrefix>> {
-        let mut prefixes = self
-            .consistently(|epoch| self.listed_prefixes(epoch))?
+        self.consistently(|epoch| self.listed(epoch))?
             .into_iter()
-            .map(|(prefix, verdict, slot)| {
+            .filter_map(|(prefix, decision)| Some((prefix, listed_verdict(decision)?, decision)))
+            .map(|(prefix, verdict, decision)| {
                 Ok(ListedPrefix {
                     prefix,
                     verdict,
-                    hits: self.hits(slot)?,
+                    hits: self.hits(decision.hit_slot())?,
                 })
             })
-            .collect::<Result<Vec<_>>>()?;
-        prefixes.sort_unstable_by_key(|listed| listed.prefix);
-        prefixes.dedup_by_key(|listed| listed.prefix);
-        Ok(prefixes)
+            .collect()
     }
 
     /// Which prefix decides about packets from `address`.
@@ -92,17 +89,16 @@ impl Guard {
         })
     }
 
-    /// The listed prefixes under an epoch, with their hit slots, in no particular order.
-    pub(super) fn listed_prefixes(&self, epoch: u32) -> Result<Vec<(Prefix, Verdict, u32)>> {
-        let listed = self
-            .tries
-            .entries()?
-            .into_iter()
-            .filter_map(|(prefix, entry)| {
-                let decision = entry.at(epoch);
-                Some((prefix, listed_verdict(decision)?, decision.hit_slot()))
-            });
-        Ok(listed.collect())
+    /// All that is listed under an epoch, in ascending order.
+    pub(super) fn listed(&self, epoch: u32) -> Result<Vec<(Prefix, Decision)>> {
+        let entries = self.tries.entries()?.into_iter();
+        let mut listed: Vec<_> = entries
+            .map(|(prefix, entry)| (prefix, entry.at(epoch)))
+            .filter(|(_, decision)| decision.is_listed())
+            .collect();
+        listed.sort_by_key(|(prefix, _)| *prefix);
+        listed.dedup_by_key(|(prefix, _)| *prefix);
+        Ok(listed)
     }
 
     /// Reads under one epoch: again, if a change was put in force meanwhile.
@@ -130,17 +126,6 @@ impl Guard {
             .collect::<std::result::Result<Vec<_>, _>>()
             .doing(failed)?;
         Ok(Some(super::counters::sum(counters.iter())))
-    }
-
-    /// Sets the hits of a slot to zero, before another prefix gets it.
-    pub(super) fn clear_hits(&mut self, slot: u32) -> Result<()> {
-        let failed = "clear a prefix's hits";
-        for cpu in 0..possible_cpus(failed)? {
-            self.hits
-                .set(hits_index(cpu, slot), Counter::default(), 0)
-                .doing(failed)?;
-        }
-        Ok(())
     }
 }
 

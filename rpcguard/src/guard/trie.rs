@@ -6,8 +6,9 @@ use aya::{
     Pod,
     maps::{LpmTrie, Map, MapData, MapError, lpm_trie::Key},
 };
-use rpcguard_common::abi::PrefixEntry;
+use rpcguard_common::abi::{Decision, PrefixEntry};
 
+use super::plan::Before;
 use crate::{
     error::{Doing as _, Error, Result},
     prefix::Prefix,
@@ -31,6 +32,22 @@ impl Tries {
             IpAddr::V4(address) => longest(&self.v4, prefix.length(), address.octets()),
             IpAddr::V6(address) => longest(&self.v6, prefix.length(), address.octets()),
         }
+    }
+
+    /// What is said about a prefix under `epoch`.
+    pub(super) fn before(&self, prefix: Prefix, epoch: u32) -> Result<Before> {
+        let longest = self.longest(prefix)?;
+        let is_own = |entry: &PrefixEntry| entry.length == u32::from(prefix.length());
+        let Some(own) = longest.filter(is_own) else {
+            return Ok(Before::new(Decision::UNLISTED, parent(longest, epoch)));
+        };
+        let shorter = prefix.length().checked_sub(1);
+        let shorter = shorter.and_then(|length| Prefix::new(prefix.address(), length));
+        let above = match shorter {
+            Some(shorter) => self.longest(shorter)?,
+            None => None,
+        };
+        Ok(Before::new(own.at(epoch), parent(above, epoch)))
     }
 
     /// Everything in both tries, in no particular order. Some of it appears twice if entries are
@@ -60,9 +77,17 @@ pub(super) fn write_both(
     v6: &mut Map,
     entries: &[(Prefix, PrefixEntry)],
 ) -> Result<()> {
-    let (v4_pairs, v6_pairs) = split(entries.iter().copied());
-    write(v4, &v4_pairs)?;
-    write(v6, &v6_pairs)
+    for entries in entries.chunks(bpf::BATCH) {
+        let (v4_pairs, v6_pairs) = split(entries.iter().copied());
+        write(v4, &v4_pairs)?;
+        write(v6, &v6_pairs)?;
+    }
+    Ok(())
+}
+
+fn parent(entry: Option<PrefixEntry>, epoch: u32) -> Option<(u8, Decision)> {
+    let entry = entry?;
+    Some((u8::try_from(entry.length).ok()?, entry.at(epoch)))
 }
 
 type Keyed<A, T> = Vec<(Key<A>, T)>;

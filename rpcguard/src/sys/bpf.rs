@@ -19,7 +19,7 @@ use aya_obj::generated::{BPF_F_MMAPABLE, bpf_attr, bpf_cmd, bpf_link_info, bpf_m
 const ENOTSUPP: i32 = 524;
 
 /// How many elements go into one system call.
-const BATCH: usize = 1 << 14;
+pub(crate) const BATCH: usize = 1 << 14;
 
 /// What an XDP link is attached to.
 #[derive(Clone, Copy, Debug)]
