@@ -35,7 +35,7 @@ use report::Report;
 #[command(after_help = "\
 Exit status: 0 if no target is clearly missed, which is by more than the rounds differ; 1 if one is.")]
 struct Arguments {
-    /// Fewer rounds, and without `honest`: some three minutes instead of an hour.
+    /// Fewer rounds, and without `honest`: some three minutes instead of an hour or more.
     #[arg(long)]
     quick: bool,
     /// Measure this alone; may be given several times.

@@ -74,7 +74,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
 
 fn measure_on(effort: Effort, cores: &[Core; 2], report: &mut Report) -> Result<()> {
     let (contenders, rounds, time) = if effort.quick {
-        (&CONTENDERS[..3], 7, Duration::from_millis(300))
+        (&CONTENDERS[..3], 5, Duration::from_millis(300))
     } else {
         (&CONTENDERS[..], 7, Duration::from_secs(1))
     };

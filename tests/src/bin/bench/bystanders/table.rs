@@ -45,13 +45,13 @@ pub(super) fn append_connections(
                 "percent_left": share,
             }),
         );
-        bars.push(contender.bar(flooded));
+        bars.push(contender.bar(share));
     }
     append_absent(report, absent);
     report.chart(&Chart {
         name: "bystanders-tcp".to_owned(),
-        title: "A TCP connection to a host under a flood".to_owned(),
-        values: "Gbit/s, on the core that handles the flood".to_owned(),
+        title: "What a flood leaves to a TCP connection".to_owned(),
+        values: "percent of its throughput without flood; one core receives both".to_owned(),
         shape: Shape::Bars(bars),
     })
 }

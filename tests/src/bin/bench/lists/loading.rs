@@ -108,7 +108,7 @@ fn measure_length(length: usize, effort: Effort, report: &Report) -> Result<Vec<
 const fn rounds(length: usize, effort: Effort) -> usize {
     match length {
         1_000_000.. if effort.quick => 3,
-        _ if effort.quick => 9,
+        _ if effort.quick => 5,
         ..100_000 => 31,
         100_000..1_000_000 => 15,
         _ => 7,

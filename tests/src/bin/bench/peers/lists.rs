@@ -11,7 +11,7 @@ use crate::{
     report::Report,
 };
 
-/// Those that can hold a list, of IPv4 here.
+/// Those that can hold a list, of IPv4 here. A target is about the first two.
 const CONTENDERS: [Contender; 5] = [
     Contender::XdpDrop,
     Contender::Rpcguard,
@@ -53,9 +53,14 @@ fn race(
     list: &List,
     times: f64,
 ) -> Result<()> {
-    let (family_name, contenders) = match family {
-        Family::V4 => ("IPv4", &CONTENDERS[..]),
-        Family::V6 => ("IPv6", &CONTENDERS[..2]),
+    let family_name = match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    };
+    let contenders = if effort.quick || family == Family::V6 {
+        &CONTENDERS[..2]
+    } else {
+        &CONTENDERS
     };
     let heat = Heat {
         chart: &format!("{}-{}", family_name.to_lowercase(), list.prefixes().len()),
