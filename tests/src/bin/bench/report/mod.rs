@@ -287,7 +287,7 @@ fn decimal(value: f64) -> String {
     }
 }
 
-/// This program is in target/<profile>.
+/// This program is in `target/<profile>`.
 fn target_directory() -> Result<PathBuf> {
     let this = env::current_exe().context("cannot tell where this program is")?;
     let target = this.ancestors().nth(2);
