@@ -17,8 +17,8 @@ pub const MAX_READ_OFFSET: usize = MAX_HEADER_OFFSET + 0x1c0;
 pub trait PacketReader {
     /// Copies the `N` bytes that begin `offset` bytes into the packet, in wire order.
     ///
-    /// `None` if the packet ends before `offset + N`, or `offset` is beyond
-    /// [`MAX_READ_OFFSET`].
+    /// `None` if the packet ends before `offset + N`. Nobody asks beyond [`MAX_READ_OFFSET`]: a reader may rely
+    /// on it, and what it answers then says nothing.
     ///
     /// `N` is two or more: the verifier draws no conclusion from the check for a single byte.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;

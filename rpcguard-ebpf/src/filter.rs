@@ -27,43 +27,19 @@ use crate::{
 /// others, because some processors cannot foretell where it returns to.
 #[inline(always)]
 pub(crate) fn linear(ctx: &XdpContext) -> u32 {
-    glance(&LinearPacket::new(ctx), link(), &Linear(ctx))
-}
-
-struct Linear<'a>(&'a XdpContext);
-
-impl Onlooker for Linear<'_> {
-    type Answer = u32;
-
-    #[inline(always)]
-    fn other(&self) -> u32 {
-        xdp_action::XDP_PASS
-    }
-
-    #[inline(always)]
-    fn udp(&self, plain: Plain, port: u16) -> Option<u32> {
-        let tables = KernelTables::current();
-        if !tables.guards_port(port) {
-            return Some(xdp_action::XDP_PASS);
-        }
-        Some(judge_plain(self.0, &tables, plain))
-    }
-
-    #[inline(always)]
-    fn unclear(&self) -> u32 {
-        whole(self.0.ctx)
-    }
+    glance(&LinearPacket::new(ctx), link(), &Filter::<false>(ctx))
 }
 
 /// The whole of the filter, for frames in several buffers.
 #[inline(always)]
 pub(crate) fn frags(ctx: &XdpContext) -> u32 {
-    glance(&LinearPacket::new(ctx), link(), &Frags(ctx))
+    glance(&LinearPacket::new(ctx), link(), &Filter::<true>(ctx))
 }
 
-struct Frags<'a>(&'a XdpContext);
+/// What is done with a frame, which may be in several buffers if `FRAGS`.
+struct Filter<'a, const FRAGS: bool>(&'a XdpContext);
 
-impl Onlooker for Frags<'_> {
+impl<const FRAGS: bool> Onlooker for Filter<'_, FRAGS> {
     type Answer = u32;
 
     #[inline(always)]
@@ -78,17 +54,19 @@ impl Onlooker for Frags<'_> {
             return Some(xdp_action::XDP_PASS);
         }
         // A call may go on in another buffer, which only the parser's reader can see.
-        let is_linear = wire_len(self.0) == LinearPacket::new(self.0).len();
-        if is_linear {
-            Some(judge_plain(self.0, &tables, plain))
-        } else {
-            None
+        if FRAGS && wire_len(self.0) != LinearPacket::new(self.0).len() {
+            return None;
         }
+        Some(judge_plain(self.0, &tables, plain))
     }
 
     #[inline(always)]
     fn unclear(&self) -> u32 {
-        whole_frags(self.0.ctx)
+        if FRAGS {
+            whole_frags(self.0.ctx)
+        } else {
+            whole(self.0.ctx)
+        }
     }
 }
 

@@ -156,7 +156,8 @@ fn run_on(
     }
     initramfs::write(
         unpacked,
-        (programs, kernel.is_newest()),
+        programs,
+        kernel.is_newest(),
         &environment,
         &initramfs,
     )?;

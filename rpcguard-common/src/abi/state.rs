@@ -32,7 +32,10 @@ impl PortSet {
 
     /// The ports in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..=u16::MAX).filter(|port| self.contains(*port))
+        let words = (0_u16..).zip(&self.words).filter(|(_, word)| **word != 0);
+        words
+            .flat_map(|(index, _)| (0..64).map(move |bit| index << 6 | bit))
+            .filter(|port| self.contains(*port))
     }
 
     /// The word that holds a port's bit.

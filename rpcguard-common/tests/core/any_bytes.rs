@@ -2,7 +2,8 @@
 
 use proptest::{collection::vec, prelude::*};
 use rpcguard_common::{
-    packet::{MAX_HEADER_OFFSET, MAX_READ_OFFSET, PacketReader as _, SliceReader},
+    glance::{Glance, glance_at},
+    packet::{MAX_HEADER_OFFSET, MAX_READ_OFFSET, PacketReader, SliceReader},
     parse::{LinkLayer, Network, Parsed, Transport, parse},
     policy::decide,
     rpc::Request,
@@ -59,8 +60,18 @@ proptest! {
         for link in LINKS {
             for served in [None, Some(EVERYTHING)] {
                 let tables = Guarding { tcp, served, ..Guarding::PORT_111 };
-                let _ = decide(&SliceReader(&frame), link, &tables);
+                let _ = decide(&Strict(&frame), link, &tables);
             }
+        }
+    }
+
+    /// Whatever EtherType and tags it begins with.
+    #[test]
+    fn a_glance_says_other_of_what_is_not_decided_alone(frame in frame(), tcp: bool) {
+        let tables = Guarding { tcp, ..Guarding::PORT_111 };
+        let link = LinkLayer::Ethernet;
+        if glance_at(&Strict(&frame), link) == Glance::Other {
+            prop_assert_eq!(decide(&SliceReader(&frame), link, &tables), None);
         }
     }
 
@@ -113,6 +124,62 @@ proptest! {
         let expected = bytes.get(offset..offset + 4);
         prop_assert_eq!(read.as_ref().map(|bytes| &bytes[..]), expected);
     }
+}
+
+/// A reader that nobody may ask beyond the largest offset, as those in the kernel rely on.
+struct Strict<'a>(&'a [u8]);
+
+impl PacketReader for Strict<'_> {
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        assert!(offset <= MAX_READ_OFFSET, "{offset}");
+        SliceReader(self.0).read(offset)
+    }
+
+    fn reaches(&self, length: usize) -> bool {
+        SliceReader(self.0).reaches(length)
+    }
+}
+
+/// Calls with the longest credential behind header chains of every length: as far into a packet as anything
+/// is read.
+#[test]
+fn nobody_asks_beyond_the_largest_offset() {
+    const DESTINATION_OPTIONS: u8 = 60;
+    const CREDENTIAL_LENGTH: usize = 28;
+    let mut furthest = 0;
+    for second in 0..=u8::MAX {
+        let mut frame = vec![2; 12];
+        frame.extend([
+            0x86,
+            0xdd,
+            0x60,
+            0,
+            0,
+            0,
+            0xff,
+            0xff,
+            DESTINATION_OPTIONS,
+            64,
+        ]);
+        frame.resize(54, 0x20);
+        for (next, units) in [(DESTINATION_OPTIONS, u8::MAX), (17, second)] {
+            let end = frame.len() + (usize::from(units) + 1) * 8;
+            frame.extend([next, units]);
+            frame.resize(end, 0);
+        }
+        let transport = frame.len();
+        frame.extend([0x9c, 0x40, 0, 111, 0, 0, 0, 0]);
+        let mut call = [0_u32, 0, 2, 100_000, 2, 4, 0, 0, 0, 0].map(u32::to_be_bytes);
+        call[CREDENTIAL_LENGTH / 4] = 400_u32.to_be_bytes();
+        frame.extend(call.as_flattened());
+        frame.resize(transport + 1000, 0);
+        let decided = decide(&Strict(&frame), LinkLayer::Ethernet, &Guarding::PORT_111);
+        if decided.is_some_and(|outcome| outcome.request != Request::UNKNOWN) {
+            furthest = transport;
+        }
+    }
+    // The last multiple of eight, from where headers begin, that is followed.
+    assert!(furthest <= MAX_HEADER_OFFSET && furthest + 8 > MAX_HEADER_OFFSET);
 }
 
 #[test]

@@ -290,7 +290,8 @@ impl Successor {
             log,
             limiter: needs.limiter || had_limiter,
             fine: needs.fine || had_fine,
-            // Nobody else changes it: this process has the lock.
+            // Written again as it is: this process has the lock. Only who reads events needs none, and
+            // says again in a moment that it is there.
             state: (&guard.state()?, &guard.directory.join(map::STATE)),
             pinned: &pinned,
             pins: &guard.directory,

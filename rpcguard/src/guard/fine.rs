@@ -2,9 +2,10 @@
 
 use std::{net::IpAddr, os::fd::AsFd as _, path::Path};
 
-use aya::maps::{MapData, MapInfo};
+use aya::maps::MapData;
 use rpcguard_common::abi::{BLOCKS_LEN, FineBlock, map};
 
+use super::pins;
 use crate::{
     error::{Doing as _, Result},
     prefix::Prefix,
@@ -18,17 +19,10 @@ pub(super) struct FineBlocks {
     seed: u64,
 }
 
-/// Whether the map that is pinned in a directory has its full size.
-pub(super) fn are_in(directory: &Path) -> Result<bool> {
-    let path = directory.join(map::BLOCKS);
-    let failed = format!("look at the pinned map {}", path.display());
-    Ok(MapInfo::from_pin(&path).doing(failed)?.max_entries() > 1)
-}
-
 impl FineBlocks {
     /// Those that are pinned in a directory; `None` if the lists have always been short.
     pub(super) fn of(directory: &Path, seed: u64) -> Result<Option<Self>> {
-        if !are_in(directory)? {
+        if !pins::is_full_size(directory, map::BLOCKS)? {
             return Ok(None);
         }
         let path = directory.join(map::BLOCKS);

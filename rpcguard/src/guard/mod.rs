@@ -35,7 +35,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aya::maps::{Array, MapData, MapInfo, PerCpuArray};
+use aya::maps::{Array, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
 pub use attach::{Attach, Attached, attach, commit, replace, set};
@@ -195,19 +195,16 @@ impl Guard {
     ///
     /// If the map cannot be looked at.
     pub fn has_limiter(&self) -> Result<bool> {
-        let path = self.directory.join(map::LIMITS);
-        let info =
-            MapInfo::from_pin(&path).doing(format!("look at the pinned map {}", path.display()))?;
-        Ok(info.max_entries() > 1)
+        pins::is_full_size(&self.directory, map::LIMITS)
     }
 
     /// Whether it has the map that long lists need.
     fn has_fine_blocks(&self) -> Result<bool> {
-        fine::are_in(&self.directory)
+        pins::is_full_size(&self.directory, map::BLOCKS)
     }
 
-    fn fine_blocks(&self) -> Result<Option<FineBlocks>> {
-        FineBlocks::of(&self.directory, self.state()?.seed)
+    fn fine_blocks(&self, state: &State) -> Result<Option<FineBlocks>> {
+        FineBlocks::of(&self.directory, state.seed)
     }
 
     fn state(&self) -> Result<State> {

@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aya::maps::{Map, MapData};
+use aya::maps::{Map, MapData, MapInfo};
 use rustix::process::geteuid;
 
 use crate::{
@@ -172,6 +172,13 @@ pub(super) fn next(directory: &Path, name: &str) -> Result<PathBuf> {
     let next = directory.join(format!("{name}_next"));
     remove_if_there(&next)?;
     Ok(next)
+}
+
+/// Whether a pinned map has its full size: those that only some guards need are of one element elsewhere.
+pub(super) fn is_full_size(directory: &Path, name: &str) -> Result<bool> {
+    let path = directory.join(name);
+    let failed = format!("look at the pinned map {}", path.display());
+    Ok(MapInfo::from_pin(&path).doing(failed)?.max_entries() > 1)
 }
 
 /// Opens a pinned map.

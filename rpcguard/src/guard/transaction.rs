@@ -145,7 +145,7 @@ impl Guard {
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);
         }
-        if let Some(blocks) = self.fine_blocks()? {
+        if let Some(blocks) = self.fine_blocks(&state)? {
             blocks.occupy(steps.iter().map(|step| step.prefix));
         }
         self.store(&state)?;
@@ -214,7 +214,7 @@ impl Guard {
         prefixes: impl Iterator<Item = Prefix> + Clone,
     ) -> Result<()> {
         vacancy::vacate_all_but(state, prefixes.clone());
-        if let Some(blocks) = self.fine_blocks()? {
+        if let Some(blocks) = self.fine_blocks(state)? {
             blocks.renew(prefixes);
         }
         Ok(())

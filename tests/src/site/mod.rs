@@ -15,7 +15,7 @@ use rpcguard_common::reason::Action;
 
 use crate::{
     lab::{Host, Lab, Listener, PacketSocket, connect},
-    packet::{Frame, peers::STRANGER_V4},
+    packet::{Frame, peers::STRANGER_V4, rpc},
 };
 
 pub use leftovers::{CleanLab, Objects};
@@ -227,13 +227,24 @@ impl Site {
     /// If there is no program.
     #[must_use]
     pub fn verdicts_of(&self, interface: &str, sources: &[IpAddr]) -> Vec<Action> {
+        self.verdicts_to(interface, 111, sources)
+    }
+
+    /// As [`Self::verdicts_of`], about calls to another port.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::verdicts_of`].
+    #[must_use]
+    pub fn verdicts_to(&self, interface: &str, port: u16, sources: &[IpAddr]) -> Vec<Action> {
         let pin = self.pins_of(interface).join("program");
         let program = self
             .host
             .enter(|| Xdp::from_pin(&pin, XdpAttachType::Interface))
             .expect("a pinned program");
         let action = |source: &IpAddr| {
-            let frame = self.packet_from(*source).dump().build();
+            let packet = self.packet_from(*source).udp(port);
+            let frame = packet.payload(&rpc::DUMP).build();
             let run = program.test_run(TestRunOptions {
                 data_in: Some(&frame),
                 ..TestRunOptions::default()

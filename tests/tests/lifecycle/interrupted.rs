@@ -266,6 +266,21 @@ fn settings_are_all_or_nothing() {
     );
 }
 
+/// Packets to a port are not looked at before it is known as one that may be guarded.
+#[test]
+fn guarding_another_port_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "guarding_another_port_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH],
+            command: "set eth0 --port 111 --port 2049",
+            undo: &["set eth0 --port 111"],
+        },
+        Several::Together,
+    );
+}
+
 /// The first rate policy of a guard brings another program and larger maps.
 #[test]
 fn beginning_a_rate_policy_is_all_or_nothing() {

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use aya::maps::MapInfo;
+use aya::maps::{Array, Map, MapData, MapInfo};
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
-    abi::{FINE_FROM, map},
+    abi::{FINE_FROM, FineBlock, map},
     reason::Action,
 };
 use rpcguard_tests::site::Site;
 
-use crate::lists::{file, hosts};
+use crate::lists::{address, file, hosts};
 
 /// Of each length that matters to how blocks are noted.
 const NESTED: [&str; 8] = [
@@ -42,12 +42,21 @@ fn is_asked_finely(site: &Site) -> bool {
     info.max_entries() > 1
 }
 
+/// Whether the block of an IPv4 address is noted as one that a prefix touches.
+fn is_noted(site: &Site, address: std::net::Ipv4Addr) -> bool {
+    let pin = site.pins().join(map::BLOCKS);
+    let data = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
+    let blocks: Array<_, u64> = Map::Array(data).try_into().unwrap();
+    let block = FineBlock::v4(address.to_bits());
+    blocks.get(&block.word, 0).unwrap() & block.bit != 0
+}
+
 /// Everything within, and nothing beside, whatever the length of the rest of the list.
 fn check(site: &Site, about: &str) {
-    let address = |text: &str| -> IpAddr { text.parse().unwrap() };
+    let parse = |text: &str| -> IpAddr { text.parse().unwrap() };
     let [within, beside] = [
-        SAMPLES.map(|(within, _)| address(within)),
-        SAMPLES.map(|(_, beside)| address(beside)),
+        SAMPLES.map(|(within, _)| parse(within)),
+        SAMPLES.map(|(_, beside)| parse(beside)),
     ];
     assert_eq!(site.verdicts(&within), [Action::Pass; 8], "{about}");
     assert_eq!(site.verdicts(&beside), [Action::Drop; 8], "{about}");
@@ -68,6 +77,7 @@ fn a_list_that_becomes_long_says_what_it_said() {
     site.rpcguard(&format!("allow replace {}", path(&long)));
     assert!(is_asked_finely(&site));
     check(&site, "become long");
+    assert!(is_noted(&site, address(0)));
     site.rpcguard("allow add 100.64.0.0/10 2001:dbc::/40");
     site.rpcguard("allow remove 2001:dbb::1");
     site.rpcguard("allow add 2001:dbb::1");
@@ -76,6 +86,8 @@ fn a_list_that_becomes_long_says_what_it_said() {
     assert_eq!(site.verdicts(&added), [Action::Pass; 2]);
     site.rpcguard(&format!("allow replace {}", path(&short)));
     check(&site, "short again");
+    // Or sooner or later every source would be looked up.
+    assert!(!is_noted(&site, address(0)));
     assert_eq!(site.verdicts(&added), [Action::Drop; 2]);
     site.rpcguard("attach eth0 --replace");
     check(&site, "renewed");

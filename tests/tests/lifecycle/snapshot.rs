@@ -44,20 +44,29 @@ impl Snapshot {
         let filtered = is_filtered(site, interface);
         assert_eq!(snapshot.is_some(), filtered, "{interface}: {snapshot:?}");
         let mut snapshot = snapshot?;
-        snapshot.verdicts = site.verdicts_of(interface, samples);
-        let expected: Vec<Action> = snapshot
-            .decided
-            .iter()
-            .map(|decided| match decided {
-                Some((_, Verdict::Allow)) => Action::Pass,
-                _ if snapshot.policy.observe || !snapshot.policy.ports.contains(&111) => {
-                    Action::Pass
-                }
-                _ => Action::Drop,
-            })
-            .collect();
-        assert_eq!(snapshot.verdicts, expected, "of {samples:?}");
+        for port in [111, 2049] {
+            let verdicts = site.verdicts_to(interface, port, samples);
+            assert_eq!(
+                verdicts,
+                snapshot.expected(port),
+                "of {samples:?} to {port}"
+            );
+            if port == 111 {
+                snapshot.verdicts = verdicts;
+            }
+        }
         Some(snapshot)
+    }
+
+    /// What is to become of calls from the samples to a port.
+    fn expected(&self, port: u16) -> Vec<Action> {
+        let passes_all = self.policy.observe || !self.policy.ports.contains(&port);
+        let decided = self.decided.iter().map(|decided| match decided {
+            Some((_, Verdict::Allow)) => Action::Pass,
+            _ if passes_all => Action::Pass,
+            _ => Action::Drop,
+        });
+        decided.collect()
     }
 
     fn read(guard: &Guard, samples: &[IpAddr]) -> Self {

@@ -30,7 +30,8 @@ const FIXTURES: &str = "tests/fixtures";
 /// the form NAME=value.
 pub(super) fn write(
     kernel: &kernels::Unpacked,
-    (programs, newest): (&[Program], bool),
+    programs: &[Program],
+    newest: bool,
     environment: &[String],
     archive: &Path,
 ) -> Result<()> {
