@@ -114,7 +114,7 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
         pins: &directory,
     };
     let mut ebpf = loading.prepare()?;
-    drop(attaching);
+    attaching.remove()?;
     fill_tries(&mut ebpf, &listing)?;
     if fine {
         let prefixes = listing.prefixes.iter().map(|(prefix, _)| *prefix);

@@ -156,6 +156,11 @@ impl Attaching {
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Removes it, now that a loader has the map. Should that fail, it is tried once more.
+    pub(super) fn remove(self) -> Result<()> {
+        remove_if_there(&self.0)
+    }
 }
 
 impl Drop for Attaching {
