@@ -10,6 +10,7 @@ mod output;
 pub mod policy;
 pub mod portmapper;
 pub mod prefix;
+pub mod sockets;
 mod sys;
 mod top;
 

@@ -1,0 +1,226 @@
+//! One question to a portmapper, over UDP.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use super::{Call, reply};
+
+/// So many datagrams that are no reply are looked at, for one that is.
+const MAX_STRAY: u32 = 256;
+
+/// From where a reply is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyFrom {
+    /// From the port that was asked. ICMP errors end the wait.
+    Port,
+    /// From any port of the address that was asked: rpcbind sends what it relays from a port of its own.
+    AnyPort,
+}
+
+/// A reply, or something in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The payload.
+    pub message: Vec<u8>,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// From when the call that was sent last to when the answer came.
+    pub took: Duration,
+}
+
+/// How asking went.
+#[derive(Debug)]
+pub struct Asked {
+    /// Payload of each datagram that was sent, in bytes.
+    pub request_len: usize,
+    /// How many were sent.
+    pub attempts: u32,
+    /// The address that they were sent from, once that is known.
+    pub from: Option<SocketAddr>,
+    /// The reply; or [`io::ErrorKind::TimedOut`], and other errors of the socket.
+    pub result: io::Result<Answer>,
+}
+
+/// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
+/// it is waited for in the end. Whatever is no reply to this call is passed over.
+#[must_use]
+pub fn ask(
+    address: SocketAddr,
+    call: &Call,
+    xid: u32,
+    from: ReplyFrom,
+    waits: &[Duration],
+) -> Asked {
+    let datagram = call.datagram(xid);
+    let mut asked = Asked {
+        request_len: datagram.len(),
+        attempts: 0,
+        from: None,
+        result: Err(io::ErrorKind::TimedOut.into()),
+    };
+    asked.result = exchange(address, &datagram, xid, from, waits, &mut asked);
+    asked
+}
+
+fn exchange(
+    address: SocketAddr,
+    datagram: &[u8],
+    xid: u32,
+    from: ReplyFrom,
+    waits: &[Duration],
+    asked: &mut Asked,
+) -> io::Result<Answer> {
+    let any = if address.is_ipv4() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
+    } else {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+    };
+    let socket = UdpSocket::bind(any)?;
+    if from == ReplyFrom::Port {
+        socket.connect(address)?;
+        asked.from = socket.local_addr().ok();
+    }
+    let mut buffer = vec![0; 1 << 16];
+    let mut strays = 0;
+    for wait in waits {
+        match from {
+            ReplyFrom::Port => socket.send(datagram)?,
+            ReplyFrom::AnyPort => socket.send_to(datagram, address)?,
+        };
+        asked.attempts += 1;
+        let sent = Instant::now();
+        while let Some(left) = wait
+            .checked_sub(sent.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            socket.set_read_timeout(Some(left))?;
+            let (len, sender) = match socket.recv_from(&mut buffer) {
+                Err(error) if is_timeout(&error) => break,
+                received => received?,
+            };
+            let message = &buffer[..len];
+            if sender.ip() == address.ip() && reply::read(xid, message).is_some() {
+                return Ok(Answer {
+                    message: message.to_vec(),
+                    from: sender,
+                    took: sent.elapsed(),
+                });
+            }
+            strays += 1;
+            if strays == MAX_STRAY {
+                let what = "256 datagrams came that are no reply to the call";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
+    }
+    if strays != 0 {
+        let what = format!("{strays} datagrams came, none of them a reply to the call");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+/// A read that timed out, by either of the names that Linux may give to it.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::ErrorKind,
+        net::UdpSocket,
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::{super::xdr::words, Asked, Call, MAX_STRAY, ReplyFrom, ask};
+
+    const SHORT: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
+    const XID: u32 = 7;
+
+    fn accepted(xid: u32) -> Vec<u8> {
+        words(&[xid, 1, 0, 0, 0, 0])
+    }
+
+    /// Asks a server that answers each of so many datagrams with these.
+    fn ask_a_server(calls: usize, answers: &[Vec<u8>], from: ReplyFrom) -> Asked {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                server
+                    .set_read_timeout(Some(Duration::from_secs(5)))
+                    .unwrap();
+                for _ in 0..calls {
+                    let (_, client) = server.recv_from(&mut [0; 64]).unwrap();
+                    for answer in answers {
+                        let sender = if from == ReplyFrom::Port {
+                            &server
+                        } else {
+                            &other
+                        };
+                        // Who has gone needs no more answers.
+                        let _ = sender.send_to(answer, client);
+                    }
+                }
+            });
+            ask(address, &Call::null(2), XID, from, &SHORT)
+        })
+    }
+
+    #[test]
+    fn only_the_reply_to_this_call_is_taken() {
+        let answers = [
+            b"x".to_vec(),
+            accepted(8),
+            accepted(7)[..20].to_vec(),
+            accepted(7),
+        ];
+        let asked = ask_a_server(1, &answers, ReplyFrom::Port);
+        assert_eq!(asked.result.unwrap().message, accepted(7));
+        assert_eq!((asked.attempts, asked.request_len), (1, 40));
+    }
+
+    #[test]
+    fn who_is_silent_is_asked_again() {
+        let asked = ask_a_server(2, &[], ReplyFrom::Port);
+        assert_eq!(asked.result.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(asked.attempts, 2);
+    }
+
+    #[test]
+    fn replies_from_another_port_are_taken_where_they_may_be() {
+        let asked = ask_a_server(1, &[accepted(7)], ReplyFrom::AnyPort);
+        assert_eq!(asked.result.unwrap().message, accepted(7));
+    }
+
+    #[test]
+    fn a_flood_of_other_things_ends_the_wait() {
+        let flood = vec![accepted(8); MAX_STRAY as usize + 10];
+        let started = Instant::now();
+        let asked = ask_a_server(1, &flood, ReplyFrom::Port);
+        assert_eq!(asked.result.unwrap_err().kind(), ErrorKind::InvalidData);
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_closed_port_is_told_from_a_silent_one() {
+        let address = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let asked = ask(address, &Call::null(2), XID, ReplyFrom::Port, &SHORT);
+        assert_eq!(
+            asked.result.unwrap_err().kind(),
+            ErrorKind::ConnectionRefused
+        );
+    }
+}
