@@ -151,6 +151,17 @@ pub enum Error {
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// A host cannot be asked, since it has no address.
+    #[error("cannot find the addresses of `{host}`: {why}")]
+    NoAddress {
+        /// The host, as it was named.
+        host: String,
+        /// Why not.
+        why: String,
+    },
+    /// A file that would be written is there already.
+    #[error("{} is there already, and evidence is not overwritten", .0.display())]
+    EvidenceExists(PathBuf),
     /// The events of a guard go to one reader.
     #[error("another process follows the events of `{0}` already")]
     EventsTaken(String),
@@ -258,6 +269,11 @@ impl Error {
                 "the next rpcguard command that changes something tries again".to_owned()
             }
             Self::Repeated { .. } => "give each prefix once".to_owned(),
+            Self::NoAddress { .. } => {
+                "give an address instead; `getent ahosts HOST` shows what a name resolves to"
+                    .to_owned()
+            }
+            Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
             Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
         })
     }

@@ -1,6 +1,7 @@
 //! Guards a portmapper in the kernel: attaches an XDP filter to network interfaces, and manages its
 //! prefixes, settings and counters.
 
+pub mod check;
 pub mod commands;
 pub mod error;
 pub mod guard;

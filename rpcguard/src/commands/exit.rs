@@ -16,6 +16,8 @@ pub enum Exit {
     Failed,
     /// The command line is wrong.
     Usage,
+    /// `check` found a portmapper exposed.
+    Exposed,
 }
 
 impl Exit {
@@ -57,6 +59,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Exposed => 3,
         })
     }
 }
@@ -67,7 +70,12 @@ mod tests {
 
     #[test]
     fn statuses_are_the_documented_ones() {
-        for (exit, status) in [(Exit::Done, 0), (Exit::Failed, 1), (Exit::Usage, 2)] {
+        for (exit, status) in [
+            (Exit::Done, 0),
+            (Exit::Failed, 1),
+            (Exit::Usage, 2),
+            (Exit::Exposed, 3),
+        ] {
             assert_eq!(ExitCode::from(exit), ExitCode::from(status));
         }
     }

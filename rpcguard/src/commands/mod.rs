@@ -1,6 +1,7 @@
 //! The subcommands, one file each: its arguments, and what it does.
 
 mod attach;
+mod check;
 mod detach;
 mod events;
 mod exit;
@@ -30,7 +31,7 @@ const LAST: usize = 900;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
-Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage.
+Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 `check` found exposure.
 
 Privileges: root, or CAP_BPF and CAP_NET_ADMIN; to load the program (attach, the first --rate of a guard)
 also CAP_PERFMON.
@@ -74,6 +75,7 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Check(check::Args),
 }
 
 impl Cli {
@@ -103,6 +105,7 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Check(args) => check::run(&args),
         }
     }
 }

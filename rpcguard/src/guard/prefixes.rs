@@ -1,6 +1,6 @@
 //! The prefixes of a guard, and what they say about an address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::util::nr_cpus;
 use rpcguard_common::abi::{self, Counter, Decision, hits_index};
@@ -86,6 +86,26 @@ impl Guard {
                 }
             }
             Ok(Decided { by: None })
+        })
+    }
+
+    /// Whether the allow list has the prefix of all IPv4 or of all IPv6 addresses.
+    ///
+    /// # Errors
+    ///
+    /// If the maps cannot be read.
+    pub fn allows_everybody(&self) -> Result<bool> {
+        let everybody = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        self.consistently(|epoch| {
+            for prefix in everybody.map(|address: IpAddr| Prefix::new(address, 0)) {
+                let Some(prefix) = prefix else { continue };
+                let entry = self.tries.longest(prefix)?;
+                let verdict = entry.and_then(|entry| listed_verdict(entry.at(epoch)));
+                if verdict == Some(Verdict::Allow) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
     }
 

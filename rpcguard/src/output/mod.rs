@@ -2,9 +2,13 @@
 //!
 //! Text goes to a terminal and to a pipe alike: aligned columns, no colour, no frames.
 
+pub(crate) mod check_host;
+pub(crate) mod check_local;
 pub(crate) mod decision;
 pub(crate) mod events;
+pub(crate) mod evidence;
 pub(crate) mod prefixes;
+mod registrations;
 pub(crate) mod report;
 pub(crate) mod status;
 mod text;
@@ -50,12 +54,17 @@ impl<T: Serialize> Document<T> {
 
     /// Prints the document on one line.
     fn print(&self) -> anyhow::Result<()> {
-        let mut out = stdout();
-        serde_json::to_writer(&mut out, self).map_err(io::Error::from)?;
-        writeln!(out)?;
-        out.flush()?;
-        Ok(())
+        json(self)
     }
+}
+
+/// Prints a document on one line.
+fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = stdout();
+    serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
 }
 
 /// What to say about a failure to print, when what was to be done is done.

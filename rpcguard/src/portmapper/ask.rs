@@ -22,7 +22,7 @@ pub(super) fn reply_len(address: SocketAddr, request: Request) -> io::Result<usi
         .ok_or(io::ErrorKind::InvalidInput)?;
     let call = Call::of(version, procedure);
     let xid = xid(request);
-    let answer = udp::ask(address, &call, xid, ReplyFrom::Port, &[PATIENCE]).result?;
+    let answer = udp::ask(address, &call, xid, ReplyFrom::There, &[PATIENCE]).result?;
     if !is_reply_to(xid, &answer.message) {
         return Err(io::ErrorKind::InvalidData.into());
     }

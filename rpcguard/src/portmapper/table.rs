@@ -41,7 +41,7 @@ pub fn table(inventory: &Inventory) -> io::Result<Option<Table>> {
     for (kind, address) in places(inventory) {
         let asked = match &address {
             Address::Ip(address) if kind == Kind::Udp => dump(|call| {
-                let asked = udp::ask(*address, call, XID, ReplyFrom::Port, &[PATIENCE]);
+                let asked = udp::ask(*address, call, XID, ReplyFrom::There, &[PATIENCE]);
                 asked.result.map(|answer| answer.message)
             }),
             Address::Ip(address) => Connection::tcp(*address, PATIENCE)

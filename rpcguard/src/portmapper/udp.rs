@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Call, reply};
+use crate::sys::icmp;
 
 /// So many datagrams that are no reply are looked at, for one that is.
 const MAX_STRAY: u32 = 256;
@@ -14,10 +15,11 @@ const MAX_STRAY: u32 = 256;
 /// From where a reply is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyFrom {
-    /// From the port that was asked. ICMP errors end the wait.
-    Port,
-    /// From any port of the address that was asked: rpcbind sends what it relays from a port of its own.
-    AnyPort,
+    /// From the address and port that were asked.
+    There,
+    /// From anywhere: rpcbind sends what it relays from a port of its own, and from whichever of its
+    /// addresses the way back begins at.
+    Anywhere,
 }
 
 /// A reply, or something in its place.
@@ -45,7 +47,9 @@ pub struct Asked {
 }
 
 /// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
-/// it is waited for in the end. Whatever is no reply to this call is passed over.
+/// it is waited for in the end. Whatever is no reply to this call is passed over; an ICMP error ends the wait.
+///
+/// Where replies may come from anywhere, `xid` alone tells whether one is: let nobody guess it.
 #[must_use]
 pub fn ask(
     address: SocketAddr,
@@ -79,16 +83,19 @@ fn exchange(
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
     };
     let socket = UdpSocket::bind(any)?;
-    if from == ReplyFrom::Port {
-        socket.connect(address)?;
-        asked.from = socket.local_addr().ok();
+    match from {
+        ReplyFrom::There => {
+            socket.connect(address)?;
+            asked.from = socket.local_addr().ok();
+        }
+        ReplyFrom::Anywhere => icmp::report_errors(&socket, address.is_ipv6())?,
     }
     let mut buffer = vec![0; 1 << 16];
     let mut strays = 0;
     for wait in waits {
         match from {
-            ReplyFrom::Port => socket.send(datagram)?,
-            ReplyFrom::AnyPort => socket.send_to(datagram, address)?,
+            ReplyFrom::There => socket.send(datagram)?,
+            ReplyFrom::Anywhere => socket.send_to(datagram, address)?,
         };
         asked.attempts += 1;
         let sent = Instant::now();
@@ -102,7 +109,7 @@ fn exchange(
                 received => received?,
             };
             let message = &buffer[..len];
-            if sender.ip() == address.ip() && reply::read(xid, message).is_some() {
+            if reply::read(xid, message).is_some() {
                 return Ok(Answer {
                     message: message.to_vec(),
                     from: sender,
@@ -162,7 +169,7 @@ mod tests {
                 for _ in 0..calls {
                     let (_, client) = server.recv_from(&mut [0; 64]).unwrap();
                     for answer in answers {
-                        let sender = if from == ReplyFrom::Port {
+                        let sender = if from == ReplyFrom::There {
                             &server
                         } else {
                             &other
@@ -184,21 +191,21 @@ mod tests {
             accepted(7)[..20].to_vec(),
             accepted(7),
         ];
-        let asked = ask_a_server(1, &answers, ReplyFrom::Port);
+        let asked = ask_a_server(1, &answers, ReplyFrom::There);
         assert_eq!(asked.result.unwrap().message, accepted(7));
         assert_eq!((asked.attempts, asked.request_len), (1, 40));
     }
 
     #[test]
     fn who_is_silent_is_asked_again() {
-        let asked = ask_a_server(2, &[], ReplyFrom::Port);
+        let asked = ask_a_server(2, &[], ReplyFrom::There);
         assert_eq!(asked.result.unwrap_err().kind(), ErrorKind::TimedOut);
         assert_eq!(asked.attempts, 2);
     }
 
     #[test]
     fn replies_from_another_port_are_taken_where_they_may_be() {
-        let asked = ask_a_server(1, &[accepted(7)], ReplyFrom::AnyPort);
+        let asked = ask_a_server(1, &[accepted(7)], ReplyFrom::Anywhere);
         assert_eq!(asked.result.unwrap().message, accepted(7));
     }
 
@@ -206,21 +213,21 @@ mod tests {
     fn a_flood_of_other_things_ends_the_wait() {
         let flood = vec![accepted(8); MAX_STRAY as usize + 10];
         let started = Instant::now();
-        let asked = ask_a_server(1, &flood, ReplyFrom::Port);
+        let asked = ask_a_server(1, &flood, ReplyFrom::There);
         assert_eq!(asked.result.unwrap_err().kind(), ErrorKind::InvalidData);
         assert!(started.elapsed() < Duration::from_secs(1));
     }
 
     #[test]
     fn a_closed_port_is_told_from_a_silent_one() {
-        let address = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let asked = ask(address, &Call::null(2), XID, ReplyFrom::Port, &SHORT);
-        assert_eq!(
-            asked.result.unwrap_err().kind(),
-            ErrorKind::ConnectionRefused
-        );
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let address = UdpSocket::bind(host).unwrap().local_addr().unwrap();
+            for from in [ReplyFrom::There, ReplyFrom::Anywhere] {
+                let asked = ask(address, &Call::null(2), XID, from, &SHORT);
+                let error = asked.result.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+                assert_eq!(asked.attempts, 1);
+            }
+        }
     }
 }

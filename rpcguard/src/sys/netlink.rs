@@ -19,8 +19,11 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_XDP_FD: u16 = 1;
@@ -34,6 +37,10 @@ const XDP_FLAGS_UPDATE_IF_NOEXIST: u32 = 1;
 const XDP_FLAGS_REPLACE: u32 = 1 << 4;
 const NLA_F_NESTED: u16 = 1 << 15;
 const NLA_TYPE_MASK: u16 = 0x3fff;
+
+// linux/if.h
+const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 1 << 3;
 
 const NETLINK_HEADER_LEN: usize = 16;
 const INTERFACE_HEADER_LEN: usize = 16;
@@ -63,6 +70,12 @@ pub(crate) struct Interface {
     pub(crate) mtu: u32,
     /// `veth`, `vlan`, ...; empty for hardware.
     pub(crate) kind: String,
+    pub(crate) up: bool,
+    pub(crate) loopback: bool,
+    /// Index of the bridge or bond that it is a port of.
+    pub(crate) master: Option<u32>,
+    /// Index of the interface of this network namespace that it is stacked on.
+    pub(crate) lower: Option<u32>,
     /// At most one in the driver or the network stack, and one on the device.
     pub(crate) xdp: Vec<XdpProgram>,
 }
@@ -210,12 +223,22 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
     let kind = attribute(attributes, IFLA_LINKINFO)
         .and_then(|info| attribute(info, IFLA_INFO_KIND))
         .map(read_string);
+    let flags = read_u32(&body[8..12]);
+    let index_in = |kind| {
+        let index = attribute(attributes, kind).map(read_u32)?;
+        (index != 0).then_some(index)
+    };
+    let elsewhere = attribute(attributes, IFLA_LINK_NETNSID).is_some();
     Some(Interface {
         index: read_u32(&body[4..8]),
         name: read_string(attribute(attributes, IFLA_IFNAME)?),
         hardware: read_u16(&body[2..4]),
         mtu: attribute(attributes, IFLA_MTU).map_or(0, read_u32),
         kind: kind.unwrap_or_default(),
+        up: flags & IFF_UP != 0,
+        loopback: flags & IFF_LOOPBACK != 0,
+        master: index_in(IFLA_MASTER),
+        lower: index_in(IFLA_LINK).filter(|_| !elsewhere),
         xdp: programs.collect(),
     })
 }

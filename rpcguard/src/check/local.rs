@@ -1,0 +1,345 @@
+//! Looks whether the portmapper of this host is exposed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use rpcguard_common::parse::Transport;
+
+use super::{
+    Cover, InsecureOption, NetworkInterface, Unit, Verdict, init, insecure_options, network,
+};
+use crate::{
+    error::{Report, Result},
+    guard::Registry,
+    policy::PORTMAPPER_PORT,
+    portmapper::{self, Service, Table, services},
+    sockets::{Inventory, Kind, ListeningSocket, Process, Reach},
+};
+
+/// What there is to say about the portmapper of this network namespace.
+#[derive(Clone, Debug)]
+pub struct LocalReport {
+    /// Who listens.
+    pub inventory: Inventory,
+    /// What is registered, or why that could not be read; `None` if nothing listens.
+    pub table: Option<std::result::Result<Table, String>>,
+    /// What starts the portmapper of this machine.
+    pub units: Vec<Unit>,
+    /// The interfaces that are up and their guards, or why they could not be read.
+    pub interfaces: std::result::Result<Vec<NetworkInterface>, String>,
+    /// Insecure options that the portmapper runs with.
+    pub options: Vec<InsecureOption>,
+    /// Ports of the portmapper that other hosts reach.
+    pub exposures: Vec<Exposure>,
+    /// What it comes to.
+    pub verdict: Verdict,
+}
+
+/// A port of the portmapper that can be reached through interfaces that do not guard it, or not fully.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// How it is reached.
+    pub transport: Transport,
+    /// Where.
+    pub port: u16,
+    /// Through which interfaces.
+    pub interfaces: Vec<String>,
+    /// Whether anybody is served there, or only at a limited rate.
+    pub cover: Cover,
+}
+
+/// Looks whether the portmapper of the calling thread's network namespace is exposed. Asks it for what is
+/// registered, and sends nothing to other hosts.
+///
+/// # Errors
+///
+/// If /proc cannot be read.
+pub fn local(registry: &Registry) -> Result<LocalReport> {
+    let inventory = Inventory::read()?;
+    let table = portmapper::table(&inventory)
+        .map_err(|error| error.to_string())
+        .transpose();
+    let interfaces = network::interfaces(registry).map_err(|error| Report(&error).to_string());
+    let exposures = exposures(&inventory, interfaces.as_deref().unwrap_or_default());
+    let verdict = verdict(&inventory, interfaces.is_ok(), &exposures);
+    let options = portmapper_processes(&inventory)
+        .iter()
+        .flat_map(insecure_options)
+        .collect();
+    Ok(LocalReport {
+        units: init::units(Path::new("/")),
+        inventory,
+        table,
+        interfaces,
+        options,
+        exposures,
+        verdict,
+    })
+}
+
+/// The processes of the portmapper, except the one that holds its sockets for it.
+fn portmapper_processes(inventory: &Inventory) -> BTreeSet<Process> {
+    inventory
+        .portmapper()
+        .flat_map(|socket| &socket.processes)
+        .filter(|process| process.pid != 1)
+        .cloned()
+        .collect()
+}
+
+/// The ports on which the portmapper can be reached from outside, by their transport.
+fn reachable_ports(inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
+    inventory
+        .portmapper()
+        .chain(inventory.portmapper_extra())
+        .filter(|socket| socket.reach() == Reach::Outside)
+        .filter_map(|socket| Some((socket.kind, socket.port()?)))
+        .collect()
+}
+
+fn exposures(inventory: &Inventory, interfaces: &[NetworkInterface]) -> Vec<Exposure> {
+    let mut exposures = Vec::new();
+    for (kind, port) in reachable_ports(inventory) {
+        let transport = match kind {
+            Kind::Udp => Transport::Udp,
+            Kind::Tcp | Kind::Unix => Transport::Tcp,
+        };
+        let mut by_cover: BTreeMap<Cover, Vec<String>> = BTreeMap::new();
+        for interface in interfaces {
+            let cover = network::cover(interfaces, interface.index(), transport, port);
+            by_cover
+                .entry(cover)
+                .or_default()
+                .push(interface.name.clone());
+        }
+        by_cover.remove(&Cover::Full);
+        exposures.extend(by_cover.into_iter().map(|(cover, interfaces)| Exposure {
+            transport,
+            port,
+            interfaces,
+            cover,
+        }));
+    }
+    exposures
+}
+
+fn verdict(inventory: &Inventory, guards_are_known: bool, exposures: &[Exposure]) -> Verdict {
+    if reachable_ports(inventory).is_empty() {
+        return Verdict::NotExposed;
+    }
+    if !guards_are_known {
+        return Verdict::Unknown;
+    }
+    match exposures.iter().map(|exposure| exposure.cover).min() {
+        Some(Cover::None) => Verdict::Exposed,
+        Some(Cover::Limited) => Verdict::Limited,
+        // It may have other ports than the one that it is known by.
+        Some(Cover::Full) | None if !knows_the_process(inventory) => Verdict::Unknown,
+        Some(Cover::Full) | None => Verdict::NotExposed,
+    }
+}
+
+/// Whether it is known which process the portmapper is.
+fn knows_the_process(inventory: &Inventory) -> bool {
+    let mut sockets = inventory.portmapper();
+    inventory.complete || sockets.all(|socket| !socket.processes.is_empty())
+}
+
+impl LocalReport {
+    /// What is registered, and who listens there.
+    #[must_use]
+    pub fn services(&self) -> Vec<Service<'_>> {
+        match &self.table {
+            Some(Ok(table)) => services(&table.registrations.entries, &self.inventory),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The portmapper's sockets: those on port 111 and in the file system, then its others.
+    pub fn portmapper_sockets(&self) -> impl Iterator<Item = &ListeningSocket> {
+        self.inventory
+            .portmapper()
+            .chain(self.inventory.portmapper_extra())
+    }
+
+    /// How well a port is guarded from what arrives on an interface.
+    #[must_use]
+    pub fn cover(&self, interface: &NetworkInterface, transport: Transport, port: u16) -> Cover {
+        let interfaces = self.interfaces.as_deref().unwrap_or_default();
+        network::cover(interfaces, interface.index(), transport, port)
+    }
+
+    /// The verdict in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let what = match self.verdict {
+            Verdict::Exposed => format!(
+                "unless a firewall is in front, anybody can use {}",
+                self.ports(Cover::None)
+            ),
+            Verdict::Limited => format!(
+                "anybody is served some calls, at a limited rate, on {}",
+                self.ports(Cover::Limited)
+            ),
+            Verdict::Unknown => match &self.interfaces {
+                Err(why) => {
+                    let why = why.lines().next().unwrap_or_default();
+                    let why = why.strip_prefix("error: ").unwrap_or(why);
+                    format!("a portmapper listens, but guards cannot be looked at: {why}")
+                }
+                Ok(_) => "not every process could be looked into".to_owned(),
+            },
+            Verdict::NotExposed => self.why_not_exposed().to_owned(),
+        };
+        format!("{}: {what}", self.verdict.heading())
+    }
+
+    /// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports 111,
+    /// 50000 and TCP port 111 (through eth0, eth1)`.
+    fn ports(&self, cover: Cover) -> String {
+        let mut through: Vec<(&[String], Vec<&Exposure>)> = Vec::new();
+        for exposure in self.exposures.iter().filter(|found| found.cover == cover) {
+            let same = through
+                .iter_mut()
+                .find(|(interfaces, _)| *interfaces == exposure.interfaces);
+            match same {
+                Some((_, exposures)) => exposures.push(exposure),
+                None => through.push((&exposure.interfaces, vec![exposure])),
+            }
+        }
+        let groups = through.iter().map(|(interfaces, exposures)| {
+            let of = |transport| {
+                let ports: Vec<String> = exposures
+                    .iter()
+                    .filter(|exposure| exposure.transport == transport)
+                    .map(|exposure| exposure.port.to_string())
+                    .collect();
+                let name = transport_name(transport);
+                match ports.len() {
+                    0 => None,
+                    1 => Some(format!("{name} port {}", ports[0])),
+                    _ => Some(format!("{name} ports {}", ports.join(", "))),
+                }
+            };
+            let transports = [Transport::Udp, Transport::Tcp];
+            let ports: Vec<_> = transports.into_iter().filter_map(of).collect();
+            format!(
+                "{} (through {})",
+                ports.join(" and "),
+                interfaces.join(", ")
+            )
+        });
+        groups.collect::<Vec<_>>().join("; ")
+    }
+
+    fn why_not_exposed(&self) -> &'static str {
+        if self.portmapper_sockets().next().is_none() {
+            "no portmapper listens"
+        } else if reachable_ports(&self.inventory).is_empty() {
+            "the portmapper listens for this host only"
+        } else {
+            match self.interfaces.as_deref() {
+                Ok([]) => "there is no interface that packets could come in through",
+                _ => "every interface guards the portmapper",
+            }
+        }
+    }
+
+    /// The next step to take, as a command, if there is one.
+    #[must_use]
+    pub fn next_step(&self) -> Option<String> {
+        match self.verdict {
+            Verdict::Unknown => Some("sudo rpcguard check".to_owned()),
+            Verdict::Exposed => Some(self.remedy()),
+            Verdict::Limited | Verdict::NotExposed => {
+                let will_start = self.units.iter().any(|unit| unit.starts);
+                let nobody = self.portmapper_sockets().next().is_none();
+                (nobody && will_start).then(|| "rpcguard disable".to_owned())
+            }
+        }
+    }
+
+    /// What to do first about an exposed portmapper.
+    fn remedy(&self) -> String {
+        let exposed: Vec<&Exposure> = self
+            .exposures
+            .iter()
+            .filter(|exposure| exposure.cover == Cover::None)
+            .collect();
+        let names: BTreeSet<&String> = exposed
+            .iter()
+            .flat_map(|exposure| &exposure.interfaces)
+            .collect();
+        let interfaces = self.interfaces.as_deref().unwrap_or_default();
+        let guard_of = |name: &str| {
+            let found = interfaces.iter().find(|found| found.name == name)?;
+            found.guard.as_ref()
+        };
+        for name in &names {
+            if let Some(guard) = guard_of(name) {
+                return self.amend(name, guard);
+            }
+        }
+        let table = matches!(self.table, Some(Ok(_)));
+        let needed = self
+            .services()
+            .iter()
+            .any(|service| !service.is_portmapper());
+        let guarded = interfaces.iter().any(|interface| interface.guard.is_some());
+        if table && !needed && !guarded {
+            return "rpcguard disable".to_owned();
+        }
+        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let extra = exposed.iter().any(|exposure| {
+            exposure.transport == Transport::Udp && exposure.port != PORTMAPPER_PORT
+        });
+        let tcp = exposed
+            .iter()
+            .any(|exposure| exposure.transport == Transport::Tcp);
+        format!(
+            "rpcguard attach {} --allow YOUR_NETWORK{}{}",
+            names.join(" "),
+            if tcp { " --tcp" } else { "" },
+            if extra { " --rpcbind-ports" } else { "" }
+        )
+    }
+
+    /// What a guard that is there lacks.
+    fn amend(&self, name: &str, guard: &network::Guarded) -> String {
+        if guard.void {
+            return format!("rpcguard allow list -i {name}");
+        }
+        let mut command = format!("rpcguard set {name}");
+        if guard.policy.observe {
+            command.push_str(" --observe off");
+        }
+        let exposed = self
+            .exposures
+            .iter()
+            .filter(|exposure| exposure.interfaces.iter().any(|found| found == name));
+        let (mut ports, mut tcp) = (guard.policy.ports.clone(), guard.policy.tcp);
+        for exposure in exposed {
+            tcp |= exposure.transport == Transport::Tcp;
+            ports.insert(exposure.port);
+        }
+        if tcp && !guard.policy.tcp {
+            command.push_str(" --tcp on");
+        }
+        if ports != guard.policy.ports {
+            for port in ports {
+                command.push_str(&format!(" --port {port}"));
+            }
+        }
+        command
+    }
+}
+
+/// The word for a transport in text.
+pub(crate) const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    }
+}

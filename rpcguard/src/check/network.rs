@@ -1,0 +1,281 @@
+//! The interfaces that packets arrive on, and what guards them.
+
+use std::collections::BTreeSet;
+
+use procfs::{FromRead as _, net::InterfaceDeviceStatus};
+use rpcguard_common::parse::Transport;
+
+use crate::{
+    error::{Doing as _, Result},
+    guard::{Entry, Guard, Registry},
+    policy::Policy,
+    sys::netlink::{self, Interface},
+};
+
+/// How well a port is guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cover {
+    /// Not at all.
+    None,
+    /// Anybody is served at a limited rate.
+    Limited,
+    /// Those on the allow list are served, and nobody else.
+    Full,
+}
+
+impl Cover {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Limited => "limited",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// A guard, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// What it guards, and how.
+    pub policy: Policy,
+    /// How many prefixes are allowed.
+    pub allowed: u64,
+    /// Whether everybody is, or the filter is not attached any more: then it guards nothing.
+    pub void: bool,
+}
+
+impl Guarded {
+    fn of(guard: &Guard) -> Result<Self> {
+        let counts = guard.prefix_counts()?;
+        Ok(Self {
+            policy: guard.policy()?,
+            allowed: u64::from(counts.allow_v4) + u64::from(counts.allow_v6),
+            void: guard.mode().is_none() || guard.allows_everybody()?,
+        })
+    }
+
+    /// How well it guards a port.
+    #[must_use]
+    pub fn covers(&self, transport: Transport, port: u16) -> Cover {
+        let Policy {
+            ports,
+            tcp,
+            observe,
+            rate,
+        } = &self.policy;
+        let guarded = ports.contains(&port) && (*tcp || transport == Transport::Udp);
+        if self.void || *observe || !guarded {
+            Cover::None
+        } else if rate.is_some() {
+            Cover::Limited
+        } else {
+            Cover::Full
+        }
+    }
+}
+
+/// An interface that packets of other hosts can arrive on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkInterface {
+    /// Its name.
+    pub name: String,
+    /// Its guard.
+    pub guard: Option<Guarded>,
+    index: u32,
+    master: Option<u32>,
+    lower: Option<u32>,
+}
+
+/// Kinds that no packet of another host arrives on.
+const SILENT: [&str; 3] = ["dummy", "ifb", "nlmon"];
+
+/// Kinds whose packets XDP sees on the interface below, as they arrive.
+const STACKED: [&str; 5] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"];
+
+/// Interfaces can be stacked and be ports of others so many times.
+const MAX_DEPTH: usize = 8;
+
+/// The interfaces of this network namespace that are up, with their guards.
+///
+/// # Errors
+///
+/// Those of [`Registry::entries`], and if the interfaces cannot be listed.
+pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
+    let guards = registry.entries()?;
+    let list = InterfaceDeviceStatus::from_file("/proc/thread-self/net/dev")
+        .doing("list the interfaces in /proc/thread-self/net/dev")?;
+    let names: BTreeSet<String> = list.0.into_keys().collect();
+    let mut interfaces = Vec::new();
+    for name in names {
+        let found = netlink::interface_by_name(&name);
+        let found = found.doing(format!("look up interface `{name}`"))?;
+        // It may have gone meanwhile.
+        if let Some(found) = found.filter(hears_others) {
+            let guard = guards.iter().find_map(|entry| match entry {
+                Entry::Guard(guard) if guard.ifindex() == found.index => Some(guard),
+                _ => None,
+            });
+            interfaces.push(NetworkInterface {
+                guard: guard.map(|guard| Guarded::of(guard)).transpose()?,
+                index: found.index,
+                master: found.master,
+                lower: found.lower.filter(|_| STACKED.contains(&&*found.kind)),
+                name: found.name,
+            });
+        }
+    }
+    Ok(interfaces)
+}
+
+fn hears_others(interface: &Interface) -> bool {
+    interface.up && !interface.loopback && !SILENT.contains(&&*interface.kind)
+}
+
+/// How well a port is guarded from what arrives on the interface with this index: by a guard of its own, or
+/// by that of an interface that its packets pass as well.
+pub(super) fn cover(
+    interfaces: &[NetworkInterface],
+    index: u32,
+    transport: Transport,
+    port: u16,
+) -> Cover {
+    cover_within(interfaces, index, transport, port, MAX_DEPTH)
+}
+
+fn cover_within(
+    interfaces: &[NetworkInterface],
+    index: u32,
+    transport: Transport,
+    port: u16,
+    depth: usize,
+) -> Cover {
+    let find = |index| interfaces.iter().find(|found| found.index == index);
+    let own = |interface: &NetworkInterface| {
+        let guard = interface.guard.as_ref();
+        guard.map_or(Cover::None, |guard| guard.covers(transport, port))
+    };
+    let Some(interface) = find(index).filter(|_| depth != 0) else {
+        return Cover::None;
+    };
+    let above_and_below = [interface.master, interface.lower].into_iter().flatten();
+    let others =
+        above_and_below.map(|index| cover_within(interfaces, index, transport, port, depth - 1));
+    // What arrives on a bridge or bond came through one of its ports.
+    let ports = interfaces
+        .iter()
+        .filter(|other| other.master == Some(index))
+        .map(own);
+    let through_ports = ports.min().unwrap_or(Cover::None);
+    others
+        .chain([own(interface), through_ports])
+        .max()
+        .unwrap_or(Cover::None)
+}
+
+impl NetworkInterface {
+    /// Its index.
+    #[must_use]
+    pub const fn index(&self) -> u32 {
+        self.index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rpcguard_common::parse::Transport::{Tcp, Udp};
+
+    use super::{Cover, Guarded, NetworkInterface, cover};
+    use crate::policy::{Policy, RatePolicy};
+
+    fn guarded(change: impl FnOnce(&mut Guarded)) -> Option<Guarded> {
+        let mut guarded = Guarded {
+            policy: Policy::default(),
+            allowed: 1,
+            void: false,
+        };
+        change(&mut guarded);
+        Some(guarded)
+    }
+
+    fn interface(index: u32, guard: Option<Guarded>) -> NetworkInterface {
+        NetworkInterface {
+            name: format!("eth{index}"),
+            guard,
+            index,
+            master: None,
+            lower: None,
+        }
+    }
+
+    #[test]
+    fn a_guard_covers_what_it_guards() {
+        for (guard, udp, tcp) in [
+            (None, Cover::None, Cover::None),
+            (guarded(|_| ()), Cover::Full, Cover::None),
+            (guarded(|g| g.policy.tcp = true), Cover::Full, Cover::Full),
+            (
+                guarded(|g| g.policy.observe = true),
+                Cover::None,
+                Cover::None,
+            ),
+            (guarded(|g| g.void = true), Cover::None, Cover::None),
+            (
+                guarded(|g| g.policy.ports = [2049].into()),
+                Cover::None,
+                Cover::None,
+            ),
+            (
+                guarded(|g| g.policy.rate = Some(RatePolicy::default())),
+                Cover::Limited,
+                Cover::None,
+            ),
+        ] {
+            let interfaces = [interface(1, guard)];
+            assert_eq!(cover(&interfaces, 1, Udp, 111), udp, "{interfaces:?}");
+            assert_eq!(cover(&interfaces, 1, Tcp, 111), tcp, "{interfaces:?}");
+        }
+    }
+
+    #[test]
+    fn guards_cover_what_is_stacked_on_or_part_of_their_interface() {
+        let full = || guarded(|_| ());
+        let vlan = NetworkInterface {
+            lower: Some(1),
+            ..interface(2, None)
+        };
+        assert_eq!(
+            cover(&[interface(1, full()), vlan.clone()], 2, Udp, 111),
+            Cover::Full
+        );
+        assert_eq!(cover(&[interface(1, None), vlan], 2, Udp, 111), Cover::None);
+
+        let port = |index, guard| NetworkInterface {
+            master: Some(1),
+            ..interface(index, guard)
+        };
+        // The bridge, or all of its ports.
+        let of_bridge = [interface(1, full()), port(2, None), port(3, None)];
+        let of_ports = [interface(1, None), port(2, full()), port(3, full())];
+        let of_one = [interface(1, None), port(2, full()), port(3, None)];
+        for index in 1..=3 {
+            assert_eq!(cover(&of_bridge, index, Udp, 111), Cover::Full);
+            assert_eq!(cover(&of_ports, index, Udp, 111), Cover::Full);
+        }
+        assert_eq!(cover(&of_one, 1, Udp, 111), Cover::None);
+        assert_eq!(cover(&of_one, 3, Udp, 111), Cover::None);
+    }
+
+    #[test]
+    fn loops_of_interfaces_end() {
+        let looped = |index: u32, lower: u32| NetworkInterface {
+            lower: Some(lower),
+            ..interface(index, None)
+        };
+        assert_eq!(
+            cover(&[looped(1, 2), looped(2, 1)], 1, Udp, 111),
+            Cover::None
+        );
+    }
+}

@@ -1,0 +1,346 @@
+//! Whether another host's portmapper is exposed.
+
+use std::io::Write;
+
+use rpcguard_common::parse::Transport;
+use serde::Serialize;
+
+use super::{
+    Format, SCHEMA_VERSION, json,
+    registrations::{self, RegistrationView},
+    rfc3339_to, stdout,
+    text::{Align, counted, printable, table},
+};
+use crate::{
+    check::{
+        AddressReport, HostReport, Outcome, Probe, ProbeResult, Verdict, transport_name, wire_len,
+    },
+    portmapper::ProgramNames,
+};
+
+#[derive(Serialize)]
+struct HostDocument {
+    schema_version: u32,
+    host: String,
+    started_at: String,
+    finished_at: String,
+    verdict: &'static str,
+    /// The verdict in words.
+    summary: String,
+    next_step: Option<String>,
+    addresses: Vec<AddressView>,
+    /// Addresses that were not asked.
+    more_addresses: usize,
+}
+
+#[derive(Serialize)]
+struct AddressView {
+    address: String,
+    /// Null if it could not be asked.
+    asked_from: Option<String>,
+    /// Whether it is an address of this host.
+    own: bool,
+    verdict: &'static str,
+    /// Null if nothing was answered over UDP.
+    amplification: Option<FactorsView>,
+    probes: Vec<ProbeView>,
+    /// Null if nobody said.
+    registrations: Option<Vec<RegistrationView>>,
+}
+
+#[derive(Serialize)]
+struct FactorsView {
+    payload: f64,
+    wire: f64,
+}
+
+#[derive(Serialize)]
+struct ProbeView {
+    procedure: &'static str,
+    version: u32,
+    transport: &'static str,
+    port: u16,
+    started_at: String,
+    attempts: u32,
+    outcome: &'static str,
+    /// Why a call was refused, or what else there is to say.
+    detail: Option<String>,
+    request_bytes: usize,
+    reply_bytes: Option<usize>,
+    /// For UDP.
+    request_wire_bytes: Option<usize>,
+    /// For UDP.
+    reply_wire_bytes: Option<usize>,
+    reply_address: Option<String>,
+    reply_port: Option<u16>,
+    milliseconds: Option<f64>,
+}
+
+impl ProbeView {
+    fn of(probe: &ProbeResult, ipv6: bool) -> Self {
+        let answer = probe.answer();
+        let udp = probe.transport == Transport::Udp;
+        let on_wire = |len: usize| udp.then(|| wire_len(len, ipv6));
+        Self {
+            procedure: probe.probe.name(),
+            version: probe.version,
+            transport: if udp { "udp" } else { "tcp" },
+            port: probe.port,
+            started_at: rfc3339_to(3, probe.started),
+            attempts: probe.attempts,
+            outcome: probe.outcome.name(),
+            detail: detail(&probe.outcome),
+            request_bytes: probe.request_len,
+            reply_bytes: answer.map(|answer| answer.len),
+            request_wire_bytes: on_wire(probe.request_len),
+            reply_wire_bytes: answer.and_then(|answer| on_wire(answer.len)),
+            reply_address: answer.map(|answer| answer.from.ip().to_string()),
+            reply_port: answer.map(|answer| answer.from.port()),
+            milliseconds: answer.map(|answer| answer.took.as_secs_f64() * 1e3),
+        }
+    }
+}
+
+impl AddressView {
+    fn of(report: &AddressReport, names: &ProgramNames) -> Self {
+        let ipv6 = report.address.is_ipv6();
+        Self {
+            address: report.address.to_string(),
+            asked_from: report.vantage.map(|vantage| vantage.to_string()),
+            own: report.is_own(),
+            verdict: report.verdict().name(),
+            amplification: report
+                .amplification()
+                .map(|(_, [payload, wire])| FactorsView { payload, wire }),
+            probes: report
+                .probes
+                .iter()
+                .map(|probe| ProbeView::of(probe, ipv6))
+                .collect(),
+            registrations: report.registrations().map(|list| {
+                let views = list.entries.iter();
+                views
+                    .map(|entry| RegistrationView::of(entry, names))
+                    .collect()
+            }),
+        }
+    }
+}
+
+/// What there is to say about an outcome besides its name.
+pub(super) fn detail(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Answered(answer) => answer.refused.clone(),
+        Outcome::Rejected(why) | Outcome::Garbage(why) | Outcome::Failed(why) => Some(why.clone()),
+        Outcome::Silent | Outcome::Closed => None,
+    }
+}
+
+/// The verdict about a host in one line.
+pub(super) fn summary(report: &HostReport) -> String {
+    let verdict = report.verdict();
+    let about: Vec<String> = report
+        .addresses
+        .iter()
+        .filter(|address| address.verdict() == verdict)
+        .map(|address| format!("{} {}", address.address, finding(address)))
+        .collect();
+    format!("{}: {}", verdict.heading(), about.join("; "))
+}
+
+/// What an address does.
+fn finding(report: &AddressReport) -> String {
+    let answers = |transport| {
+        let mut answered = report
+            .probes
+            .iter()
+            .filter(|probe| probe.answer().is_some());
+        answered.any(|probe| probe.transport == transport)
+    };
+    let transports = match (answers(Transport::Udp), answers(Transport::Tcp)) {
+        (true, true) => "UDP and TCP",
+        (true, false) => "UDP",
+        (false, _) => "TCP",
+    };
+    match report.verdict() {
+        Verdict::NotExposed => why_not_exposed(report).to_owned(),
+        Verdict::Unknown => {
+            let mut details = report
+                .probes
+                .iter()
+                .filter_map(|probe| detail(&probe.outcome));
+            let why = details.next().unwrap_or_default();
+            format!(
+                "could not be asked, or gave no sensible answer: {}",
+                printable(&why)
+            )
+        }
+        Verdict::Limited => format!("answers small calls over {transports}, and nothing larger"),
+        Verdict::Exposed => match report.amplification() {
+            Some((probe, [payload, wire])) if payload > 1.0 => format!(
+                "answers anybody over {transports} and amplifies {payload:.1} times ({wire:.1} on \
+                 the wire, {} of version {})",
+                probe.probe.name(),
+                probe.version
+            ),
+            _ => format!("answers anybody over {transports}"),
+        },
+    }
+}
+
+fn why_not_exposed(report: &AddressReport) -> &'static str {
+    let any =
+        |wanted: fn(&Outcome) -> bool| report.probes.iter().any(|probe| wanted(&probe.outcome));
+    let closed = any(|outcome| matches!(outcome, Outcome::Closed));
+    let rejected = any(|outcome| matches!(outcome, Outcome::Rejected(_)));
+    let silent = any(|outcome| matches!(outcome, Outcome::Silent));
+    match (closed, rejected, silent) {
+        (true, false, false) => "has no portmapper",
+        (_, true, _) => "is closed, or rejects what comes from here",
+        (true, false, true) => "is closed, or silent to what comes from here",
+        _ => "is silent: filtered, or not there",
+    }
+}
+
+/// The next step to take, as a command, if there is one.
+fn next_step(report: &HostReport) -> Option<&'static str> {
+    match report.verdict() {
+        Verdict::Exposed => Some("rpcguard check    # on that host, as root"),
+        Verdict::NotExposed | Verdict::Limited | Verdict::Unknown => None,
+    }
+}
+
+/// Prints what was found.
+pub(crate) fn print(report: &HostReport, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let names = ProgramNames::load();
+            let addresses = report.addresses.iter();
+            json(&HostDocument {
+                schema_version: SCHEMA_VERSION,
+                host: report.host.clone(),
+                started_at: rfc3339_to(3, report.started),
+                finished_at: rfc3339_to(3, report.finished),
+                verdict: report.verdict().name(),
+                summary: summary(report),
+                next_step: next_step(report).map(str::to_owned),
+                addresses: addresses
+                    .map(|address| AddressView::of(address, &names))
+                    .collect(),
+                more_addresses: report.more_addresses,
+            })
+        }
+        Format::Text => {
+            let mut out = stdout();
+            write_text(&mut out, report)?;
+            out.flush()?;
+            Ok(())
+        }
+    }
+}
+
+/// Everything but times, for people.
+pub(super) fn write_text(out: &mut impl Write, report: &HostReport) -> anyhow::Result<()> {
+    for address in &report.addresses {
+        write_address(out, address)?;
+    }
+    writeln!(out, "{}", summary(report))?;
+    if let Some(command) = next_step(report) {
+        writeln!(out, "next: {command}")?;
+    }
+    Ok(())
+}
+
+fn write_address(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<()> {
+    write!(out, "{}", report.address)?;
+    match report.vantage {
+        Some(_) if report.is_own() => writeln!(
+            out,
+            ", an address of this host: what it answers here passes no guard and no other host"
+        )?,
+        Some(vantage) => writeln!(out, ", asked from {vantage}")?,
+        None => writeln!(out)?,
+    }
+    write_probes(out, report)?;
+    if let Some(list) = report.registrations() {
+        let names = ProgramNames::load();
+        let (rows, left_out) =
+            registrations::rows(list.entries.iter().map(|entry| (entry, ())), &names);
+        let mut lines = vec![registrations::HEADER.map(str::to_owned)];
+        lines.extend(rows.into_iter().map(|(row, ())| row));
+        if lines.len() > 1 {
+            table(out, [Align::Left; 7], &lines)?;
+        }
+        if left_out != 0 || list.cut_off {
+            let all = counted(list.entries.len() as u64, "registration", "registrations");
+            writeln!(out, "  and more: --json has {all}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A row for each probe; one for all probes of a transport where they had the same outcome and none was
+/// answered.
+fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<()> {
+    let header = [
+        "probe",
+        "over",
+        "outcome",
+        "request",
+        "reply",
+        "factor",
+        "on the wire",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let probes = || {
+            let all = report.probes.iter();
+            all.filter(move |probe| probe.transport == transport)
+        };
+        let mut outcomes = probes().map(|probe| &probe.outcome);
+        let first = outcomes.next();
+        let same = outcomes.all(|outcome| Some(outcome) == first);
+        match first {
+            Some(outcome) if same && !matches!(outcome, Outcome::Answered(_)) => {
+                rows.push(row("all".to_owned(), transport, outcome));
+            }
+            _ => rows.extend(probes().map(|probe| probe_row(probe, report.address.is_ipv6()))),
+        }
+    }
+    let [left, right] = [Align::Left, Align::Right];
+    table(out, [left, left, left, right, right, right, right], &rows)?;
+    Ok(())
+}
+
+fn row(what: String, transport: Transport, outcome: &Outcome) -> [String; 7] {
+    let outcome = match detail(outcome) {
+        Some(detail) => format!("{}: {}", outcome.name(), printable(&detail)),
+        None => outcome.name().to_owned(),
+    };
+    let mut row = [const { String::new() }; 7];
+    row[0] = what;
+    row[1] = transport_name(transport).to_owned();
+    row[2] = outcome;
+    row
+}
+
+fn probe_row(probe: &ProbeResult, ipv6: bool) -> [String; 7] {
+    let what = match probe.probe {
+        Probe::DumpOfRelay => format!("v{} DUMP, port {}", probe.version, probe.port),
+        _ => format!("v{} {}", probe.version, probe.probe.name()),
+    };
+    let mut row = row(what, probe.transport, &probe.outcome);
+    if let Some(answer) = probe.answer() {
+        row[3] = probe.request_len.to_string();
+        row[4] = answer.len.to_string();
+        let port = answer.from.port();
+        if port != probe.port {
+            row[2] = format!("{} from port {port}", row[2]);
+        }
+    }
+    if let Some([payload, wire]) = probe.factors(ipv6) {
+        row[5] = format!("{payload:.1}");
+        row[6] = format!("{wire:.1}");
+    }
+    row
+}
