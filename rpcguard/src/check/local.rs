@@ -79,6 +79,24 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
     })
 }
 
+/// The ports on which anybody can use the portmapper of this network namespace, in words: as in the summary of a
+/// [`LocalReport`]. `None` if there is none.
+///
+/// # Errors
+///
+/// If sockets, interfaces or guards cannot be read.
+pub fn exposed_ports(registry: &Registry) -> Result<Option<String>> {
+    let inventory = Inventory::of_portmappers()?;
+    if reachable_ports(&inventory).is_empty() {
+        return Ok(None);
+    }
+    let exposures = exposures(&inventory, &network::interfaces(registry)?);
+    let exposed = exposures
+        .iter()
+        .any(|exposure| exposure.cover == Cover::None);
+    Ok(exposed.then(|| ports(&exposures, Cover::None)))
+}
+
 /// The processes of the portmapper, except the one that holds its sockets for it.
 fn portmapper_processes(inventory: &Inventory) -> BTreeSet<Process> {
     inventory
@@ -177,11 +195,11 @@ impl LocalReport {
         let what = match self.verdict {
             Verdict::Exposed => format!(
                 "unless a firewall is in front, anybody can use {}",
-                self.ports(Cover::None)
+                ports(&self.exposures, Cover::None)
             ),
             Verdict::Limited => format!(
                 "anybody is served some calls, at a limited rate, on {}",
-                self.ports(Cover::Limited)
+                ports(&self.exposures, Cover::Limited)
             ),
             Verdict::Unknown => match &self.interfaces {
                 Err(why) => {
@@ -194,44 +212,6 @@ impl LocalReport {
             Verdict::NotExposed => self.why_not_exposed().to_owned(),
         };
         format!("{}: {what}", self.verdict.heading())
-    }
-
-    /// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports 111,
-    /// 50000 and TCP port 111 (through eth0, eth1)`.
-    fn ports(&self, cover: Cover) -> String {
-        let mut through: Vec<(&[String], Vec<&Exposure>)> = Vec::new();
-        for exposure in self.exposures.iter().filter(|found| found.cover == cover) {
-            let same = through
-                .iter_mut()
-                .find(|(interfaces, _)| *interfaces == exposure.interfaces);
-            match same {
-                Some((_, exposures)) => exposures.push(exposure),
-                None => through.push((&exposure.interfaces, vec![exposure])),
-            }
-        }
-        let groups = through.iter().map(|(interfaces, exposures)| {
-            let of = |transport| {
-                let ports: Vec<String> = exposures
-                    .iter()
-                    .filter(|exposure| exposure.transport == transport)
-                    .map(|exposure| exposure.port.to_string())
-                    .collect();
-                let name = transport_name(transport);
-                match ports.len() {
-                    0 => None,
-                    1 => Some(format!("{name} port {}", ports[0])),
-                    _ => Some(format!("{name} ports {}", ports.join(", "))),
-                }
-            };
-            let transports = [Transport::Udp, Transport::Tcp];
-            let ports: Vec<_> = transports.into_iter().filter_map(of).collect();
-            format!(
-                "{} (through {})",
-                ports.join(" and "),
-                interfaces.join(", ")
-            )
-        });
-        groups.collect::<Vec<_>>().join("; ")
     }
 
     fn why_not_exposed(&self) -> &'static str {
@@ -334,6 +314,44 @@ impl LocalReport {
         }
         command
     }
+}
+
+/// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports 111,
+/// 50000 and TCP port 111 (through eth0, eth1)`.
+fn ports(exposures: &[Exposure], cover: Cover) -> String {
+    let mut through: Vec<(&[String], Vec<&Exposure>)> = Vec::new();
+    for exposure in exposures.iter().filter(|found| found.cover == cover) {
+        let same = through
+            .iter_mut()
+            .find(|(interfaces, _)| *interfaces == exposure.interfaces);
+        match same {
+            Some((_, exposures)) => exposures.push(exposure),
+            None => through.push((&exposure.interfaces, vec![exposure])),
+        }
+    }
+    let groups = through.iter().map(|(interfaces, exposures)| {
+        let of = |transport| {
+            let ports: Vec<String> = exposures
+                .iter()
+                .filter(|exposure| exposure.transport == transport)
+                .map(|exposure| exposure.port.to_string())
+                .collect();
+            let name = transport_name(transport);
+            match ports.len() {
+                0 => None,
+                1 => Some(format!("{name} port {}", ports[0])),
+                _ => Some(format!("{name} ports {}", ports.join(", "))),
+            }
+        };
+        let transports = [Transport::Udp, Transport::Tcp];
+        let ports: Vec<_> = transports.into_iter().filter_map(of).collect();
+        format!(
+            "{} (through {})",
+            ports.join(" and "),
+            interfaces.join(", ")
+        )
+    });
+    groups.collect::<Vec<_>>().join("; ")
 }
 
 /// The word for a transport in text.

@@ -10,7 +10,7 @@ mod wire;
 
 pub use init::{InitSystem, Unit, units};
 pub(crate) use local::transport_name;
-pub use local::{Exposure, LocalReport, local};
+pub use local::{Exposure, LocalReport, exposed_ports, local};
 pub use network::{Cover, Guarded, NetworkInterface};
 pub use options::{InsecureOption, insecure_options};
 pub use remote::{

@@ -1,6 +1,6 @@
 //! `rpcguard attach`
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::ValueEnum;
 
@@ -10,10 +10,12 @@ use super::{
     rate_args::RateArgs,
 };
 use crate::{
-    error::Error,
+    check,
+    error::{Error, Result},
     guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Verdict},
     output::{self, Format},
-    policy::{NoRatePolicy, Policy, PolicyChange, Rate},
+    policy::{NoRatePolicy, PORTMAPPER_PORT, Policy, PolicyChange, Rate},
+    sockets::Inventory,
 };
 
 /// Guard interfaces: from now on, their packets to the portmapper are dropped unless they come from
@@ -49,6 +51,10 @@ pub(super) struct Args {
     /// Guard this destination port, instead of 111 [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
+    /// Guard as well the UDP ports that this host's rpcbind has open now besides 111: one in each family, if
+    /// it relays calls (-r), on which it answers all else too. They are others after each of its starts.
+    #[arg(long)]
+    rpcbind_ports: bool,
     /// Guard TCP to the same ports as well, by dropping the segments that open connections.
     #[arg(long)]
     tcp: bool,
@@ -102,11 +108,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(BpfLogArg::Debug) => LogLevel::Debug,
     };
 
+    let policy_change = args.policy()?;
     let registry = Registry::new()?;
     let lock = registry.lock_to_attach()?;
     let guards = if args.replace {
         let mut change = Change::default();
-        change.policy(args.policy());
+        change.policy(policy_change);
         for prefix in allow {
             change.add(Verdict::Allow, prefix)?;
         }
@@ -118,7 +125,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     } else {
         let mut policy = Policy::default();
         policy
-            .apply(&args.policy())
+            .apply(&policy_change)
             .map_err(|NoRatePolicy| Error::RateMissing)?;
         let mode = match args.mode {
             ModeArg::Auto => None,
@@ -144,6 +151,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::Json => output::status::print_guards_json(&guards),
         Format::Text => output::status::print_lines(&guards),
     })?;
+    note_what_remains(&registry);
     if log != LogLevel::Off {
         follow_log::until_interrupted(&registry, &guards)?;
     }
@@ -152,13 +160,41 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 impl Args {
     /// The settings that were given.
-    fn policy(&self) -> PolicyChange {
-        PolicyChange {
+    fn policy(&self) -> Result<PolicyChange> {
+        Ok(PolicyChange {
             ports: input::ports(&self.port),
+            more_ports: if self.rpcbind_ports {
+                rpcbind_ports()?
+            } else {
+                BTreeSet::new()
+            },
             tcp: self.tcp.then_some(true),
             observe: self.observe.then_some(true),
             rate: self.rates.change(self.rate),
-        }
+        })
+    }
+}
+
+/// The UDP ports that rpcbind has open; says so if there is none but the one that it is known by.
+fn rpcbind_ports() -> Result<BTreeSet<u16>> {
+    let inventory = Inventory::of_portmappers()?;
+    let ports = inventory.portmapper_udp_ports();
+    if inventory.portmapper().next().is_none() {
+        note("no rpcbind listens here now, so that it has no other ports to guard");
+    } else if ports.iter().all(|port| *port == PORTMAPPER_PORT) {
+        note("rpcbind has no UDP port open besides 111");
+    }
+    Ok(ports)
+}
+
+/// Says on which ports the portmapper can still be used by anybody, if there are some.
+fn note_what_remains(registry: &Registry) {
+    match check::exposed_ports(registry) {
+        Ok(Some(ports)) => note(&format!(
+            "the portmapper can still be used by anybody on {ports}; `rpcguard check` tells more"
+        )),
+        Ok(None) => {}
+        Err(error) => log::debug!("cannot tell what remains exposed: {error}"),
     }
 }
 

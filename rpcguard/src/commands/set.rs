@@ -1,6 +1,6 @@
 //! `rpcguard set`
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use super::{
     Exit,
@@ -91,6 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut change = Change::default();
     change.policy(PolicyChange {
         ports: input::ports(&args.settings.port),
+        more_ports: BTreeSet::new(),
         tcp: args.settings.tcp.map(Switch::is_on),
         observe: args.settings.observe.map(Switch::is_on),
         rate: args.settings.rate_change(),

@@ -1,6 +1,6 @@
 //! Guards: their settings and counters.
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 use serde::{Serialize, Serializer};
 
@@ -14,6 +14,7 @@ use crate::{
         Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts, Request,
     },
     policy::{Policy, RateLimit, RatePolicy},
+    sockets::Inventory,
 };
 
 #[derive(Serialize)]
@@ -28,6 +29,8 @@ struct Status {
     prefixes: PrefixesView,
     counters: CountersView,
     procedures: RequestsView,
+    /// UDP ports that rpcbind has open to other hosts, and that are not guarded.
+    unguarded_rpcbind_ports: Vec<u16>,
 }
 
 #[derive(Serialize)]
@@ -152,8 +155,20 @@ enum View {
     Unreadable(UnreadableView),
 }
 
+/// The UDP ports that this host's rpcbind has open to others. None, where that cannot be told: a guard can be
+/// shown without.
+fn rpcbind_ports() -> BTreeSet<u16> {
+    match Inventory::of_portmappers() {
+        Ok(inventory) => inventory.portmapper_udp_ports(),
+        Err(error) => {
+            log::warn!("cannot tell which ports rpcbind has open: {error}");
+            BTreeSet::new()
+        }
+    }
+}
+
 impl Status {
-    fn of(guard: &Guard) -> Result<Self> {
+    fn of(guard: &Guard, rpcbind_ports: &BTreeSet<u16>) -> Result<Self> {
         let policy = guard.policy()?;
         let counts = guard.prefix_counts()?;
         let counters = guard.counters()?;
@@ -164,6 +179,7 @@ impl Status {
             program_id: guard.program_id(),
             link_id: guard.link_id(),
             attached_at: rfc3339(guard.attached_at()?),
+            unguarded_rpcbind_ports: rpcbind_ports.difference(&policy.ports).copied().collect(),
             policy: PolicyView {
                 unlisted: match policy.rate {
                     Some(_) => "rate",
@@ -191,7 +207,7 @@ impl Status {
 }
 
 impl View {
-    fn of(entry: &Entry) -> Result<Self> {
+    fn of(entry: &Entry, rpcbind_ports: &BTreeSet<u16>) -> Result<Self> {
         let unreadable = |name: &str, state, abi_version| {
             Self::Unreadable(UnreadableView {
                 name: name.to_owned(),
@@ -200,7 +216,7 @@ impl View {
             })
         };
         Ok(match entry {
-            Entry::Guard(guard) => Self::Guard(Box::new(Status::of(guard)?)),
+            Entry::Guard(guard) => Self::Guard(Box::new(Status::of(guard, rpcbind_ports)?)),
             Entry::Leftover(leftover) => unreadable(&leftover.interface, "gone", None),
             Entry::Incompatible {
                 interface, found, ..
@@ -211,13 +227,15 @@ impl View {
 
 /// Prints everything about each guard as JSON.
 pub(crate) fn print_json(entries: &[Entry]) -> anyhow::Result<()> {
-    let views = entries.iter().map(View::of);
+    let ports = rpcbind_ports();
+    let views = entries.iter().map(|entry| View::of(entry, &ports));
     Document::new(views.collect::<Result<_>>()?).print()
 }
 
 /// As [`print_json`], for what `attach` and `set` have brought about.
 pub(crate) fn print_guards_json(guards: &[Guard]) -> anyhow::Result<()> {
-    let views = guards.iter().map(Status::of);
+    let ports = rpcbind_ports();
+    let views = guards.iter().map(|guard| Status::of(guard, &ports));
     Document::new(views.collect::<Result<_>>()?).print()
 }
 
@@ -234,6 +252,7 @@ pub(crate) fn print_lines(guards: &[Guard]) -> anyhow::Result<()> {
 /// Prints everything about each guard.
 pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
     let mut out = stdout();
+    let ports = rpcbind_ports();
     if entries.is_empty() {
         writeln!(out, "no interface of this network namespace is guarded")?;
     }
@@ -242,7 +261,7 @@ pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
             writeln!(out)?;
         }
         match entry {
-            Entry::Guard(guard) => print_guard(&mut out, guard)?,
+            Entry::Guard(guard) => print_guard(&mut out, guard, &ports)?,
             Entry::Leftover(Leftover { interface, .. }) => writeln!(
                 out,
                 "{interface}: gone; `rpcguard detach {interface}` removes what is left of its guard"
@@ -260,7 +279,11 @@ pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_guard(out: &mut impl Write, guard: &Guard) -> anyhow::Result<()> {
+fn print_guard(
+    out: &mut impl Write,
+    guard: &Guard,
+    rpcbind_ports: &BTreeSet<u16>,
+) -> anyhow::Result<()> {
     let PrefixCounts {
         allow_v4,
         allow_v6,
@@ -268,6 +291,9 @@ fn print_guard(out: &mut impl Write, guard: &Guard) -> anyhow::Result<()> {
         deny_v6,
     } = guard.prefix_counts()?;
     writeln!(out, "{}", summary(guard)?)?;
+    if let Some(warning) = warning(guard.interface(), &guard.policy()?.ports, rpcbind_ports) {
+        writeln!(out, "  {warning}")?;
+    }
     writeln!(
         out,
         "  allow     {} IPv4, {} IPv6",
@@ -301,6 +327,29 @@ fn print_guard(out: &mut impl Write, guard: &Guard) -> anyhow::Result<()> {
         table(out, [Align::Left, Align::Right, Align::Right], &requests)?;
     }
     Ok(())
+}
+
+/// What to say about a guard that leaves some of rpcbind's ports alone.
+fn warning(
+    interface: &str,
+    guarded: &BTreeSet<u16>,
+    rpcbind_ports: &BTreeSet<u16>,
+) -> Option<String> {
+    let list = |ports: Vec<&u16>, separator: &str| {
+        let ports = ports.into_iter().map(u16::to_string);
+        ports.collect::<Vec<_>>().join(separator)
+    };
+    let unguarded: Vec<_> = rpcbind_ports.difference(guarded).collect();
+    if unguarded.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "WARNING: rpcbind answers on UDP port{} {} as well, not guarded here: `rpcguard set {interface} \
+         --port {}` does",
+        if unguarded.len() == 1 { "" } else { "s" },
+        list(unguarded, ", "),
+        list(guarded.union(rpcbind_ports).collect(), " --port ")
+    ))
 }
 
 fn amount(count: u32) -> String {
@@ -378,4 +427,24 @@ fn summary(guard: &Guard) -> Result<String> {
             ),
         },
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::warning;
+
+    #[test]
+    fn ports_of_rpcbind_that_are_not_guarded_are_warned_of() {
+        let guarded = BTreeSet::from([111, 2049]);
+        assert_eq!(warning("eth0", &guarded, &BTreeSet::new()), None);
+        assert_eq!(warning("eth0", &guarded, &BTreeSet::from([111])), None);
+        let open = BTreeSet::from([111, 50_000, 50_001]);
+        assert_eq!(
+            warning("eth0", &guarded, &open).unwrap(),
+            "WARNING: rpcbind answers on UDP ports 50000, 50001 as well, not guarded here: `rpcguard set \
+             eth0 --port 111 --port 2049 --port 50000 --port 50001` does"
+        );
+    }
 }

@@ -32,6 +32,8 @@ pub struct Policy {
 pub struct PolicyChange {
     /// See [`Policy::ports`].
     pub ports: Option<BTreeSet<u16>>,
+    /// Ports to guard besides.
+    pub more_ports: BTreeSet<u16>,
     /// See [`Policy::tcp`].
     pub tcp: Option<bool>,
     /// See [`Policy::observe`].
@@ -67,6 +69,7 @@ impl Policy {
         if let Some(ports) = &change.ports {
             self.ports.clone_from(ports);
         }
+        self.ports.extend(&change.more_ports);
         self.tcp = change.tcp.unwrap_or(self.tcp);
         self.observe = change.observe.unwrap_or(self.observe);
         Ok(())
@@ -102,6 +105,28 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_ports_are_added_to_those_that_there_are() {
+        let more_ports = BTreeSet::from([111, 50_000]);
+        for (before, ports, after) in [
+            (&[111][..], None, &[111, 50_000][..]),
+            (&[2049], None, &[111, 2049, 50_000]),
+            (&[2049], Some(BTreeSet::from([7])), &[7, 111, 50_000]),
+        ] {
+            let mut policy = Policy {
+                ports: before.iter().copied().collect(),
+                ..Policy::default()
+            };
+            let change = PolicyChange {
+                ports,
+                more_ports: more_ports.clone(),
+                ..PolicyChange::default()
+            };
+            policy.apply(&change).unwrap();
+            assert!(policy.ports.iter().eq(after), "{policy:?}");
+        }
+    }
 
     #[test]
     fn settings_hold_the_whole_policy() {
