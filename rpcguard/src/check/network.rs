@@ -6,7 +6,7 @@ use procfs::{FromRead as _, net::InterfaceDeviceStatus};
 use rpcguard_common::parse::Transport;
 
 use crate::{
-    error::{Doing as _, Result},
+    error::{Doing as _, Error, Result},
     guard::{Entry, Guard, Registry},
     policy::Policy,
     sys::netlink::{self, Interface},
@@ -103,7 +103,11 @@ const MAX_DEPTH: usize = 8;
 ///
 /// Those of [`Registry::entries`], and if the interfaces cannot be listed.
 pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
-    let guards = registry.entries()?;
+    let guards = match registry.entries() {
+        // Pins are nowhere else, and without them there is no guard.
+        Err(Error::NoBpffs(_)) => Vec::new(),
+        entries => entries?,
+    };
     let list = InterfaceDeviceStatus::from_file("/proc/thread-self/net/dev")
         .doing("list the interfaces in /proc/thread-self/net/dev")?;
     let names: BTreeSet<String> = list.0.into_keys().collect();

@@ -47,7 +47,12 @@ impl Rpcbind {
         Self::start_with(host, &["-r"])
     }
 
-    fn start_with(host: &Host, arguments: &[&str]) -> Result<Self> {
+    /// As [`Self::start`], with arguments of rpcbind's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_with(host: &Host, arguments: &[&str]) -> Result<Self> {
         let process = host
             .command("rpcbind")
             .arg("-f")
@@ -56,19 +61,28 @@ impl Rpcbind {
             .spawn()
             .context("cannot run rpcbind; Debian's package is called rpcbind")?;
         let mut rpcbind = Self { process };
-        let socket = host
-            .enter(|| UdpSocket::bind("127.0.0.1:0"))
-            .context("cannot open a socket")?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let open = |address| -> Result<UdpSocket> {
+            let socket = host.enter(|| UdpSocket::bind(address));
+            let socket = socket.context("cannot open a socket")?;
+            socket.set_read_timeout(Some(Duration::from_millis(25)))?;
+            Ok(socket)
+        };
+        let sockets = [
+            (open("127.0.0.1:0")?, "127.0.0.1:111"),
+            (open("[::1]:0")?, "[::1]:111"),
+        ];
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = rpcbind.process.try_wait()? {
                 bail!("rpcbind ended as soon as it was started: {status}");
             }
-            // Until rpcbind listens, sending and receiving fail alternately with the ICMP error.
-            let _ = socket.send_to(&rpc::call(2, NULL), "127.0.0.1:111");
-            if socket.recv(&mut [0; 64]).is_ok() {
-                return Ok(rpcbind);
+            // It may serve one family only.
+            for (socket, portmapper) in &sockets {
+                // Until rpcbind listens, sending and receiving fail alternately with the ICMP error.
+                let _ = socket.send_to(&rpc::call(2, NULL), portmapper);
+                if socket.recv(&mut [0; 64]).is_ok() {
+                    return Ok(rpcbind);
+                }
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -67,6 +67,8 @@ pub(crate) struct Guard {
     /// `fragment` for first fragments, `connection` for TCP, and `unknown` for what is counted as
     /// undecidable or as a later fragment.
     pub(crate) procedures: BTreeMap<String, Fate>,
+    /// UDP ports on which other hosts reach rpcbind at this moment, and which are not guarded here.
+    pub(crate) unguarded_rpcbind_ports: Vec<u16>,
 }
 
 /// What became of packets, whatever the reason.

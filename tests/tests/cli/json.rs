@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     attack_documents::{EventDocument, ReportDocument},
+    check_documents::{HostDocument, LocalDocument},
     documents::{self, ListDocument, StatusDocument, TestDocument},
     machine::{Machine, addresses},
 };
@@ -31,6 +32,8 @@ fn the_schemas_in_the_documentation_are_those_of_the_documents() {
     is_schema_of::<TestDocument>(&expect_file!["../../../docs/schema/test.json"]);
     is_schema_of::<EventDocument>(&expect_file!["../../../docs/schema/event.json"]);
     is_schema_of::<ReportDocument>(&expect_file!["../../../docs/schema/report.json"]);
+    is_schema_of::<LocalDocument>(&expect_file!["../../../docs/schema/check.json"]);
+    is_schema_of::<HostDocument>(&expect_file!["../../../docs/schema/check_host.json"]);
 }
 
 #[test]
@@ -108,6 +111,7 @@ fn documents_say_exactly_what_is_the_case() {
                 "later_fragment": counted(0, 0),
             },
             "procedures": procedures,
+            "unguarded_rpcbind_ports": [],
         }],
     });
     assert_eq!(status, expected);

@@ -3,6 +3,7 @@
 mod arguments;
 mod attack_documents;
 mod attacks;
+mod check_documents;
 mod documents;
 mod help;
 mod interfaces;

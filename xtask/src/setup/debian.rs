@@ -97,7 +97,7 @@ struct Unpacked {
 
 /// Their installation would start an open portmapper and have it started at every boot, on a machine
 /// whose owner may be here to get rid of one.
-const UNPACKED: [Unpacked; 2] = [
+const UNPACKED: [Unpacked; 3] = [
     Unpacked {
         name: "rpcbind",
         commands: ["rpcbind", "rpcinfo"],
@@ -107,6 +107,11 @@ const UNPACKED: [Unpacked; 2] = [
         name: "nfs-common",
         commands: ["showmount", "mount.nfs"],
         why: "the clients that have to be served",
+    },
+    Unpacked {
+        name: "nfs-kernel-server",
+        commands: ["rpc.mountd", "exportfs"],
+        why: "a service to be registered with the portmapper",
     },
 ];
 
