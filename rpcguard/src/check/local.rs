@@ -198,7 +198,7 @@ impl LocalReport {
                 ports(&self.exposures, Cover::None)
             ),
             Verdict::Limited => format!(
-                "anybody is served some calls, at a limited rate, on {}",
+                "anybody is served, at a limited rate, on {}",
                 ports(&self.exposures, Cover::Limited)
             ),
             Verdict::Unknown => match &self.interfaces {

@@ -36,7 +36,7 @@ const WAITS: [Duration; 3] = [
     Duration::from_millis(1500),
 ];
 
-/// How long a connection may take. Linux tries once more, after a second.
+/// How long a connection may take. Linux asks for it again after a second; since 6.5, after each.
 const CONNECT: Duration = Duration::from_millis(2500);
 
 /// How long a call on it may take.

@@ -5,7 +5,7 @@
 pub enum Verdict {
     /// Nobody but those who are meant to is answered.
     NotExposed,
-    /// Anybody is answered a few small calls, which are of no use to an attacker.
+    /// Anybody is served at a limited rate, or answered small calls only: of no use to an attacker.
     Limited,
     /// Could not tell.
     Unknown,

@@ -17,21 +17,21 @@ use crate::{
 /// Tell whether a portmapper is exposed: that of this host, by looking; that of another, by asking it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status: 0 not exposed, or to a few small calls only; 3 exposed; 1 could not tell; 2 wrong usage.
+Exit status: 0 not exposed, or at a limited rate only; 3 exposed; 1 could not tell; 2 wrong usage.
 
 Examples:
   rpcguard check                      # who listens here, what is registered, what guards it
   rpcguard check 198.51.100.7         # does it answer me?
   rpcguard check nfs.example --evidence report.txt
 
-Without HOST, nothing is sent to other hosts. What a firewall on this host keeps out is not looked at:
-`rpcguard check` of its address, from elsewhere, shows what comes through.
+Without HOST, nothing is sent to other hosts. Firewalls are not looked at: to see what they let
+through, check the host's address from elsewhere.
 
 With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
-versions 2, 3 and 4, GETSTAT, GETADDR and CALLIT of NULL, each up to three times, and DUMP on the port
-that CALLIT was answered from, if that is not port 111. Over TCP, one connection is made, with at most 6
-of these calls. All of them only read, and CALLIT asks for the portmapper's own NULL. It takes 8 seconds
-at most, besides looking up the name.")]
+versions 2, 3 and 4, GETSTAT, GETADDR and CALLIT, each up to three times, and DUMP to the port that
+CALLIT was answered from, if that is another one. Over TCP, one connection is made, with at most 6
+of these calls. None of them changes anything, and CALLIT asks for the portmapper's own NULL. It
+takes 8 seconds at most, besides looking up the name.")]
 pub(super) struct Args {
     /// The host to ask, by name or address [default: look at this one].
     #[arg(value_name = "HOST")]

@@ -189,16 +189,22 @@ fn finding(report: &AddressReport) -> String {
 }
 
 fn why_not_exposed(report: &AddressReport) -> &'static str {
-    let any =
-        |wanted: fn(&Outcome) -> bool| report.probes.iter().any(|probe| wanted(&probe.outcome));
-    let closed = any(|outcome| matches!(outcome, Outcome::Closed));
-    let rejected = any(|outcome| matches!(outcome, Outcome::Rejected(_)));
-    let silent = any(|outcome| matches!(outcome, Outcome::Silent));
-    match (closed, rejected, silent) {
-        (true, false, false) => "has no portmapper",
-        (_, true, _) => "is closed, or rejects what comes from here",
-        (true, false, true) => "is closed, or silent to what comes from here",
-        _ => "is silent: filtered, or not there",
+    let any = |transport, wanted: fn(&Outcome) -> bool| {
+        let mut probes = report.probes.iter();
+        probes.any(|probe| probe.transport == transport && wanted(&probe.outcome))
+    };
+    // Errors of ICMP come at a limited rate: some probes may seem to have met with silence.
+    let closed = |transport| any(transport, |outcome| matches!(outcome, Outcome::Closed));
+    let rejected = |transport| any(transport, |outcome| matches!(outcome, Outcome::Rejected(_)));
+    let both = [Transport::Udp, Transport::Tcp];
+    if both.into_iter().all(closed) {
+        "has no portmapper"
+    } else if both.into_iter().any(rejected) {
+        "is closed, or rejects what comes from here"
+    } else if both.into_iter().any(closed) {
+        "is closed, or silent to what comes from here"
+    } else {
+        "is silent: filtered, or not there"
     }
 }
 

@@ -1,0 +1,102 @@
+//! What an abuse desk is given.
+
+use std::fs;
+
+use crate::scene::{ASKER, HOST, Scene, rpcguard};
+
+#[test]
+fn evidence_has_times_addresses_probes_and_the_verdict() {
+    let test = "evidence_has_times_addresses_probes_and_the_verdict";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("-r");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("evidence.txt");
+    let command = format!("check {} --evidence {}", HOST[0], file.display());
+    let before = jiff::Timestamp::now();
+    let finished = rpcguard(&scene.asker, &command).exited_with(3);
+    let after = jiff::Timestamp::now();
+    let text = fs::read_to_string(&file).unwrap();
+    // All that is said on the terminal, and more.
+    assert!(text.ends_with(&finished.stdout), "{text}");
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].trim().to_owned()
+    };
+    assert_eq!(field("asked by"), node_name());
+    let asked = format!("asked      {} from {}\n", HOST[0], ASKER[0]);
+    assert!(text.contains(&asked), "{text}");
+    let time = |text: &str| {
+        text.split(' ')
+            .next()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
+    let (begun, ended) = (time(&field("begun")), time(&field("ended")));
+    // To the millisecond.
+    let slack = jiff::Span::new().milliseconds(1);
+    assert!(
+        before - slack <= begun && begun <= ended && ended <= after,
+        "{text}"
+    );
+
+    let probes: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(" port ") && line.starts_with("20"))
+        .collect();
+    assert_eq!(probes.len(), 8 + 6, "{text}");
+    for probe in &probes {
+        let sent = time(probe);
+        assert!(begun - slack <= sent && sent <= ended, "{probe}");
+    }
+    let dump = probes
+        .iter()
+        .find(|line| line.contains("UDP port 111  v3 DUMP"))
+        .unwrap();
+    assert!(
+        dump.contains(", 40 bytes, sent once: answered, 684 bytes from 192.0.2.1:111 after "),
+        "{dump}"
+    );
+    // The reply itself: a transaction, REPLY, accepted, success, an entry, the portmapper.
+    let lines: Vec<_> = text.lines().collect();
+    let at = lines.iter().position(|line| line == dump).unwrap();
+    assert!(
+        lines[at + 1].contains(" 00000001 00000000 00000000 00000000 00000000 00000001 000186a0 "),
+        "{text}"
+    );
+
+    // What is evidence stays as it is.
+    let refused = rpcguard(&scene.asker, &command).exited_with(1);
+    assert!(
+        refused
+            .stderr
+            .contains("is there already, and evidence is not overwritten"),
+        "{refused}"
+    );
+    assert_eq!(refused.stdout, "", "nothing was asked");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+fn node_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn evidence_is_of_other_hosts_and_in_files_that_can_be_written() {
+    let test = "evidence_is_of_other_hosts_and_in_files_that_can_be_written";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let usage = rpcguard(&scene.host, "check --evidence x").exited_with(2);
+    assert!(usage.stderr.contains("<HOST>"), "{usage}");
+    let failed = rpcguard(&scene.asker, "check 192.0.2.1 --evidence /nonexistent/x").exited_with(1);
+    assert!(
+        failed.stderr.contains("cannot write /nonexistent/x"),
+        "{failed}"
+    );
+}
