@@ -294,7 +294,7 @@ fn holders(processes: &[&Process], report: &LocalReport) -> String {
             "?".to_owned()
         };
     }
-    let names = processes.iter().map(|process| process.to_string());
+    let names = processes.iter().map(ToString::to_string);
     printable(&names.collect::<Vec<_>>().join(", "))
 }
 

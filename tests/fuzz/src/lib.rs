@@ -16,6 +16,8 @@ mod limits;
 mod list;
 mod naive;
 mod packet;
+mod record;
+mod registrations;
 mod reply;
 mod rpc;
 mod sampler;
@@ -24,6 +26,8 @@ pub use arguments::words;
 pub use limits::limits;
 pub use list::{ipset_list, nft_list, plain_list};
 pub use packet::packet;
+pub use record::record;
+pub use registrations::registrations;
 pub use reply::reply;
 pub use rpc::call;
 
@@ -31,10 +35,12 @@ pub use rpc::call;
 pub type Property = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const PROPERTIES: [Property; 8] = [
+pub const PROPERTIES: [Property; 10] = [
     ("packet", packet),
     ("call", call),
     ("reply", reply),
+    ("record", record),
+    ("registrations", registrations),
     ("plain_list", plain_list),
     ("ipset_list", ipset_list),
     ("nft_list", nft_list),

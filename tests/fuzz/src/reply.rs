@@ -1,6 +1,6 @@
 //! What a portmapper answers, or whoever answers in its place.
 
-use rpcguard::portmapper::is_reply_to;
+use rpcguard::portmapper::{Refusal, Reply, is_reply_to, read_reply};
 
 /// Nothing but an accepted reply to the call is taken for one (RFC 5531 section 9), and the common kind
 /// always is.
@@ -21,4 +21,18 @@ pub fn reply(datagram: &[u8]) {
     let usual = matches!(words[..], [_, 1, 0, 0, 0, 0, ..]);
     assert!(is_reply || !usual);
     assert!(!is_reply_to(!transaction, datagram));
+    assert_eq!(read_reply(!transaction, datagram), None);
+    match read_reply(transaction, datagram) {
+        Some(Reply::Success(results)) => {
+            assert!(is_reply && datagram.ends_with(results));
+            // Transaction, REPLY, MSG_ACCEPTED, verifier, SUCCESS: six words at least.
+            assert!(results.len() + 24 <= datagram.len());
+        }
+        // Transaction, REPLY, MSG_DENIED: the call was understood, and not accepted.
+        Some(Reply::Refused(Refusal::RpcVersion | Refusal::Authentication)) => {
+            assert!(!is_reply && matches!(words[..], [_, 1, 1, ..]));
+        }
+        Some(Reply::Refused(_)) => assert!(is_reply),
+        None => assert!(!is_reply),
+    }
 }

@@ -7,3 +7,4 @@
 #[path = "../../../../rpcguard-common/tests/core/naive_call.rs"]
 pub(crate) mod call;
 pub(crate) mod frame;
+pub(crate) mod portmapper;
