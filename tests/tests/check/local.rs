@@ -267,3 +267,55 @@ fn the_portmapper_of_this_network_is_asked_and_not_that_of_the_file_system() {
         "{text}"
     );
 }
+
+#[test]
+fn without_a_bpf_file_system_there_is_no_guard_but_an_answer() {
+    let test = "without_a_bpf_file_system_there_is_no_guard_but_an_answer";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    scene.host.run("umount", &["/sys/fs/bpf"]).unwrap();
+    let found = scene.check(3);
+    assert_eq!(exposed(&found), [("udp", 111), ("tcp", 111)]);
+}
+
+/// Guards and other people's processes cannot be looked at by everybody.
+#[test]
+fn who_is_not_root_is_told_as_much_as_can_be() {
+    let test = "who_is_not_root_is_told_as_much_as_can_be";
+    let Some(scene) = Scene::or_skip(test, &["setpriv"]) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("rpcguard");
+    std::fs::copy(rpcguard_tests::lab::rpcguard_binary(), &copy).unwrap();
+    for path in [directory.path(), &copy] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let check = || {
+        let mut command = scene.host.command("setpriv");
+        command.args(["--reuid=65533", "--regid=65533", "--clear-groups"]);
+        rpcguard_tests::lab::Finished::wait_for(command.arg(&copy).arg("check"))
+    };
+    let nothing = check().exited_with(0).stdout;
+    assert!(
+        nothing.contains("not exposed: no portmapper listens"),
+        "{nothing}"
+    );
+    let _rpcbind = scene.rpcbind("");
+    let something = check().exited_with(1).stdout;
+    let lines: Vec<_> = something.lines().rev().take(2).collect();
+    assert_eq!(lines[0], "next: sudo rpcguard check");
+    assert!(
+        lines[1].starts_with(
+            "could not tell: a portmapper listens, but guards cannot be looked at: not permitted"
+        ),
+        "{something}"
+    );
+    assert!(
+        something.contains("0.0.0.0:111        ?        outside"),
+        "{something}"
+    );
+}

@@ -276,3 +276,51 @@ fn what_cannot_be_asked_cannot_be_told() {
     let bracketed = scene.ask(&format!("[{}]", HOST[1]), 0);
     assert_eq!(bracketed.addresses[0].address, HOST[1]);
 }
+
+#[test]
+fn of_a_name_with_many_addresses_eight_are_asked() {
+    let test = "of_a_name_with_many_addresses_eight_are_asked";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = Rpcbind::start(&scene.asker).unwrap();
+    let hosts: String = (1..=10)
+        .map(|last| format!("127.0.0.{last} many.test\n"))
+        .collect();
+    replace_file(&scene.asker, "/etc/hosts", &hosts);
+    let finished = rpcguard(&scene.asker, "check many.test --json").exited_with(3);
+    assert_eq!(
+        finished.stderr,
+        "note: `many.test` has 2 more addresses than the 8 that were asked\n"
+    );
+    let asked: crate::documents::HostDocument = crate::scene::read(&finished);
+    assert_eq!((asked.addresses.len(), asked.more_addresses), (8, 2));
+    for address in &asked.addresses {
+        assert!(all_are(address, "tcp", Outcome::Answered), "{address:?}");
+    }
+}
+
+#[test]
+fn an_address_of_the_link_is_asked_through_its_interface() {
+    let test = "an_address_of_the_link_is_asked_through_its_interface";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("-r");
+    let addresses = scene
+        .host
+        .ip("-6 -o address show dev eth0 scope link")
+        .unwrap();
+    let address = addresses
+        .split_whitespace()
+        .find(|word| word.starts_with("fe80:"))
+        .unwrap();
+    let address = address.split('/').next().unwrap();
+    let asked = scene.ask(&format!("{address}%eth0"), 3);
+    let [report] = &asked.addresses[..] else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(report.address, address);
+    assert!(all_are(report, "udp", Outcome::Answered), "{report:#?}");
+    assert!(all_are(report, "tcp", Outcome::Answered));
+}
