@@ -37,6 +37,9 @@ pub struct LocalReport {
     pub verdict: Verdict,
 }
 
+/// Why a portmapper was not asked that is there only when it is.
+const NOT_ASKED: &str = "it is not running, and asking would have it started";
+
 /// A port of the portmapper that can be reached through interfaces that do not guard it, or not fully.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
@@ -58,9 +61,13 @@ pub struct Exposure {
 /// If /proc cannot be read.
 pub fn local(registry: &Registry) -> Result<LocalReport> {
     let inventory = Inventory::read()?;
-    let table = portmapper::table(&inventory)
-        .map_err(|error| error.to_string())
-        .transpose();
+    let table = if inventory.portmapper_is_idle() {
+        Some(Err(NOT_ASKED.to_owned()))
+    } else {
+        portmapper::table(&inventory)
+            .map_err(|error| error.to_string())
+            .transpose()
+    };
     let interfaces = network::interfaces(registry).map_err(|error| Report(&error).to_string());
     let exposures = exposures(&inventory, interfaces.as_deref().unwrap_or_default());
     let verdict = verdict(&inventory, interfaces.is_ok(), &exposures);
@@ -262,13 +269,14 @@ impl LocalReport {
                 return self.amend(name, guard);
             }
         }
-        let table = matches!(self.table, Some(Ok(_)));
+        // With a portmapper that does not run, nothing is registered.
+        let known = matches!(self.table, Some(Ok(_))) || self.inventory.portmapper_is_idle();
         let needed = self
             .services()
             .iter()
             .any(|service| !service.is_portmapper());
         let guarded = interfaces.iter().any(|interface| interface.guard.is_some());
-        if table && !needed && !guarded {
+        if known && !needed && !guarded {
             return "rpcguard disable".to_owned();
         }
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
@@ -288,7 +296,10 @@ impl LocalReport {
 
     /// What a guard that is there lacks.
     fn amend(&self, name: &str, guard: &network::Guarded) -> String {
-        if guard.void {
+        if !guard.attached {
+            return format!("rpcguard detach {name}    # and attach again");
+        }
+        if guard.allows_everybody {
             return format!("rpcguard allow list -i {name}");
         }
         let mut command = format!("rpcguard set {name}");

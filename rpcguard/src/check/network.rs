@@ -42,8 +42,10 @@ pub struct Guarded {
     pub policy: Policy,
     /// How many prefixes are allowed.
     pub allowed: u64,
-    /// Whether everybody is, or the filter is not attached any more: then it guards nothing.
-    pub void: bool,
+    /// Whether everybody is: then it guards nothing.
+    pub allows_everybody: bool,
+    /// Whether the filter is attached still.
+    pub attached: bool,
 }
 
 impl Guarded {
@@ -52,7 +54,8 @@ impl Guarded {
         Ok(Self {
             policy: guard.policy()?,
             allowed: u64::from(counts.allow_v4) + u64::from(counts.allow_v6),
-            void: guard.mode().is_none() || guard.allows_everybody()?,
+            allows_everybody: guard.allows_everybody()?,
+            attached: guard.mode().is_some(),
         })
     }
 
@@ -66,7 +69,7 @@ impl Guarded {
             rate,
         } = &self.policy;
         let guarded = ports.contains(&port) && (*tcp || transport == Transport::Udp);
-        if self.void || *observe || !guarded {
+        if !self.attached || self.allows_everybody || *observe || !guarded {
             Cover::None
         } else if rate.is_some() {
             Cover::Limited
@@ -197,7 +200,8 @@ mod tests {
         let mut guarded = Guarded {
             policy: Policy::default(),
             allowed: 1,
-            void: false,
+            allows_everybody: false,
+            attached: true,
         };
         change(&mut guarded);
         Some(guarded)
@@ -224,7 +228,12 @@ mod tests {
                 Cover::None,
                 Cover::None,
             ),
-            (guarded(|g| g.void = true), Cover::None, Cover::None),
+            (
+                guarded(|g| g.allows_everybody = true),
+                Cover::None,
+                Cover::None,
+            ),
+            (guarded(|g| g.attached = false), Cover::None, Cover::None),
             (
                 guarded(|g| g.policy.ports = [2049].into()),
                 Cover::None,

@@ -365,14 +365,15 @@ fn describe(guard: &Guarded) -> String {
     } else {
         transport_name(Transport::Udp).to_owned()
     };
-    let whom = match (guard.void, policy.observe, &policy.rate) {
-        (true, ..) => "to no effect: it is not attached any more, or allows everybody".to_owned(),
-        (false, true, _) => "observed only, nothing is dropped".to_owned(),
-        (false, false, None) => format!(
+    let whom = match (guard.attached, policy.observe, &policy.rate) {
+        (false, ..) => "to no effect: it is not attached any more".to_owned(),
+        _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
+        (true, true, _) => "observed only, nothing is dropped".to_owned(),
+        (true, false, None) => format!(
             "from {} only",
             counted(guard.allowed, "allowed prefix", "allowed prefixes")
         ),
-        (false, false, Some(rate)) => format!(
+        (true, false, Some(rate)) => format!(
             "from {}, others at {} each and {} in all",
             counted(guard.allowed, "allowed prefix", "allowed prefixes"),
             rate.source.rate,

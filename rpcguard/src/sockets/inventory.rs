@@ -93,6 +93,15 @@ impl Inventory {
         })
     }
 
+    /// Whether the first process of the system waits for somebody to ask the portmapper, and would start it then.
+    #[must_use]
+    pub fn portmapper_is_idle(&self) -> bool {
+        let mut sockets = self.portmapper().peekable();
+        let idle =
+            |socket: &ListeningSocket| socket.is_socket_activated() && socket.processes.len() == 1;
+        sockets.peek().is_some() && sockets.all(idle)
+    }
+
     /// The UDP ports on which the portmapper can be reached from outside.
     #[must_use]
     pub fn portmapper_udp_ports(&self) -> BTreeSet<u16> {
@@ -230,6 +239,16 @@ mod tests {
         );
         let ports: Vec<_> = inventory.portmapper_udp_ports().into_iter().collect();
         assert_eq!(ports, [111, 50_000]);
+        assert!(!inventory.portmapper_is_idle());
+        let idle = Inventory {
+            sockets: vec![
+                socket(Kind::Udp, "0.0.0.0:111", &[1]),
+                socket(Kind::Udp, "0.0.0.0:50003", &[1, 51]),
+            ],
+            complete: true,
+        };
+        assert!(idle.portmapper_is_idle());
+        assert!(!Inventory::default().portmapper_is_idle());
         assert_eq!(inventory.portmapper_extra().count(), 3);
     }
 }
