@@ -214,6 +214,7 @@ mod tests {
         let flood = vec![accepted(8); MAX_STRAY as usize + 10];
         let started = Instant::now();
         let asked = ask_a_server(1, &flood, ReplyFrom::There);
+        assert_eq!(asked.attempts, 1);
         assert_eq!(asked.result.unwrap_err().kind(), ErrorKind::InvalidData);
         assert!(started.elapsed() < Duration::from_secs(1));
     }
