@@ -109,7 +109,7 @@ fn portmapper_processes(inventory: &Inventory) -> BTreeSet<Process> {
     inventory
         .portmapper()
         .flat_map(|socket| &socket.processes)
-        .filter(|process| process.pid != 1)
+        .filter(|process| !process.is_init())
         .cloned()
         .collect()
 }

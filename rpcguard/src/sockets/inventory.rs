@@ -7,7 +7,10 @@ use procfs::{
     net::{TcpNetEntries, TcpState, UdpNetEntries, UdpState, UnixNetEntries, UnixState},
 };
 
-use super::{Address, Kind, ListeningSocket, Reach, processes::Holders};
+use super::{
+    Address, Kind, ListeningSocket, Reach,
+    processes::{self, Holders},
+};
 use crate::{
     error::{Doing as _, Result},
     policy::PORTMAPPER_PORT,
@@ -15,9 +18,6 @@ use crate::{
 
 /// The calling thread's: a process may be in several network namespaces.
 const NET: &str = "/proc/thread-self/net";
-
-/// What portmappers are called.
-const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 
 /// The file names of their sockets.
 const SOCKETS: [&str; 2] = ["rpcbind.sock", "portmap.sock"];
@@ -48,7 +48,7 @@ impl Inventory {
     ///
     /// As [`Inventory::read`].
     pub fn of_portmappers() -> Result<Self> {
-        Self::of_processes(|name| PORTMAPPERS.contains(&name))
+        Self::of_processes(processes::is_portmapper)
     }
 
     fn of_processes(wanted: impl Fn(&str) -> bool) -> Result<Self> {
@@ -81,7 +81,7 @@ impl Inventory {
             .portmapper()
             .flat_map(|socket| &socket.processes)
             // That holds the sockets of everybody, for their services.
-            .filter(|process| process.pid != 1)
+            .filter(|process| !process.is_init())
             .map(|process| process.pid)
             .collect();
         self.sockets.iter().filter(move |socket| {

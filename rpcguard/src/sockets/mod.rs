@@ -113,6 +113,6 @@ impl ListeningSocket {
     /// Whether the first process of the system holds it, for a service that it starts when somebody asks.
     #[must_use]
     pub fn is_socket_activated(&self) -> bool {
-        self.processes.iter().any(|process| process.pid == 1)
+        self.processes.iter().any(Process::is_init)
     }
 }

@@ -15,6 +15,23 @@ pub struct Process {
     pub name: String,
 }
 
+/// What portmappers are called.
+const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
+
+/// Whether a process of this name is a portmapper.
+pub(super) fn is_portmapper(name: &str) -> bool {
+    PORTMAPPERS.contains(&name)
+}
+
+impl Process {
+    /// Whether it is the first process of the system, which opens sockets for services that it starts when
+    /// somebody asks. In a container, the portmapper may be the first process itself.
+    #[must_use]
+    pub fn is_init(&self) -> bool {
+        self.pid == 1 && !is_portmapper(&self.name)
+    }
+}
+
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]", self.name, self.pid)

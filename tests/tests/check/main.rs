@@ -1,6 +1,7 @@
 //! `rpcguard check`, and what `attach` and `status` say about exposure: on real rpcbind in every way that it is
 //! run, and on servers that lie.
 
+mod activation;
 mod attach;
 #[path = "../cli/check_documents.rs"]
 mod documents;

@@ -18,9 +18,12 @@ use crate::{
 pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    fn start(command: &mut Command) -> Self {
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 }
 
@@ -42,9 +45,13 @@ pub(crate) fn start_nfs(host: &Host) -> [Daemon; 2] {
         host.run("touch", &[&format!("{state}/{table}")]).unwrap();
     }
     let mut statd = host.command("rpc.statd");
-    let statd = Daemon::start(statd.args(["-F", "--no-notify", "-P", state]));
+    let statd = Daemon::start(
+        statd
+            .args(["-F", "--no-notify", "-P", state])
+            .stdout(Stdio::null()),
+    );
     let mut mountd = host.command("rpc.mountd");
-    let mountd = Daemon::start(mountd.args(["-F", "-s", state]));
+    let mountd = Daemon::start(mountd.args(["-F", "-s", state]).stdout(Stdio::null()));
     let deadline = Instant::now() + PATIENCE;
     // Of statd one version, of mountd three, each over UDP and TCP in both families.
     while rpcinfo(host, &[])
