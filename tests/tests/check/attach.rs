@@ -2,10 +2,16 @@
 
 use std::{io::ErrorKind, time::Duration};
 
-use rpcguard_tests::{lab::Host, packet::rpc};
+use rpcguard_tests::{
+    lab::{Host, skip},
+    packet::rpc,
+};
 use serde_json::json;
 
-use crate::scene::{HOST, Scene, rpcguard};
+use crate::{
+    documents::LocalDocument,
+    scene::{HOST, Scene, read, rpcguard},
+};
 
 /// Whether the portmapper answers somebody over UDP at this port.
 fn answers(asker: &Host, port: u16) -> bool {
@@ -28,8 +34,7 @@ fn answers(asker: &Host, port: u16) -> bool {
 
 /// The ports of rpcbind besides 111, that of IPv4 first.
 fn extra_ports(scene: &Scene) -> [u16; 2] {
-    let found: crate::documents::LocalDocument =
-        crate::scene::read(&rpcguard(&scene.host, "check --json"));
+    let found: LocalDocument = read(&rpcguard(&scene.host, "check --json"));
     let port = |address: &str| {
         let mut sockets = found.sockets.iter();
         let socket = sockets.find(|socket| {
@@ -203,4 +208,87 @@ fn rpcbinds_ports_may_be_none() {
     let status = scene.does("status --json").json();
     assert_eq!(status["interfaces"][0]["policy"]["ports"], json!([111]));
     scene.does("detach eth0");
+}
+
+/// The interfaces that the portmapper is exposed through.
+fn exposed_through(scene: &Scene) -> Vec<String> {
+    let found: LocalDocument = read(&rpcguard(&scene.host, "check --json"));
+    let mut names: Vec<_> = found
+        .exposures
+        .into_iter()
+        .flat_map(|exposure| exposure.interfaces)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn what_arrives_on_a_vlan_is_guarded_where_it_arrived_before() {
+    let test = "what_arrives_on_a_vlan_is_guarded_where_it_arrived_before";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    if let Err(error) = scene
+        .host
+        .ip("link add link eth0 name eth0.7 type vlan id 7")
+    {
+        skip(test, &format!("no VLAN devices here: {error}"));
+        return;
+    }
+    scene.host.ip("link set eth0.7 up").unwrap();
+    assert_eq!(exposed_through(&scene), ["eth0", "eth0.7"]);
+    scene.does("attach eth0 --tcp");
+    assert_eq!(exposed_through(&scene), [""; 0]);
+    let text = scene.host.rpcguard(["check"]).exited_with(0).stdout;
+    assert!(
+        text.contains("eth0.7     guarded where its packets pass as well"),
+        "{text}"
+    );
+    scene.does("detach eth0");
+    scene.does("attach eth0.7 --tcp");
+    assert_eq!(exposed_through(&scene), ["eth0"]);
+    scene.does("detach eth0.7");
+}
+
+#[test]
+fn a_bridge_is_guarded_by_itself_or_at_each_of_its_ports() {
+    let test = "a_bridge_is_guarded_by_itself_or_at_each_of_its_ports";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    for command in [
+        "link add br0 type bridge",
+        "link add port type veth peer name guest",
+        "link set eth0 master br0",
+        "link set port master br0",
+        "link set br0 up",
+        "link set port up",
+    ] {
+        scene.host.ip(command).unwrap();
+    }
+    // It has the address now, as bridges do.
+    scene
+        .host
+        .ip(&format!("address delete {}/24 dev eth0", HOST[0]))
+        .unwrap();
+    scene
+        .host
+        .ip(&format!("address add {}/24 dev br0", HOST[0]))
+        .unwrap();
+    let answers = |code| scene.ask(HOST[0], code);
+    assert_eq!(exposed_through(&scene), ["br0", "eth0", "port"]);
+    answers(3);
+    scene.does("attach br0 --tcp");
+    assert_eq!(exposed_through(&scene), [""; 0]);
+    answers(0);
+    scene.does("detach br0");
+    scene.does("attach eth0 --tcp");
+    assert_eq!(exposed_through(&scene), ["br0", "port"]);
+    scene.does("attach port --tcp");
+    assert_eq!(exposed_through(&scene), [""; 0]);
+    answers(0);
+    scene.does("detach --all");
 }
