@@ -108,6 +108,12 @@ impl Drop for System<'_> {
     }
 }
 
+/// Whether the shell has become rpcbind, and that answers.
+fn rpcbind_answers(found: &LocalDocument) -> bool {
+    let mut processes = found.sockets.iter().flat_map(|socket| &socket.processes);
+    processes.any(|process| process.name == "rpcbind") && found.registrations.is_some()
+}
+
 /// The sockets that systemd would open, and a second handle to that of UDP.
 fn sockets(scene: &Scene) -> (UdpSocket, (OwnedFd, OwnedFd)) {
     scene.host.enter(|| {
@@ -166,7 +172,7 @@ fn a_portmapper_that_was_started_is_shown_beside_who_opened_its_sockets() {
     );
     let (_udp, sockets) = sockets(&scene);
     let system = System::start(&scene, &script, Some(sockets));
-    let found = system.check_until(|found| found.registrations.is_some());
+    let found = system.check_until(rpcbind_answers);
     let on_ip: Vec<_> = found
         .sockets
         .iter()
@@ -199,7 +205,7 @@ fn a_portmapper_that_is_the_first_process_is_no_other() {
     };
     let rpcbind = find_tool("rpcbind").unwrap();
     let system = System::start(&scene, &format!("exec {} -f -r", rpcbind.display()), None);
-    let found = system.check_until(|found| found.registrations.is_some());
+    let found = system.check_until(rpcbind_answers);
     for socket in &found.sockets {
         assert!(!socket.socket_activated, "{socket:?}");
         assert_eq!(
