@@ -131,13 +131,19 @@ fn exposures(inventory: &Inventory, interfaces: &[NetworkInterface]) -> Vec<Expo
             Kind::Udp => Transport::Udp,
             Kind::Tcp | Kind::Unix => Transport::Tcp,
         };
+        let cover = |index| network::cover(interfaces, index, transport, port);
         let mut by_cover: BTreeMap<Cover, Vec<String>> = BTreeMap::new();
         for interface in interfaces {
-            let cover = network::cover(interfaces, interface.index(), transport, port);
-            by_cover
-                .entry(cover)
-                .or_default()
-                .push(interface.name.clone());
+            let found = cover(interface.index());
+            // It is enough to name the bridge whose port it is, or the interface that it is stacked on.
+            let is_named = |index| interfaces.iter().any(|other| other.index() == index);
+            let mut others = interface.passes().filter(|index| is_named(*index));
+            if others.all(|index| cover(index) != found) {
+                by_cover
+                    .entry(found)
+                    .or_default()
+                    .push(interface.name.clone());
+            }
         }
         by_cover.remove(&Cover::Full);
         exposures.extend(by_cover.into_iter().map(|(cover, interfaces)| Exposure {

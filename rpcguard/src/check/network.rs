@@ -166,9 +166,9 @@ fn cover_within(
     let Some(interface) = find(index).filter(|_| depth != 0) else {
         return Cover::None;
     };
-    let above_and_below = [interface.master, interface.lower].into_iter().flatten();
-    let others =
-        above_and_below.map(|index| cover_within(interfaces, index, transport, port, depth - 1));
+    let others = interface
+        .passes()
+        .map(|index| cover_within(interfaces, index, transport, port, depth - 1));
     // What arrives on a bridge or bond came through one of its ports.
     let ports = interfaces
         .iter()
@@ -186,6 +186,12 @@ impl NetworkInterface {
     #[must_use]
     pub const fn index(&self) -> u32 {
         self.index
+    }
+
+    /// The indices of other interfaces that its packets pass: the bridge or bond that it is a port of, the
+    /// interface that it is stacked on.
+    pub(super) fn passes(&self) -> impl Iterator<Item = u32> {
+        [self.master, self.lower].into_iter().flatten()
     }
 }
 

@@ -173,7 +173,8 @@ pub(crate) struct Exposure {
     pub(crate) transport: String,
     /// The port.
     pub(crate) port: u16,
-    /// Through which interfaces.
+    /// Through which interfaces. The ports of a bridge or bond, and what is stacked on another interface, are
+    /// only named if that one is better guarded.
     pub(crate) interfaces: Vec<String>,
     /// How well it is guarded there.
     pub(crate) cover: Cover,
