@@ -8,7 +8,10 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
-    abi::{Decision, FewPorts, FineBlock, Limits, PortSet, Settings, State, VacantBlocks, flag},
+    abi::{
+        BUCKET_HOSTS, Decision, FewPorts, FineBlock, HostEntry, Limits, PortSet, PrefixEntry,
+        Settings, State, VacantBlocks, flag, host_hash_v4, host_hash_v6,
+    },
     limiter,
     policy::{Source, Tables},
 };
@@ -16,7 +19,10 @@ use rpcguard_common::{
 use crate::{
     ctx::widen,
     limiter::Maps,
-    maps::{BLOCKS, FINE, LIMITER, PREFIXES_V4, PREFIXES_V6, SEED, STATE},
+    maps::{
+        BLOCKS, FINE, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, PREFIXES_V4,
+        PREFIXES_V6, SEED, STATE,
+    },
 };
 
 /// The tables as of one epoch.
@@ -93,7 +99,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn lookup(&self, source: Source) -> Decision {
-        let entry = match source {
+        match source {
             Source::V4(address) => {
                 let number = u32::from_be_bytes(address);
                 // SAFETY: a field of a live map value.
@@ -103,7 +109,14 @@ impl Tables for KernelTables {
                 {
                     return Decision::UNLISTED;
                 }
-                PREFIXES_V4.get(&AlignedKey::new(32, address).key)
+                let word = host_v4(number);
+                if let Some(host) = HostEntry::from_word(word) {
+                    return host.at(self.epoch);
+                }
+                said(
+                    PREFIXES_V4.get(&AlignedKey::new(32, address).key),
+                    self.epoch,
+                )
             }
             Source::V6(address) => {
                 let high = high_half(&address);
@@ -119,10 +132,16 @@ impl Tables for KernelTables {
                 {
                     return Decision::UNLISTED;
                 }
-                PREFIXES_V6.get(&AlignedKey::new(128, address).key)
+                let word = host_v6([high, low_half(&address)]);
+                if let Some(host) = HostEntry::from_word(word) {
+                    return host.at(self.epoch);
+                }
+                said(
+                    PREFIXES_V6.get(&AlignedKey::new(128, address).key),
+                    self.epoch,
+                )
             }
-        };
-        entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
+        }
     }
 
     #[inline(always)]
@@ -186,11 +205,72 @@ fn is_finely_vacant(block: FineBlock) -> bool {
     unsafe { word.read_volatile() & block.bit == 0 }
 }
 
+#[inline(always)]
+fn said(entry: Option<&PrefixEntry>, epoch: u32) -> Decision {
+    entry.map_or(Decision::UNLISTED, |entry| entry.at(epoch))
+}
+
+/// The word of a host that is in the table; zero if it is not.
+#[inline(always)]
+fn host_v4(address: u32) -> u64 {
+    if FINE.load() == 0 {
+        return 0;
+    }
+    let bucket = host_hash_v4(address, SEED.load()) & HOSTS_V4_MASK.load();
+    let Some(bucket) = HOSTS_V4.get_ptr(bucket) else {
+        return 0;
+    };
+    for place in 0..BUCKET_HOSTS {
+        // SAFETY: `bucket` points to a live map value; volatile, because userspace writes it at any time.
+        let other = unsafe { addr_of!((*bucket).addresses[place]).read_volatile() };
+        if other == address {
+            // SAFETY: as above.
+            return unsafe { addr_of!((*bucket).words[place]).read_volatile() };
+        }
+    }
+    0
+}
+
+/// As [`host_v4`].
+#[inline(always)]
+fn host_v6(address: [u64; 2]) -> u64 {
+    if FINE.load() == 0 {
+        return 0;
+    }
+    let bucket = host_hash_v6(address, SEED.load()) & HOSTS_V6_MASK.load();
+    let Some(bucket) = HOSTS_V6.get_ptr(bucket) else {
+        return 0;
+    };
+    let [high, low] = address;
+    for place in 0..BUCKET_HOSTS {
+        // SAFETY: as in `host_v4`.
+        let other = unsafe { addr_of!((*bucket).addresses[place][1]).read_volatile() };
+        if other != low {
+            continue;
+        }
+        // SAFETY: as in `host_v4`.
+        let other = unsafe { addr_of!((*bucket).addresses[place][0]).read_volatile() };
+        if other == high {
+            // SAFETY: as in `host_v4`.
+            return unsafe { addr_of!((*bucket).words[place]).read_volatile() };
+        }
+    }
+    0
+}
+
 /// The first eight bytes, taken as a whole: the compiler would take all of the address apart for two.
 #[inline(always)]
 fn high_half(address: &[u8; 16]) -> u64 {
     let mut half = [0; 8];
     half.copy_from_slice(&address[..8]);
+    u64::from_be_bytes(half)
+}
+
+/// The last eight bytes.
+#[inline(always)]
+fn low_half(address: &[u8; 16]) -> u64 {
+    let mut half = [0; 8];
+    half.copy_from_slice(&address[8..]);
     u64::from_be_bytes(half)
 }
 

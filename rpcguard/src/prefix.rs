@@ -76,6 +76,12 @@ impl Prefix {
         self.0.prefix_len()
     }
 
+    /// The address of a prefix that is a single one.
+    #[must_use]
+    pub fn host(self) -> Option<IpAddr> {
+        (self.0.prefix_len() == self.0.max_prefix_len()).then(|| self.0.addr())
+    }
+
     /// Whether every address of `other` is in this prefix.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {

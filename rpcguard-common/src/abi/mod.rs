@@ -11,6 +11,7 @@
 
 mod counters;
 mod event;
+mod hosts;
 mod limiter;
 mod prefixes;
 mod sources;
@@ -18,13 +19,14 @@ mod state;
 
 pub use counters::*;
 pub use event::*;
+pub use hosts::*;
 pub use limiter::*;
 pub use prefixes::*;
 pub use sources::*;
 pub use state::*;
 
 /// Version of everything in this module. Raised whenever a layout, name or meaning changes.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Names of the maps in the BPF object.
 pub mod map {
@@ -55,6 +57,11 @@ pub mod map {
     /// Array of `u64`, mappable into userspace: the bits of [`FineBlock`](super::FineBlock)s. One element where
     /// no list was ever long.
     pub const BLOCKS: &str = "BLOCKS";
+    /// Array of [`HostsV4`](super::HostsV4), of a power of two, mappable into userspace. One element where no
+    /// list was ever long, and nothing in it.
+    pub const HOSTS_V4: &str = "HOSTS_V4";
+    /// Array of [`HostsV6`](super::HostsV6), as [`HOSTS_V4`].
+    pub const HOSTS_V6: &str = "HOSTS_V6";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
 }
@@ -73,8 +80,12 @@ pub mod constant {
     pub const ETHERNET: &str = "ETHERNET";
     /// `u8`: 1 where the maps of the rate policy have their full size.
     pub const LIMITER: &str = "LIMITER";
-    /// `u8`: 1 where the map of fine blocks has its full size.
+    /// `u8`: 1 where the map of fine blocks has its full size, and hosts are in tables.
     pub const FINE: &str = "FINE";
+    /// `u32`: the length of [`map::HOSTS_V4`](super::map::HOSTS_V4), less one.
+    pub const HOSTS_V4_MASK: &str = "HOSTS_V4_MASK";
+    /// `u32`: the length of [`map::HOSTS_V6`](super::map::HOSTS_V6), less one.
+    pub const HOSTS_V6_MASK: &str = "HOSTS_V6_MASK";
     /// `u8`: 1 where decisions are logged, in objects with aya-log.
     pub const LOG: &str = "LOG";
     /// `u64`: what hashes are seeded with.

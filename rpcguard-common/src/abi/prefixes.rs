@@ -48,6 +48,20 @@ impl Decision {
         Self(self.0 & !Self::LISTED)
     }
 
+    /// The word.
+    #[inline(always)]
+    #[must_use]
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// From a word that was one.
+    #[inline(always)]
+    #[must_use]
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// What it says.
     #[inline(always)]
     #[must_use]
@@ -206,6 +220,16 @@ pub const BLOCKS_LEN: u32 = 2 * FineBlock::WORDS;
 
 /// How many prefixes a guard has before it is worth it.
 pub const FINE_FROM: u64 = 1024;
+
+/// How many of the prefixes of each family are hosts: single addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct HostCounts {
+    /// IPv4 prefixes of 32 bits.
+    pub v4: u32,
+    /// IPv6 prefixes of 128 bits.
+    pub v6: u32,
+}
 
 /// How many prefixes each list holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a change switches.
 
-use super::{PrefixCounts, VacantBlocks};
+use super::{HostCounts, PrefixCounts, VacantBlocks};
 
 /// A set of UDP or TCP ports: one bit a port, so that the cost is the same for one and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,8 @@ pub struct Settings {
     pub hit_slots_used: u32,
     /// How many prefixes there are. Not read in the kernel.
     pub prefixes: PrefixCounts,
+    /// How many of them are hosts. Not read in the kernel.
+    pub hosts: HostCounts,
     /// The rate policy. All zero if it was never set.
     pub limits: Limits,
     /// The requests that the rate policy lets pass: one bit for each
@@ -191,6 +193,7 @@ impl Settings {
             deny_v4: 0,
             deny_v6: 0,
         },
+        hosts: HostCounts { v4: 0, v6: 0 },
         limits: Limits {
             source: Limit::NONE,
             neighbourhood: Limit::NONE,
@@ -261,6 +264,6 @@ impl State {
 
 const _: () = {
     assert!(size_of::<Limits>() == 3 * 32);
-    assert!(size_of::<Settings>() == 24 + 3 * 32 + 8 + 8192);
+    assert!(size_of::<Settings>() == 32 + 3 * 32 + 8 + 8192);
     assert!(size_of::<State>() == 64 + 2 * size_of::<Settings>() + 3 * 8192);
 };

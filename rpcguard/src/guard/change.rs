@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rpcguard_common::abi::PrefixCounts;
+use rpcguard_common::abi::{PrefixCounts, Settings};
 
 use super::Verdict;
 use crate::{
@@ -92,6 +92,26 @@ impl Change {
         after.iter().sum::<u64>() + self.edits.len() as u64
     }
 
+    /// How many hosts there can be after it, IPv4 and IPv6, under settings as they are now.
+    pub(super) fn hosts_after(&self, settings: &Settings) -> [u64; 2] {
+        let (counts, hosts) = (&settings.prefixes, &settings.hosts);
+        let mut after = [0; 2];
+        for (verdict, [v4, v6]) in [
+            (Verdict::Allow, [counts.allow_v4, counts.allow_v6]),
+            (Verdict::Deny, [counts.deny_v4, counts.deny_v6]),
+        ] {
+            match self.replaced.get(&verdict) {
+                Some(wanted) => add_hosts(&mut after, wanted),
+                None => {
+                    after[0] += u64::from(v4.min(hosts.v4));
+                    after[1] += u64::from(v6.min(hosts.v6));
+                }
+            }
+        }
+        add_hosts(&mut after, self.edits.keys());
+        after
+    }
+
     /// Whether it takes less to read `listed` prefixes at once than to ask about each one that changes.
     pub(super) fn is_large(&self, listed: u64) -> bool {
         !self.replaced.is_empty() || self.edits.len() as u64 > listed
@@ -127,6 +147,13 @@ impl Change {
     /// Changes what is guarded, and how.
     pub fn policy(&mut self, change: PolicyChange) {
         self.policy = change;
+    }
+}
+
+/// Counts the hosts among `prefixes`, IPv4 and IPv6.
+fn add_hosts<'a>(counts: &mut [u64; 2], prefixes: impl IntoIterator<Item = &'a Prefix>) {
+    for host in prefixes.into_iter().filter_map(|prefix| prefix.host()) {
+        counts[usize::from(host.is_ipv6())] += 1;
     }
 }
 

@@ -11,6 +11,7 @@ mod cover;
 mod entries;
 mod events;
 mod fine;
+mod hosts;
 mod interface;
 mod link;
 mod listing;
@@ -19,11 +20,13 @@ mod orphans;
 mod pins;
 mod plan;
 mod preconditions;
+mod prefix_maps;
 mod prefixes;
 mod program;
 mod registry;
 mod slots;
 mod sources;
+mod successor;
 mod transaction;
 mod trie;
 mod unfinished;
@@ -63,7 +66,7 @@ use crate::{
 };
 use fine::FineBlocks;
 use interface::Interface;
-use trie::Tries;
+use prefix_maps::PrefixMaps;
 
 /// Which of the two lists a prefix is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +112,7 @@ pub struct Guard {
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
     sources: MapData,
-    tries: Tries,
+    maps: PrefixMaps,
 }
 
 impl Guard {
@@ -122,7 +125,7 @@ impl Guard {
             counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
             sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
-            tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
+            maps: PrefixMaps::of(directory)?,
             directory: directory.to_owned(),
             interface,
             link,
@@ -198,9 +201,13 @@ impl Guard {
         pins::is_full_size(&self.directory, map::LIMITS)
     }
 
-    /// Whether it has the map that long lists need.
-    fn has_fine_blocks(&self) -> Result<bool> {
-        pins::is_full_size(&self.directory, map::BLOCKS)
+    /// The lengths of the tables of hosts, v4 and v6; `None` if the lists have always been short.
+    fn host_tables(&self) -> Result<Option<[u32; 2]>> {
+        if !pins::is_full_size(&self.directory, map::BLOCKS)? {
+            return Ok(None);
+        }
+        let length = |name| pins::length(&self.directory, name);
+        Ok(Some([length(map::HOSTS_V4)?, length(map::HOSTS_V6)?]))
     }
 
     fn fine_blocks(&self, state: &State) -> Result<Option<FineBlocks>> {

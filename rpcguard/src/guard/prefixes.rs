@@ -69,7 +69,7 @@ impl Guard {
         self.consistently(|epoch| {
             let mut prefix = Prefix::from(address);
             // An entry that is only there for a change in progress stands in for a shorter one.
-            while let Some(entry) = self.tries.longest(prefix)? {
+            while let Some(entry) = self.maps.longest(prefix, epoch)? {
                 let length = u8::try_from(entry.length).unwrap_or(0);
                 let found = Prefix::new(address, length);
                 if let (Some(found), Some(verdict)) = (found, listed_verdict(entry.at(epoch))) {
@@ -91,7 +91,7 @@ impl Guard {
 
     /// All that is listed under an epoch, in ascending order.
     pub(super) fn listed(&self, epoch: u32) -> Result<Vec<(Prefix, Decision)>> {
-        let entries = self.tries.entries()?.into_iter();
+        let entries = self.maps.entries(epoch)?.into_iter();
         let mut listed: Vec<_> = entries
             .map(|(prefix, entry)| (prefix, entry.at(epoch)))
             .filter(|(_, decision)| decision.is_listed())

@@ -16,12 +16,14 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 11] = [
+pub(super) const MAPS: [&str; 13] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
     map::PREFIXES_V4,
     map::PREFIXES_V6,
+    map::HOSTS_V4,
+    map::HOSTS_V6,
     map::BLOCKS,
     map::SOURCES,
     map::EVENTS,
@@ -31,8 +33,11 @@ pub(super) const MAPS: [&str; 11] = [
 ];
 
 /// Those of them that take 45 MiB, and are of one element each where no rate policy was ever in
-/// force. They are pinned in this order, so that the last one tells that all are there.
+/// force.
 pub(super) const LIMITER_MAPS: [&str; 3] = [map::SIGHTINGS, map::STANDINGS, map::LIMITS];
+
+/// Those that only guards with long lists have in full size.
+pub(super) const FINE_MAPS: [&str; 3] = [map::HOSTS_V4, map::HOSTS_V6, map::BLOCKS];
 
 /// How much the program itself logs, through aya-log. Anything but [`Off`](Self::Off) costs time on
 /// every packet to a guarded port.
@@ -73,8 +78,8 @@ pub(super) struct Loading<'a> {
     pub(super) log: LogLevel,
     /// Whether the rate policy can be put in force.
     pub(super) limiter: bool,
-    /// Whether lists may be long.
-    pub(super) fine: bool,
+    /// The lengths of the tables of hosts, v4 and v6; `None` if lists are short.
+    pub(super) fine: Option<[u32; 2]>,
     /// The state, and where its map is pinned, to which it is written once more: a loader does that with
     /// global variables.
     pub(super) state: (&'a State, &'a Path),
@@ -89,7 +94,9 @@ impl Loading<'_> {
     pub(super) fn prepare(&self) -> Result<Ebpf> {
         let ethernet = u8::from(self.link == LinkLayer::Ethernet);
         let limiter = u8::from(self.limiter);
-        let fine = u8::from(self.fine);
+        let fine = u8::from(self.fine.is_some());
+        let [hosts_v4, hosts_v6] = self.fine.unwrap_or([1; 2]);
+        let [mask_v4, mask_v6] = [hosts_v4 - 1, hosts_v6 - 1];
         let level = self.log as u8;
         let logs = u8::from(self.log != LogLevel::Off);
         let cpus = possible_cpus("create the BPF maps")?;
@@ -106,6 +113,10 @@ impl Loading<'_> {
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global(constant::LIMITER, &limiter, true)
             .override_global(constant::FINE, &fine, true)
+            .map_max_entries(map::HOSTS_V4, hosts_v4)
+            .map_max_entries(map::HOSTS_V6, hosts_v6)
+            .override_global(constant::HOSTS_V4_MASK, &mask_v4, true)
+            .override_global(constant::HOSTS_V6_MASK, &mask_v6, true)
             .override_global(constant::SEED, &state.seed, true)
             .override_global(map::STATE, state, true)
             .map_pin_path(map::STATE_SECTION, pin)
@@ -116,7 +127,7 @@ impl Loading<'_> {
                 loader.map_max_entries(name, 1);
             }
         }
-        if !self.fine {
+        if self.fine.is_none() {
             loader.map_max_entries(map::BLOCKS, 1);
         }
         for name in self.pinned {

@@ -1,0 +1,231 @@
+//! All maps that prefixes are in: the tries, and the tables of hosts that guards with long lists have.
+
+use std::{
+    cell::OnceCell,
+    collections::HashSet,
+    mem::offset_of,
+    net::IpAddr,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::MapData;
+use rpcguard_common::abi::{HostEntry, PrefixEntry, State, map};
+
+use super::{
+    hosts::{Bucket, Hosts},
+    pins,
+    plan::Before,
+    trie::Tries,
+};
+use crate::{
+    error::{Doing as _, Result},
+    prefix::Prefix,
+    sys::{mapped::MappedArray, packets},
+};
+
+/// What was moved from the tries to tables.
+#[derive(Default)]
+pub(super) struct Moved {
+    hosts: Vec<IpAddr>,
+    /// The buckets of those that had to stay.
+    overflowed: HashSet<Bucket>,
+}
+
+/// Writes the hosts among `entries` to the tables, as far as there is room, and returns what is to be written
+/// to the tries.
+pub(super) fn place(
+    hosts: &Hosts,
+    entries: Vec<(Prefix, PrefixEntry)>,
+    is_in_tries: impl Fn(Prefix) -> Result<bool>,
+) -> Result<Vec<(Prefix, PrefixEntry)>> {
+    let mut rest = Vec::new();
+    for (prefix, entry) in entries {
+        let is_placed = match prefix.host() {
+            None => false,
+            Some(host) => {
+                let stays =
+                    hosts.get(host).is_none() && hosts.overflowed(host) && is_in_tries(prefix)?;
+                !stays && hosts.insert(host, (&entry).into()) || {
+                    hosts.set_overflowed(host, true);
+                    false
+                }
+            }
+        };
+        if !is_placed {
+            rest.push((prefix, entry));
+        }
+    }
+    Ok(rest)
+}
+
+/// The prefixes of a guard.
+pub(super) struct PrefixMaps {
+    tries: Tries,
+    directory: PathBuf,
+    /// Mapped when they are needed first: that takes milliseconds.
+    hosts: OnceCell<Option<Hosts>>,
+}
+
+impl PrefixMaps {
+    /// Those that are pinned in a directory.
+    pub(super) fn of(directory: &Path) -> Result<Self> {
+        let pin = |name: &str| pins::map(directory, name);
+        Ok(Self {
+            tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
+            directory: directory.to_owned(),
+            hosts: OnceCell::new(),
+        })
+    }
+
+    /// Takes note that other tables are pinned.
+    pub(super) fn reopen(&mut self) {
+        self.hosts = OnceCell::new();
+    }
+
+    /// The tables; `None` if the lists have always been short.
+    fn hosts(&self) -> Result<Option<&Hosts>> {
+        if let Some(hosts) = self.hosts.get() {
+            return Ok(hosts.as_ref());
+        }
+        let hosts = if pins::is_full_size(&self.directory, map::BLOCKS)? {
+            let failed = "map the settings";
+            let state = MapData::from_pin(self.directory.join(map::STATE)).doing(failed)?;
+            let state = MappedArray::new(state.fd().as_fd(), size_of::<State>()).doing(failed)?;
+            let seed = state.load_u64(offset_of!(State, seed));
+            Some(Hosts::of(&self.directory, seed)?)
+        } else {
+            None
+        };
+        Ok(self.hosts.get_or_init(|| hosts).as_ref())
+    }
+
+    fn host(&self, prefix: Prefix) -> Result<Option<HostEntry>> {
+        let Some(address) = prefix.host() else {
+            return Ok(None);
+        };
+        Ok(self.hosts()?.and_then(|hosts| hosts.get(address)))
+    }
+
+    /// The entry of the longest prefix that covers `prefix`, while `epoch` is in force; `prefix` itself counts.
+    pub(super) fn longest(&self, prefix: Prefix, epoch: u32) -> Result<Option<PrefixEntry>> {
+        match self.host(prefix)? {
+            Some(host) => Ok(Some(host.to_prefix_entry(prefix.length(), epoch))),
+            None => self.tries.longest(prefix),
+        }
+    }
+
+    /// What is said about a prefix under `epoch`.
+    pub(super) fn before(&self, prefix: Prefix, epoch: u32) -> Result<Before> {
+        let longest = self.longest(prefix, epoch)?;
+        self.tries.before(prefix, longest, epoch)
+    }
+
+    /// Everything, in no particular order, while `epoch` is in force. Some of it appears twice if entries are
+    /// removed meanwhile: where the kernel does not find its place again, it starts anew.
+    pub(super) fn entries(&self, epoch: u32) -> Result<Vec<(Prefix, PrefixEntry)>> {
+        let mut all = self.tries.entries()?;
+        if let Some(hosts) = self.hosts()? {
+            // Of what is in both, the tables are asked first.
+            let is_here = |prefix: &Prefix| prefix.host().is_some_and(|it| hosts.get(it).is_some());
+            all.retain(|(prefix, _)| !is_here(prefix));
+            all.extend(hosts.entries(epoch));
+        }
+        Ok(all)
+    }
+
+    /// Inserts or replaces entries.
+    pub(super) fn write(&mut self, entries: Vec<(Prefix, PrefixEntry)>) -> Result<()> {
+        let rest = match self.hosts()? {
+            Some(hosts) => place(hosts, entries, |prefix| self.tries.contains(prefix))?,
+            None => entries,
+        };
+        self.tries.write(&rest)
+    }
+
+    /// Removes prefixes, all of which must be there.
+    pub(super) fn remove(&mut self, prefixes: &[Prefix]) -> Result<()> {
+        let Some(hosts) = self.hosts()? else {
+            return self.tries.remove(prefixes);
+        };
+        let mut in_tries = Vec::new();
+        let mut in_tables = Vec::new();
+        for prefix in prefixes {
+            match prefix.host() {
+                Some(host) if hosts.get(host).is_some() => {
+                    in_tables.push(host);
+                    if hosts.overflowed(host) && self.tries.contains(*prefix)? {
+                        in_tries.push(*prefix);
+                    }
+                }
+                _ => in_tries.push(*prefix),
+            }
+        }
+        self.tries.remove(&in_tries)?;
+        if let Some(hosts) = self.hosts()? {
+            hosts.remove(in_tables);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the dates of hosts' entries stay unambiguous, before `epoch` is left.
+    pub(super) fn settle_now_and_then(&self, epoch: u32) -> Result<()> {
+        if epoch.is_multiple_of(HostEntry::SETTLE_EVERY)
+            && let Some(hosts) = self.hosts()?
+        {
+            packets::wait_for_those_under_way();
+            hosts.settle(epoch);
+        }
+        Ok(())
+    }
+
+    /// Fills other tables, in which there is nothing, with all hosts that there are, while `epoch` is in force.
+    pub(super) fn fill(&mut self, tables: &Hosts, epoch: u32) -> Result<Moved> {
+        let old = self.hosts()?;
+        let mut moved = Moved::default();
+        let mut crowded_out = Vec::new();
+        let in_old = old.into_iter().flat_map(|old| old.entries(epoch));
+        for (prefix, entry) in in_old {
+            if let Some(host) = prefix.host()
+                && !tables.insert(host, (&entry).into())
+            {
+                for tables in [Some(tables), old].into_iter().flatten() {
+                    tables.set_overflowed(host, true);
+                }
+                moved.overflowed.insert(tables.bucket(host));
+                crowded_out.push((prefix, entry));
+            }
+        }
+        for (prefix, entry) in self.tries.entries()? {
+            let Some(host) = prefix.host() else { continue };
+            // As long as it is there, it has to be looked for there.
+            tables.set_overflowed(host, true);
+            let is_in_old = old.is_some_and(|old| old.get(host).is_some());
+            if tables.get(host).is_some() || !is_in_old && tables.insert(host, (&entry).into()) {
+                moved.hosts.push(host);
+            } else {
+                moved.overflowed.insert(tables.bucket(host));
+            }
+        }
+        self.tries.write(&crowded_out)?;
+        Ok(moved)
+    }
+
+    /// Removes hosts from the tries that are in the tables now, and that no packet looks for there.
+    pub(super) fn finish_moving(&mut self, moved: &Moved) -> Result<()> {
+        if moved.hosts.is_empty() {
+            return Ok(());
+        }
+        packets::wait_for_those_under_way();
+        let prefixes: Vec<_> = moved.hosts.iter().map(|host| (*host).into()).collect();
+        self.tries.remove(&prefixes)?;
+        if let Some(hosts) = self.hosts()? {
+            for host in &moved.hosts {
+                if !moved.overflowed.contains(&hosts.bucket(*host)) {
+                    hosts.set_overflowed(*host, false);
+                }
+            }
+        }
+        Ok(())
+    }
+}

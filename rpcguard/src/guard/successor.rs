@@ -1,0 +1,227 @@
+//! Putting another program in the place of a guard's, and with it maps that the old one does not have.
+//!
+//! All of the new maps say what the old ones say when the link gets the new program. Their pins are beside
+//! the old ones until then, and take their places afterwards, that of the program last. Who finds pins that
+//! have not [does that](finish_take_over), before anything else.
+
+use std::path::Path;
+
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+    programs::{
+        ProgramInfo,
+        links::{FdLink, PinnedLink},
+        xdp::XdpLink,
+    },
+};
+use rpcguard_common::abi::{CROWDED, FINE_FROM, host_buckets, map};
+
+use super::{
+    Change, Guard,
+    fine::FineBlocks,
+    hosts::Hosts,
+    interface, pins, preconditions,
+    program::{self, FINE_MAPS, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
+};
+use crate::error::{Doing as _, Error, Result};
+
+/// What a program has to have.
+#[derive(Clone, Copy)]
+pub(super) struct Needs {
+    limiter: bool,
+    /// See [`Loading::fine`].
+    fine: Option<[u32; 2]>,
+}
+
+impl Needs {
+    /// What a guard has to have for a change to it.
+    pub(super) fn after(guard: &Guard, change: &Change, limiter: bool) -> Result<Self> {
+        let state = guard.state()?;
+        let settings = state.current();
+        let present = guard.host_tables()?;
+        let is_long = change.most_after(&settings.prefixes) >= FINE_FROM;
+        let fine = if present.is_some() || is_long {
+            let hosts = change.hosts_after(settings);
+            let [v4, v6] = present.unwrap_or_default();
+            Some([(hosts[0], v4), (hosts[1], v6)].map(|(hosts, buckets)| {
+                let is_crowded = hosts > CROWDED * u64::from(buckets);
+                if buckets == 0 || is_crowded {
+                    host_buckets(hosts)
+                } else {
+                    buckets
+                }
+            }))
+        } else {
+            None
+        };
+        Ok(Self { limiter, fine })
+    }
+
+    /// Whether the guard's program does not have all of it.
+    pub(super) fn are_lacking(&self, guard: &Guard) -> Result<bool> {
+        Ok(self.limiter && !guard.has_limiter()? || self.fine != guard.host_tables()?)
+    }
+}
+
+/// A program that is to take the place of a guard's.
+pub(super) struct Successor {
+    ebpf: Ebpf,
+    variant: Variant,
+    /// The maps that it does not share with its predecessor.
+    new_maps: Vec<&'static str>,
+}
+
+impl Successor {
+    /// Has the verifier check it, and nothing more.
+    pub(super) fn load(guard: &Guard, needs: Needs, log: LogLevel) -> Result<Self> {
+        preconditions::privileges("load the program", preconditions::TO_LOAD)?;
+        let link_layer = interface::link_layer(&guard.interface)?;
+        let variant = attached_variant(guard)?;
+        let had_limiter = guard.has_limiter()?;
+        let had_fine = guard.host_tables()?;
+        let mut new_maps = Vec::new();
+        if needs.limiter && !had_limiter {
+            new_maps.extend(LIMITER_MAPS);
+        }
+        if needs.fine != had_fine {
+            new_maps.extend(FINE_MAPS);
+        }
+        let pinned: Vec<&str> = MAPS
+            .into_iter()
+            .filter(|name| *name != map::STATE && !new_maps.contains(name))
+            .collect();
+        preconditions::lift_memlock();
+        let loading = Loading {
+            link: link_layer,
+            log,
+            limiter: needs.limiter || had_limiter,
+            fine: needs.fine,
+            // Written again as it is: this process has the lock. Only who reads events needs none, and
+            // says again in a moment that it is there.
+            state: (&guard.state()?, &guard.directory.join(map::STATE)),
+            pinned: &pinned,
+            pins: &guard.directory,
+        };
+        let mut ebpf = loading.prepare()?;
+        program::load(&mut ebpf, variant)?;
+        Ok(Self {
+            ebpf,
+            variant,
+            new_maps,
+        })
+    }
+
+    /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
+    /// those.
+    pub(super) fn take_over(mut self, guard: &mut Guard) -> Result<()> {
+        let state = guard.state()?;
+        let moved = if self.new_maps.contains(&map::BLOCKS) {
+            let entries = guard.maps.entries(state.epoch)?;
+            let blocks = FineBlocks::new(array(&self.ebpf, map::BLOCKS)?, state.seed)?;
+            blocks.occupy(entries.into_iter().map(|(prefix, _)| prefix));
+            Some(
+                guard
+                    .maps
+                    .fill(&hosts(&self.ebpf, state.seed)?, state.epoch)?,
+            )
+        } else {
+            None
+        };
+        let put = self.put_in_place(guard);
+        if put.is_err() {
+            // What failed is more interesting.
+            let _ = discard_next(&guard.directory);
+        }
+        guard.now_runs(put?);
+        finish_take_over(guard)?;
+        match moved {
+            Some(moved) => guard.maps.finish_moving(&moved),
+            None => Ok(()),
+        }
+    }
+
+    /// Pins everything that is new, and gives the link the program. Returns its id.
+    fn put_in_place(&mut self, guard: &Guard) -> Result<u32> {
+        let failed = format!("replace the program of `{}`", guard.interface.name);
+        // An interrupted command may have left others.
+        discard_next(&guard.directory)?;
+        for name in &self.new_maps {
+            let next = pins::next(&guard.directory, name)?;
+            self.ebpf
+                .map(name)
+                .doing(&failed)?
+                .pin(&next)
+                .doing(&failed)?;
+        }
+        let next = pins::next(&guard.directory, pins::PROGRAM)?;
+        let program = program::load(&mut self.ebpf, self.variant)?;
+        let id = program.info().doing(&failed)?.id();
+        program.pin(&next).doing(&failed)?;
+        program.attach_to_link(open_link(guard)?).doing(&failed)?;
+        Ok(id)
+    }
+}
+
+/// Gives new pins the places of the old ones if their program is attached, as far as they have not got them
+/// yet, and removes them if it is not.
+pub(super) fn finish_take_over(guard: &mut Guard) -> Result<()> {
+    let next = pins::next_path(&guard.directory, pins::PROGRAM);
+    if !next.exists() {
+        return Ok(());
+    }
+    let failed = format!("look at the program pinned as {}", next.display());
+    let id = ProgramInfo::from_pin(&next).doing(failed)?.id();
+    if id == guard.program_id() {
+        for name in MAPS.into_iter().chain([pins::PROGRAM]) {
+            pins::put_next_in_place(&guard.directory, name)?;
+        }
+    } else {
+        discard_next(&guard.directory)?;
+    }
+    guard.maps.reopen();
+    Ok(())
+}
+
+/// Removes new pins; that of the program last, which tells that there are any.
+fn discard_next(directory: &Path) -> Result<()> {
+    for name in MAPS.into_iter().chain([pins::PROGRAM]) {
+        pins::next(directory, name)?;
+    }
+    Ok(())
+}
+
+/// A map of an object, of a type that can be mapped into memory.
+pub(super) fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData> {
+    match ebpf.map(name).doing("fill the BPF maps")? {
+        Map::Array(data) => Ok(data),
+        _ => Err(Error::Kernel(format!("the map {name} is no array"))),
+    }
+}
+
+/// The tables of hosts of an object.
+pub(super) fn hosts(ebpf: &Ebpf, seed: u64) -> Result<Hosts> {
+    Hosts::new(
+        array(ebpf, map::HOSTS_V4)?,
+        array(ebpf, map::HOSTS_V6)?,
+        seed,
+    )
+}
+
+/// The link of a guard.
+fn open_link(guard: &Guard) -> Result<XdpLink> {
+    let failed = format!("open the link of `{}`", guard.interface.name);
+    let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
+    XdpLink::try_from(FdLink::from(link)).doing(failed)
+}
+
+/// Which of the programs is attached, by its name in the kernel.
+fn attached_variant(guard: &Guard) -> Result<Variant> {
+    let failed = format!("look at the program of `{}`", guard.interface.name);
+    let program = ProgramInfo::from_pin(guard.directory.join(pins::PROGRAM)).doing(failed)?;
+    Ok(if program.name_as_str() == Some(Variant::Frags.name()) {
+        Variant::Frags
+    } else {
+        Variant::Linear
+    })
+}
