@@ -96,7 +96,7 @@ impl Guard {
             .map(|(prefix, entry)| (prefix, entry.at(epoch)))
             .filter(|(_, decision)| decision.is_listed())
             .collect();
-        listed.sort_by_key(|(prefix, _)| *prefix);
+        listed.sort_unstable_by_key(|(prefix, _)| *prefix);
         listed.dedup_by_key(|(prefix, _)| *prefix);
         Ok(listed)
     }
