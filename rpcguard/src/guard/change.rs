@@ -1,6 +1,6 @@
 //! [`Change`]: what is to be changed, before it is known whether it can be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, iter};
 
 use rpcguard_common::abi::{PrefixCounts, Settings};
 
@@ -15,7 +15,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
-    replaced: BTreeMap<Verdict, BTreeSet<Prefix>>,
+    /// In ascending order, each once.
+    replaced: BTreeMap<Verdict, Vec<Prefix>>,
     pub(super) policy: PolicyChange,
 }
 
@@ -46,7 +47,9 @@ impl Change {
         }
         match self.replaced.get_mut(&verdict) {
             Some(wanted) => {
-                wanted.insert(prefix);
+                if let Err(place) = wanted.binary_search(&prefix) {
+                    wanted.insert(place, prefix);
+                }
             }
             None => {
                 self.edits.insert(prefix, Edit::Add(verdict));
@@ -59,7 +62,9 @@ impl Change {
     pub fn remove(&mut self, verdict: Verdict, prefix: Prefix) {
         match self.replaced.get_mut(&verdict) {
             Some(wanted) => {
-                wanted.remove(&prefix);
+                if let Ok(place) = wanted.binary_search(&prefix) {
+                    wanted.remove(place);
+                }
             }
             None => {
                 self.edits.insert(prefix, Edit::Remove(verdict));
@@ -71,8 +76,10 @@ impl Change {
     /// touched, and keep their hits.
     pub fn replace(&mut self, verdict: Verdict, prefixes: impl IntoIterator<Item = Prefix>) {
         self.edits.retain(|_, edit| edit.list() != verdict);
-        self.replaced
-            .insert(verdict, prefixes.into_iter().collect());
+        let mut wanted: Vec<_> = prefixes.into_iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.replaced.insert(verdict, wanted);
     }
 
     /// Whether a list is replaced as a whole.
@@ -119,19 +126,24 @@ impl Change {
 
     /// What is to happen to which prefixes, in ascending order; but for those that are removed because
     /// their list is replaced.
-    pub(super) fn edits(&self) -> Result<Vec<(Prefix, Edit)>> {
-        let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
-        let mut all: Vec<_> = edits.collect();
+    pub(super) fn edits(&self) -> Result<impl Iterator<Item = (Prefix, Edit)>> {
         for (verdict, wanted) in &self.replaced {
+            let is_alone = self.edits.is_empty() && self.replaced.len() == 1;
             let contradicts = |prefix: &&Prefix| self.adds_to_other(*verdict, **prefix);
-            if let Some(prefix) = wanted.iter().find(contradicts) {
+            if let Some(prefix) = wanted
+                .iter()
+                .find(|prefix| !is_alone && contradicts(prefix))
+            {
                 return Err(Error::Contradiction(*prefix));
             }
-            all.extend(wanted.iter().map(|prefix| (*prefix, Edit::Add(*verdict))));
         }
-        // It recognises what is in order already.
-        all.sort_by_key(|(prefix, _)| *prefix);
-        Ok(all)
+        let replaced = |verdict| {
+            let wanted = self.replaced.get(&verdict).into_iter().flatten();
+            wanted.map(move |prefix| (*prefix, Edit::Add(verdict)))
+        };
+        let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
+        let edits = merge(edits, replaced(Verdict::Allow));
+        Ok(merge(edits, replaced(Verdict::Deny)))
     }
 
     /// Whether this change adds `prefix` to the other list than that of `verdict`.
@@ -141,13 +153,27 @@ impl Change {
             || self
                 .replaced
                 .iter()
-                .any(|(list, wanted)| *list != verdict && wanted.contains(&prefix))
+                .any(|(list, wanted)| *list != verdict && wanted.binary_search(&prefix).is_ok())
     }
 
     /// Changes what is guarded, and how.
     pub fn policy(&mut self, change: PolicyChange) {
         self.policy = change;
     }
+}
+
+/// Two ascending ways as one.
+fn merge(
+    one: impl Iterator<Item = (Prefix, Edit)>,
+    other: impl Iterator<Item = (Prefix, Edit)>,
+) -> impl Iterator<Item = (Prefix, Edit)> {
+    let mut one = one.peekable();
+    let mut other = other.peekable();
+    iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some((first, _)), Some((second, _))) if second < first => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
 }
 
 /// Counts the hosts among `prefixes`, IPv4 and IPv6.

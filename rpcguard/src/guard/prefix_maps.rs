@@ -4,7 +4,6 @@ use std::{
     cell::OnceCell,
     collections::HashSet,
     mem::offset_of,
-    net::IpAddr,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
@@ -12,25 +11,12 @@ use std::{
 use aya::maps::MapData;
 use rpcguard_common::abi::{HostEntry, PrefixEntry, State, map};
 
-use super::{
-    hosts::{Bucket, Hosts},
-    pins,
-    plan::Before,
-    trie::Tries,
-};
+use super::{hosts::Hosts, pins, plan::Before, trie::Tries};
 use crate::{
     error::{Doing as _, Result},
     prefix::Prefix,
     sys::{mapped::MappedArray, packets},
 };
-
-/// What was moved from the tries to tables.
-#[derive(Default)]
-pub(super) struct Moved {
-    hosts: Vec<IpAddr>,
-    /// The buckets of those that had to stay.
-    overflowed: HashSet<Bucket>,
-}
 
 /// Writes the hosts among `entries` to the tables, as far as there is room, and returns what is to be written
 /// to the tries.
@@ -121,17 +107,24 @@ impl PrefixMaps {
         self.tries.before(prefix, longest, epoch)
     }
 
-    /// Everything, in no particular order, while `epoch` is in force. Some of it appears twice if entries are
-    /// removed meanwhile: where the kernel does not find its place again, it starts anew.
-    pub(super) fn entries(&self, epoch: u32) -> Result<Vec<(Prefix, PrefixEntry)>> {
-        let mut all = self.tries.entries()?;
-        if let Some(hosts) = self.hosts()? {
-            // Of what is in both, the tables are asked first.
-            let is_here = |prefix: &Prefix| prefix.host().is_some_and(|it| hosts.get(it).is_some());
-            all.retain(|(prefix, _)| !is_here(prefix));
-            all.extend(hosts.entries(epoch));
-        }
-        Ok(all)
+    /// What `take` makes of everything, in no particular order, while `epoch` is in force. Some of it appears
+    /// twice if entries are removed meanwhile: where the kernel does not find its place again, it starts anew.
+    pub(super) fn entries<T>(
+        &self,
+        epoch: u32,
+        take: impl Fn((Prefix, PrefixEntry)) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let in_tries = self.tries.entries()?.into_iter();
+        let Some(hosts) = self.hosts()? else {
+            return Ok(in_tries.filter_map(take).collect());
+        };
+        // Of what is in both, the tables are asked first.
+        let is_here = |prefix: Prefix| prefix.host().is_some_and(|it| hosts.get(it).is_some());
+        let in_tries = in_tries.filter(|(prefix, _)| !is_here(*prefix));
+        Ok(in_tries
+            .chain(hosts.entries(epoch))
+            .filter_map(take)
+            .collect())
     }
 
     /// Inserts or replaces entries.
@@ -180,50 +173,58 @@ impl PrefixMaps {
     }
 
     /// Fills other tables, in which there is nothing, with all hosts that there are, while `epoch` is in force.
-    pub(super) fn fill(&mut self, tables: &Hosts, epoch: u32) -> Result<Moved> {
+    /// Those that come from the tries, and those that have to go there, are in both then.
+    pub(super) fn fill(&mut self, tables: &Hosts, epoch: u32) -> Result<()> {
         let old = self.hosts()?;
-        let mut moved = Moved::default();
+        let in_old = |host| old.is_some_and(|old| old.get(host).is_some());
         let mut crowded_out = Vec::new();
-        let in_old = old.into_iter().flat_map(|old| old.entries(epoch));
-        for (prefix, entry) in in_old {
+        for (prefix, entry) in old.into_iter().flat_map(|old| old.entries(epoch)) {
             if let Some(host) = prefix.host()
                 && !tables.insert(host, (&entry).into())
             {
                 for tables in [Some(tables), old].into_iter().flatten() {
                     tables.set_overflowed(host, true);
                 }
-                moved.overflowed.insert(tables.bucket(host));
                 crowded_out.push((prefix, entry));
             }
         }
         for (prefix, entry) in self.tries.entries()? {
-            let Some(host) = prefix.host() else { continue };
-            // As long as it is there, it has to be looked for there.
-            tables.set_overflowed(host, true);
-            let is_in_old = old.is_some_and(|old| old.get(host).is_some());
-            if tables.get(host).is_some() || !is_in_old && tables.insert(host, (&entry).into()) {
-                moved.hosts.push(host);
-            } else {
-                moved.overflowed.insert(tables.bucket(host));
+            if let Some(host) = prefix.host() {
+                // As long as it is there, it has to be looked for there.
+                tables.set_overflowed(host, true);
+                if !in_old(host) {
+                    tables.insert(host, (&entry).into());
+                }
             }
         }
-        self.tries.write(&crowded_out)?;
-        Ok(moved)
+        self.tries.write(&crowded_out)
     }
 
-    /// Removes hosts from the tries that are in the tables now, and that no packet looks for there.
-    pub(super) fn finish_moving(&mut self, moved: &Moved) -> Result<()> {
-        if moved.hosts.is_empty() {
+    /// Removes hosts from the tries that are in the tables as well.
+    pub(super) fn finish_moving(&mut self) -> Result<()> {
+        let Some(hosts) = self.hosts()? else {
+            return Ok(());
+        };
+        let mut moved = Vec::new();
+        let mut overflowed = HashSet::new();
+        for (prefix, _) in self.tries.entries()? {
+            match prefix.host() {
+                Some(host) if hosts.get(host).is_some() => moved.push(prefix),
+                Some(host) => {
+                    overflowed.insert(hosts.bucket(host));
+                }
+                None => {}
+            }
+        }
+        if moved.is_empty() {
             return Ok(());
         }
         packets::wait_for_those_under_way();
-        let prefixes: Vec<_> = moved.hosts.iter().map(|host| (*host).into()).collect();
-        self.tries.remove(&prefixes)?;
-        if let Some(hosts) = self.hosts()? {
-            for host in &moved.hosts {
-                if !moved.overflowed.contains(&hosts.bucket(*host)) {
-                    hosts.set_overflowed(*host, false);
-                }
+        self.tries.remove(&moved)?;
+        let hosts = self.hosts()?;
+        for host in moved.iter().filter_map(|prefix| prefix.host()) {
+            if let Some(hosts) = hosts.filter(|it| !overflowed.contains(&it.bucket(host))) {
+                hosts.set_overflowed(host, false);
             }
         }
         Ok(())

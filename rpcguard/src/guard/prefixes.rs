@@ -91,11 +91,10 @@ impl Guard {
 
     /// All that is listed under an epoch, in ascending order.
     pub(super) fn listed(&self, epoch: u32) -> Result<Vec<(Prefix, Decision)>> {
-        let entries = self.maps.entries(epoch)?.into_iter();
-        let mut listed: Vec<_> = entries
-            .map(|(prefix, entry)| (prefix, entry.at(epoch)))
-            .filter(|(_, decision)| decision.is_listed())
-            .collect();
+        let mut listed = self.maps.entries(epoch, |(prefix, entry)| {
+            let decision = entry.at(epoch);
+            decision.is_listed().then_some((prefix, decision))
+        })?;
         listed.sort_unstable_by_key(|(prefix, _)| *prefix);
         listed.dedup_by_key(|(prefix, _)| *prefix);
         Ok(listed)

@@ -115,49 +115,40 @@ impl Successor {
     /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
     /// those.
     pub(super) fn take_over(mut self, guard: &mut Guard) -> Result<()> {
-        let state = guard.state()?;
-        let moved = if self.new_maps.contains(&map::BLOCKS) {
-            let entries = guard.maps.entries(state.epoch)?;
-            let blocks = FineBlocks::new(array(&self.ebpf, map::BLOCKS)?, state.seed)?;
-            blocks.occupy(entries.into_iter().map(|(prefix, _)| prefix));
-            Some(
-                guard
-                    .maps
-                    .fill(&hosts(&self.ebpf, state.seed)?, state.epoch)?,
-            )
-        } else {
-            None
-        };
         let put = self.put_in_place(guard);
-        if put.is_err() {
-            // What failed is more interesting.
-            let _ = discard_next(&guard.directory);
+        if let Ok(id) = put {
+            guard.now_runs(id);
         }
-        guard.now_runs(put?);
-        finish_take_over(guard)?;
-        match moved {
-            Some(moved) => guard.maps.finish_moving(&moved),
-            None => Ok(()),
-        }
+        // Should it fail, it is tried once more, and then left to the next command.
+        let finished = finish_take_over(guard).or_else(|_| finish_take_over(guard));
+        put?;
+        finished
     }
 
-    /// Pins everything that is new, and gives the link the program. Returns its id.
-    fn put_in_place(&mut self, guard: &Guard) -> Result<u32> {
+    /// Pins and fills everything that is new, and gives the link the program. Returns its id.
+    fn put_in_place(&mut self, guard: &mut Guard) -> Result<u32> {
         let failed = format!("replace the program of `{}`", guard.interface.name);
-        // An interrupted command may have left others.
         discard_next(&guard.directory)?;
-        for name in &self.new_maps {
-            let next = pins::next(&guard.directory, name)?;
-            self.ebpf
-                .map(name)
-                .doing(&failed)?
-                .pin(&next)
-                .doing(&failed)?;
-        }
-        let next = pins::next(&guard.directory, pins::PROGRAM)?;
         let program = program::load(&mut self.ebpf, self.variant)?;
         let id = program.info().doing(&failed)?.id();
-        program.pin(&next).doing(&failed)?;
+        let next = pins::next(&guard.directory, pins::PROGRAM)?;
+        program.pin(next).doing(&failed)?;
+        if self.new_maps.contains(&map::BLOCKS) {
+            let state = guard.state()?;
+            let prefixes = guard
+                .maps
+                .entries(state.epoch, |(prefix, _)| Some(prefix))?;
+            let blocks = FineBlocks::new(array(&self.ebpf, map::BLOCKS)?, state.seed)?;
+            blocks.occupy(prefixes);
+            let hosts = hosts(&self.ebpf, state.seed)?;
+            guard.maps.fill(&hosts, state.epoch)?;
+        }
+        for name in &self.new_maps {
+            let next = pins::next(&guard.directory, name)?;
+            let map = self.ebpf.map(name).doing(&failed)?;
+            map.pin(next).doing(&failed)?;
+        }
+        let program = program::load(&mut self.ebpf, self.variant)?;
         program.attach_to_link(open_link(guard)?).doing(&failed)?;
         Ok(id)
     }
@@ -171,16 +162,21 @@ pub(super) fn finish_take_over(guard: &mut Guard) -> Result<()> {
         return Ok(());
     }
     let failed = format!("look at the program pinned as {}", next.display());
-    let id = ProgramInfo::from_pin(&next).doing(failed)?.id();
-    if id == guard.program_id() {
-        for name in MAPS.into_iter().chain([pins::PROGRAM]) {
+    let is_attached = ProgramInfo::from_pin(&next).doing(failed)?.id() == guard.program_id();
+    for name in MAPS {
+        if is_attached {
             pins::put_next_in_place(&guard.directory, name)?;
+        } else {
+            pins::next(&guard.directory, name)?;
         }
-    } else {
-        discard_next(&guard.directory)?;
     }
     guard.maps.reopen();
-    Ok(())
+    guard.maps.finish_moving()?;
+    if is_attached {
+        pins::put_next_in_place(&guard.directory, pins::PROGRAM)
+    } else {
+        discard_next(&guard.directory)
+    }
 }
 
 /// Removes new pins; that of the program last, which tells that there are any.

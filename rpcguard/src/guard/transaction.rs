@@ -121,8 +121,8 @@ struct Pending {
     array: MappedArray,
     /// The state as it is to be when all is done.
     state: State,
-    /// All that is listed then, if that is known.
-    listed: Option<Vec<Prefix>>,
+    /// All that is listed so far, if that is known, and what is done about it.
+    listed: Option<(Vec<(Prefix, Decision)>, Vec<Step>)>,
     left: Left,
 }
 
@@ -204,11 +204,6 @@ impl Guard {
         state.epoch = epoch + 1;
         state.changing = 0;
         state.few_ports = FewPorts::of([&state.current().ports]);
-        let listed = listed.map(|listed| {
-            let added = steps.iter().filter(|step| step.adds());
-            let remaining = plan::remaining(&listed, &steps);
-            remaining.chain(added.map(|step| step.prefix)).collect()
-        });
         let Entries { entries, left } = Entries::new(&steps, slots, state.epoch);
         self.maps.write(entries)?;
         Ok(Staged {
@@ -216,7 +211,7 @@ impl Guard {
             pending: Some(Pending {
                 array,
                 state,
-                listed,
+                listed: listed.map(|listed| (listed, steps)),
                 left,
             }),
         })
@@ -248,11 +243,13 @@ impl Guard {
         self.pass_slots_on(left)?;
         let mut state = pending.state;
         let total = state.current().prefixes.total();
-        if let Some(listed) = &pending.listed {
-            self.vacate_all_but(&mut state, listed.iter().copied())?;
+        if let Some((listed, steps)) = &pending.listed {
+            let added = steps.iter().filter(|step| step.adds());
+            let added = added.map(|step| step.prefix);
+            self.vacate_all_but(&mut state, plan::remaining(listed, steps).chain(added))?;
         } else if vacancy::is_worth_renewing(left.removed.len(), total) {
-            let entries = self.maps.entries(state.epoch)?;
-            self.vacate_all_but(&mut state, entries.iter().map(|(prefix, _)| *prefix))?;
+            let prefixes = self.maps.entries(state.epoch, |(prefix, _)| Some(prefix))?;
+            self.vacate_all_but(&mut state, prefixes.into_iter())?;
         }
         self.store(&state)
     }
@@ -283,7 +280,7 @@ impl Guard {
         let mut restored = Vec::new();
         let mut removed = Vec::new();
         let mut kept = Vec::new();
-        for (prefix, entry) in self.maps.entries(state.epoch)? {
+        for (prefix, entry) in self.maps.entries(state.epoch, Some)? {
             let decision = entry.at(state.epoch);
             if !decision.is_listed() {
                 removed.push(prefix);

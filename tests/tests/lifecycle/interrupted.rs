@@ -9,7 +9,7 @@ use rpcguard_tests::{lab::skip, site::Site};
 
 use crate::{
     effort::{amount, choice},
-    lists::file,
+    lists::{file, hosts},
     scene::{ATTACH, ATTACH_BOTH, Scene, Seen},
     traced::{CAN_WATCH, Calls, Interference},
 };
@@ -233,6 +233,67 @@ fn replacing_a_list_on_two_interfaces_is_all_or_nothing() {
             before: &[ATTACH_BOTH, &replace[0]],
             command: &replace[1],
             undo: &[&replace[0]],
+        },
+        Several::Together,
+    );
+}
+
+/// Hosts that are looked at, and so many others.
+fn long_list(looked_at: &[&str], others: u32) -> tempfile::NamedTempFile {
+    let looked_at = looked_at.iter().map(|prefix| prefix.parse().unwrap());
+    file(&looked_at.chain(hosts(0..others)).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_list_that_becomes_long_does_so_at_once() {
+    let list = long_list(&["192.0.2.1", "2001:db8:c::1", "2001:db8:a::/48"], 1100);
+    kill_everywhere(
+        &Scene {
+            test: "a_list_that_becomes_long_does_so_at_once",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 198.51.100.7 2001:db8:c::1"],
+            command: &format!("allow replace {}", list.path().display()),
+            undo: &[
+                "detach eth0",
+                ATTACH,
+                "allow add 198.51.100.7 2001:db8:c::1",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn a_long_list_that_becomes_much_longer_does_so_at_once() {
+    let [small, large] = [
+        long_list(&["198.51.100.7", "2001:db8:c::1"], 1100),
+        long_list(&["192.0.2.1", "2001:db8:c::1"], 5000),
+    ];
+    let attach = format!("attach eth0 --allow-file {}", small.path().display());
+    kill_everywhere(
+        &Scene {
+            test: "a_long_list_that_becomes_much_longer_does_so_at_once",
+            interfaces: ONE,
+            before: &[&attach],
+            command: &format!("allow replace {}", large.path().display()),
+            undo: &["detach eth0", &attach],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn removing_hosts_from_a_long_list_is_all_or_nothing() {
+    const HOSTS: &str = "192.0.2.1 2001:db8:c::1 10.1.2.3";
+    let list = long_list(&["192.0.2.1", "2001:db8:c::1", "10.1.2.3"], 1100);
+    let attach = format!("attach eth0 --allow-file {}", list.path().display());
+    kill_everywhere(
+        &Scene {
+            test: "removing_hosts_from_a_long_list_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[&attach, "deny add 10.1.0.0/16"],
+            command: &format!("allow remove {HOSTS}"),
+            undo: &[&format!("allow add {HOSTS}")],
         },
         Several::Together,
     );
