@@ -47,6 +47,15 @@ impl KernelTables {
         unsafe { addr_of!((*STATE.get()).settings[State::side(self.epoch)]) }
     }
 
+    /// Whether [`Tables::guards_port`] is worth asking.
+    #[inline(always)]
+    pub(crate) fn may_guard_port(&self, port: u16) -> bool {
+        // SAFETY: a field of a live map value.
+        let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
+        // SAFETY: as above; what changes meanwhile is as good before as after.
+        unsafe { &*few }.may_contain(port)
+    }
+
     /// Whether to pass everything.
     #[inline(always)]
     pub(crate) fn observes(&self) -> bool {
@@ -75,11 +84,7 @@ impl KernelTables {
 impl Tables for KernelTables {
     #[inline(always)]
     fn guards_port(&self, port: u16) -> bool {
-        // SAFETY: a field of a live map value.
-        let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
-        // SAFETY: as above; what changes meanwhile is as good before as after.
-        let few = unsafe { &*few };
-        if !few.may_contain(port) {
+        if !self.may_guard_port(port) {
             return false;
         }
         // SAFETY: settings points into the live state value.

@@ -219,7 +219,7 @@ impl FineBlock {
 pub const BLOCKS_LEN: u32 = 2 * FineBlock::WORDS;
 
 /// How many prefixes a guard has before it is worth it.
-pub const FINE_FROM: u64 = 1024;
+pub const FINE_FROM: u64 = 128;
 
 /// How many of the prefixes of each family are hosts: single addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
