@@ -206,7 +206,7 @@ impl Guard {
         if !pins::is_full_size(&self.directory, map::BLOCKS)? {
             return Ok(None);
         }
-        let length = |name| pins::length(&self.directory, name);
+        let length = |name| pins::map_info(&self.directory, name).map(|info| info.max_entries());
         Ok(Some([length(map::HOSTS_V4)?, length(map::HOSTS_V6)?]))
     }
 

@@ -197,16 +197,16 @@ pub(super) fn put_next_in_place(directory: &Path, name: &str) -> Result<()> {
     }
 }
 
-/// The length of a pinned map.
-pub(super) fn length(directory: &Path, name: &str) -> Result<u32> {
+/// What the kernel tells of a pinned map.
+pub(super) fn map_info(directory: &Path, name: &str) -> Result<MapInfo> {
     let path = directory.join(name);
     let failed = format!("look at the pinned map {}", path.display());
-    Ok(MapInfo::from_pin(&path).doing(failed)?.max_entries())
+    MapInfo::from_pin(&path).doing(failed)
 }
 
 /// Whether a pinned map has its full size: those that only some guards need are of one element elsewhere.
 pub(super) fn is_full_size(directory: &Path, name: &str) -> Result<bool> {
-    Ok(length(directory, name)? > 1)
+    Ok(map_info(directory, name)?.max_entries() > 1)
 }
 
 /// Opens a pinned map.

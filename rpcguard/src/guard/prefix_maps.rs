@@ -1,11 +1,12 @@
 //! All maps that prefixes are in: the tries, and the tables of hosts that guards with long lists have.
 
 use std::{
-    cell::OnceCell,
+    cell::RefCell,
     collections::HashSet,
     mem::offset_of,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use aya::maps::MapData;
@@ -49,8 +50,15 @@ pub(super) fn place(
 pub(super) struct PrefixMaps {
     tries: Tries,
     directory: PathBuf,
-    /// Mapped when they are needed first: that takes milliseconds.
-    hosts: OnceCell<Option<Hosts>>,
+    hosts: RefCell<Option<Opened>>,
+}
+
+/// The tables, as they are once they have been looked for.
+struct Opened {
+    /// The id of the map of blocks.
+    id: u32,
+    /// `None` if the lists have always been short.
+    hosts: Option<Arc<Hosts>>,
 }
 
 impl PrefixMaps {
@@ -60,30 +68,39 @@ impl PrefixMaps {
         Ok(Self {
             tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
             directory: directory.to_owned(),
-            hosts: OnceCell::new(),
+            hosts: RefCell::new(None),
         })
     }
 
-    /// Takes note that other tables are pinned.
-    pub(super) fn reopen(&mut self) {
-        self.hosts = OnceCell::new();
+    /// Forgets the tables if others are pinned in their place by now.
+    pub(super) fn refresh(&self) -> Result<()> {
+        let id = pins::map_info(&self.directory, map::BLOCKS)?.id();
+        self.hosts.borrow_mut().take_if(|opened| opened.id != id);
+        Ok(())
     }
 
-    /// The tables; `None` if the lists have always been short.
-    fn hosts(&self) -> Result<Option<&Hosts>> {
-        if let Some(hosts) = self.hosts.get() {
-            return Ok(hosts.as_ref());
+    /// The tables; `None` if the lists have always been short. They are mapped when they are needed first:
+    /// that takes milliseconds.
+    fn hosts(&self) -> Result<Option<Arc<Hosts>>> {
+        if let Some(opened) = self.hosts.borrow().as_ref() {
+            return Ok(opened.hosts.clone());
         }
-        let hosts = if pins::is_full_size(&self.directory, map::BLOCKS)? {
+        let info = pins::map_info(&self.directory, map::BLOCKS)?;
+        let hosts = if info.max_entries() > 1 {
             let failed = "map the settings";
             let state = MapData::from_pin(self.directory.join(map::STATE)).doing(failed)?;
             let state = MappedArray::new(state.fd().as_fd(), size_of::<State>()).doing(failed)?;
             let seed = state.load_u64(offset_of!(State, seed));
-            Some(Hosts::of(&self.directory, seed)?)
+            Some(Arc::new(Hosts::of(&self.directory, seed)?))
         } else {
             None
         };
-        Ok(self.hosts.get_or_init(|| hosts).as_ref())
+        let id = info.id();
+        *self.hosts.borrow_mut() = Some(Opened {
+            id,
+            hosts: hosts.clone(),
+        });
+        Ok(hosts)
     }
 
     fn host(&self, prefix: Prefix) -> Result<Option<HostEntry>> {
@@ -130,7 +147,7 @@ impl PrefixMaps {
     /// Inserts or replaces entries.
     pub(super) fn write(&mut self, entries: Vec<(Prefix, PrefixEntry)>) -> Result<()> {
         let rest = match self.hosts()? {
-            Some(hosts) => place(hosts, entries, |prefix| self.tries.contains(prefix))?,
+            Some(hosts) => place(&hosts, entries, |prefix| self.tries.contains(prefix))?,
             None => entries,
         };
         self.tries.write(&rest)
@@ -155,9 +172,7 @@ impl PrefixMaps {
             }
         }
         self.tries.remove(&in_tries)?;
-        if let Some(hosts) = self.hosts()? {
-            hosts.remove(in_tables);
-        }
+        hosts.remove(in_tables);
         Ok(())
     }
 
@@ -176,6 +191,7 @@ impl PrefixMaps {
     /// Those that come from the tries, and those that have to go there, are in both then.
     pub(super) fn fill(&mut self, tables: &Hosts, epoch: u32) -> Result<()> {
         let old = self.hosts()?;
+        let old = old.as_deref();
         let in_old = |host| old.is_some_and(|old| old.get(host).is_some());
         let mut crowded_out = Vec::new();
         for (prefix, entry) in old.into_iter().flat_map(|old| old.entries(epoch)) {
@@ -221,9 +237,8 @@ impl PrefixMaps {
         }
         packets::wait_for_those_under_way();
         self.tries.remove(&moved)?;
-        let hosts = self.hosts()?;
         for host in moved.iter().filter_map(|prefix| prefix.host()) {
-            if let Some(hosts) = hosts.filter(|it| !overflowed.contains(&it.bucket(host))) {
+            if !overflowed.contains(&hosts.bucket(host)) {
                 hosts.set_overflowed(host, false);
             }
         }

@@ -4,7 +4,7 @@
 //! the old ones until then, and take their places afterwards, that of the program last. Who finds pins that
 //! have not [does that](finish_take_over), before anything else.
 
-use std::path::Path;
+use std::{os::fd::AsFd as _, path::Path};
 
 use aya::{
     Ebpf,
@@ -24,7 +24,10 @@ use super::{
     interface, pins, preconditions,
     program::{self, FINE_MAPS, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
 };
-use crate::error::{Doing as _, Error, Result};
+use crate::{
+    error::{Doing as _, Error, Result},
+    sys::bpf,
+};
 
 /// What a program has to have.
 #[derive(Clone, Copy)]
@@ -162,7 +165,11 @@ pub(super) fn finish_take_over(guard: &mut Guard) -> Result<()> {
         return Ok(());
     }
     let failed = format!("look at the program pinned as {}", next.display());
-    let is_attached = ProgramInfo::from_pin(&next).doing(failed)?.id() == guard.program_id();
+    let id = ProgramInfo::from_pin(&next).doing(failed)?.id();
+    let failed = format!("look at the link of `{}`", guard.interface.name);
+    let link = bpf::open_pin(&guard.directory.join(pins::LINK)).doing(&failed)?;
+    // It may have changed since the guard was opened.
+    let is_attached = bpf::xdp_link(link.as_fd()).doing(failed)?.program_id == id;
     for name in MAPS {
         if is_attached {
             pins::put_next_in_place(&guard.directory, name)?;
@@ -170,7 +177,7 @@ pub(super) fn finish_take_over(guard: &mut Guard) -> Result<()> {
             pins::next(&guard.directory, name)?;
         }
     }
-    guard.maps.reopen();
+    guard.maps.refresh()?;
     guard.maps.finish_moving()?;
     if is_attached {
         pins::put_next_in_place(&guard.directory, pins::PROGRAM)

@@ -137,6 +137,7 @@ impl Pending {
 impl Guard {
     /// Finds out what there is to do, and whether it can be done.
     fn prepare(&mut self, change: &Change) -> Result<Prepared> {
+        self.maps.refresh()?;
         self.finish_interrupted_change()?;
         let state = self.state()?;
         let is_large = change.is_large(state.current().prefixes.total());

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use aya::maps::{Array, Map, MapData, MapInfo};
-use rpcguard::prefix::Prefix;
+use rpcguard::{
+    guard::{Change, Registry, Verdict},
+    prefix::Prefix,
+};
 use rpcguard_common::{
     abi::{FINE_FROM, FineBlock, map},
     reason::Action,
@@ -96,5 +99,37 @@ fn a_list_that_becomes_long_says_what_it_said() {
     site.rpcguard(&format!("attach eth0 --allow-file {}", path(&long)));
     assert!(is_asked_finely(&site));
     check(&site, "long from the beginning");
+    site.rpcguard("detach eth0");
+}
+
+#[test]
+fn who_had_a_guard_open_while_a_list_became_long_sees_and_changes_what_is_in_force() {
+    let test = "who_had_a_guard_open_while_a_list_became_long_sees_and_changes_what_is_in_force";
+    let Some(site) = Site::or_skip(test) else {
+        return;
+    };
+    site.rpcguard("attach eth0 --allow 203.0.113.7");
+    site.registry(|registry: &Registry| {
+        let lock = registry.lock().unwrap();
+        let [mut early, mut late] = ["eth0"; 2].map(|name| registry.guard(name).unwrap());
+        assert_eq!(early.prefixes().unwrap().len(), 1);
+        for others in [500, 6000] {
+            let mut change = Change::default();
+            change.replace(Verdict::Allow, hosts(0..others));
+            late.commit(&lock, &change).unwrap();
+            assert_eq!(early.prefixes().unwrap().len(), others as usize);
+
+            let host = "203.0.113.7".parse().unwrap();
+            let mut change = Change::default();
+            change.add(Verdict::Allow, host).unwrap();
+            early.commit(&lock, &change).unwrap();
+            let decided = late.decide(host.address()).unwrap().by;
+            assert_eq!(decided, Some((host, Verdict::Allow)), "{others}");
+        }
+    });
+    let addresses = ["203.0.113.7", "10.0.0.7", "203.0.113.8"];
+    let addresses = addresses.map(|address| address.parse().unwrap());
+    let expected = [Action::Pass, Action::Pass, Action::Drop];
+    assert_eq!(site.verdicts(&addresses), expected);
     site.rpcguard("detach eth0");
 }
