@@ -9,7 +9,7 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
     abi::{
-        BUCKET_HOSTS, Decision, FewPorts, FineBlock, HostEntry, Limits, PortSet, PrefixEntry,
+        BUCKET_HOSTS, BloomKey, Decision, FewPorts, HostEntry, Limits, PortSet, PrefixEntry,
         Settings, State, VacantBlocks, flag, host_hash_v4, host_hash_v6,
     },
     limiter,
@@ -20,8 +20,8 @@ use crate::{
     ctx::widen,
     limiter::Maps,
     maps::{
-        BLOCKS, FINE, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, PREFIXES_V4,
-        PREFIXES_V6, SEED, STATE,
+        BLOOM, BLOOM_LOG2, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, LONG,
+        PREFIXES_V4, PREFIXES_V6, SEED, STATE,
     },
 };
 
@@ -107,10 +107,16 @@ impl Tables for KernelTables {
         match source {
             Source::V4(address) => {
                 let number = u32::from_be_bytes(address);
+                let block = (number >> 16) as u16;
                 // SAFETY: a field of a live map value.
                 let vacant = unsafe { addr_of!((*STATE.get()).vacant_v4) };
-                if is_vacant(vacant, (number >> 16) as u16)
-                    || is_finely_vacant(FineBlock::v4(number))
+                // SAFETY: as above.
+                let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v4) };
+                if is_vacant(vacant, block)
+                    || LONG.load() != 0
+                        && is_vacant(of_short, block)
+                        && !may_contain(BloomKey::host_v4(number, SEED.load()))
+                        && !may_contain(BloomKey::block_v4(number, SEED.load()))
                 {
                     return Decision::UNLISTED;
                 }
@@ -131,9 +137,10 @@ impl Tables for KernelTables {
                 // SAFETY: as above.
                 let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
                 if is_vacant(vacant, block)
-                    || FINE.load() != 0
+                    || LONG.load() != 0
                         && is_vacant(of_short, block)
-                        && is_finely_vacant(FineBlock::v6(high, SEED.load()))
+                        && !may_contain(BloomKey::long_block_v6(high, SEED.load()))
+                        && !may_contain(BloomKey::block_v6(high, SEED.load()))
                 {
                     return Decision::UNLISTED;
                 }
@@ -197,17 +204,14 @@ fn is_vacant(blocks: *const VacantBlocks, block: u16) -> bool {
     unsafe { &*blocks }.contains(block)
 }
 
-/// Whether no prefix touches a block for sure.
+/// Whether the filter may have been given this key.
 #[inline(always)]
-fn is_finely_vacant(block: FineBlock) -> bool {
-    if FINE.load() == 0 {
-        return false;
-    }
-    let Some(word) = BLOCKS.get_ptr(block.word) else {
-        return false;
+fn may_contain(key: BloomKey) -> bool {
+    let Some(word) = BLOOM.get_ptr(key.word(BLOOM_LOG2.load())) else {
+        return true;
     };
     // SAFETY: `word` points to a live map value; volatile, because userspace sets bits at any time.
-    unsafe { word.read_volatile() & block.bit == 0 }
+    unsafe { word.read_volatile() & key.bits() == key.bits() }
 }
 
 #[inline(always)]
@@ -218,7 +222,7 @@ fn said(entry: Option<&PrefixEntry>, epoch: u32) -> Decision {
 /// The word of a host that is in the table; zero if it is not.
 #[inline(always)]
 fn host_v4(address: u32) -> u64 {
-    if FINE.load() == 0 {
+    if LONG.load() == 0 {
         return 0;
     }
     let bucket = host_hash_v4(address, SEED.load()) & HOSTS_V4_MASK.load();
@@ -239,7 +243,7 @@ fn host_v4(address: u32) -> u64 {
 /// As [`host_v4`].
 #[inline(always)]
 fn host_v6(address: [u64; 2]) -> u64 {
-    if FINE.load() == 0 {
+    if LONG.load() == 0 {
         return 0;
     }
     let bucket = host_hash_v6(address, SEED.load()) & HOSTS_V6_MASK.load();

@@ -13,8 +13,8 @@ use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
     abi::{
-        BLOCKS_LEN, Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index,
-        hits_len, map, program, sources_len,
+        Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index, hits_len, map,
+        program, sources_len,
     },
     parse::LinkLayer,
     reason::Action,
@@ -124,16 +124,17 @@ impl Kernel {
         let ethernet = u8::from(link == LinkLayer::Ethernet);
         let limiter = u8::from(limiter);
         let buckets: u32 = if tables { 1 << 10 } else { 1 };
-        let (fine, mask) = (u8::from(tables), buckets - 1);
+        let (long, mask, log2) = (u8::from(tables), buckets - 1, buckets.ilog2());
         let logs = u8::from(log_level >= rpcguard::guard::LogLevel::Info as u8);
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries(map::HITS, hits_len(cpus()?))
             .map_max_entries(map::SOURCES, sources_len(cpus()?))
-            .map_max_entries(map::BLOCKS, if tables { BLOCKS_LEN } else { 1 })
+            .map_max_entries(map::BLOOM, buckets)
+            .override_global(constant::BLOOM_LOG2, &log2, true)
             .map_max_entries(map::HOSTS_V4, buckets)
             .map_max_entries(map::HOSTS_V6, buckets)
-            .override_global(constant::FINE, &fine, true)
+            .override_global(constant::LONG, &long, true)
             .override_global(constant::HOSTS_V4_MASK, &mask, true)
             .override_global(constant::HOSTS_V6_MASK, &mask, true)
             .override_global(constant::LIMITER, &limiter, true)

@@ -44,10 +44,10 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(Settings, flags), 0);
     assert_eq!(offset_of!(Settings, hit_slots_used), 4);
     assert_eq!(offset_of!(Settings, prefixes), 8);
-    assert_eq!(offset_of!(Settings, hosts), 24);
-    assert_eq!(offset_of!(Settings, limits), 32);
-    assert_eq!(offset_of!(Settings, procedures), 128);
-    assert_eq!(offset_of!(Settings, ports), 136);
+    assert_eq!(offset_of!(Settings, long), 24);
+    assert_eq!(offset_of!(Settings, limits), 40);
+    assert_eq!(offset_of!(Settings, procedures), 136);
+    assert_eq!(offset_of!(Settings, ports), 144);
     assert_eq!(offset_of!(State, abi_version), 0);
     assert_eq!(offset_of!(State, epoch), 4);
     assert_eq!(offset_of!(State, attached_at), 8);
@@ -150,6 +150,7 @@ fn epochs_take_turns_with_the_two_settings() {
         settings: [Settings::EMPTY; 2],
         vacant_v4: VacantBlocks::NONE,
         vacant_v6: VacantBlocks::NONE,
+        vacant_of_short_v4: VacantBlocks::NONE,
         vacant_of_short_v6: VacantBlocks::NONE,
     };
     state.settings[1].flags = 9;

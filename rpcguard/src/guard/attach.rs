@@ -7,18 +7,19 @@ use std::{
 
 use aya::{Ebpf, maps::MapData, programs::links::FdLink};
 use rpcguard_common::abi::{
-    ABI_VERSION, Decision, FINE_FROM, FewPorts, HIT_SLOTS, HostCounts, PrefixEntry, Settings,
-    State, VacantBlocks, host_buckets, map,
+    ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
+    VacantBlocks, map,
 };
 
 use super::{
-    Change, Committed, Entry, FineBlocks, Guard, Lock, Mode, Registry,
+    Change, Committed, Entry, Guard, Lock, Mode, Registry,
+    bloom::Bloom,
     interface::{self, Interface},
     link,
     listing::Listing,
     pins::{self, Attaching},
     preconditions, prefix_maps,
-    program::{self, Loading, LogLevel, MAPS, Variant},
+    program::{self, Loading, LogLevel, LongSizes, MAPS, Variant},
     successor::{self, Needs, Successor, array, hosts},
     transaction::commit_with,
     trie, vacancy,
@@ -94,21 +95,22 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     let map = create_state()?;
     pins::create_directory(&registry.directory())?;
     let attaching = Attaching::pin(&map, &registry.directory())?;
-    let HostCounts { v4, v6 } = listing.hosts;
-    let is_long = listing.counts.total() >= FINE_FROM;
-    let fine = is_long.then(|| [v4, v6].map(|hosts| host_buckets(hosts.into())));
+    let counts = listing.long;
+    let hosts = [counts.hosts_v4, counts.hosts_v6].map(u64::from);
+    let is_long = listing.counts.total() >= LONG_FROM;
+    let long = is_long.then(|| LongSizes::of(counts.keys.into(), hosts));
     let loading = Loading {
         link: link_layer,
         log: how.log,
         limiter: how.policy.rate.is_some(),
-        fine,
+        long,
         state: (&state, attaching.path()),
         pinned: &[],
         pins: &directory,
     };
     let mut ebpf = loading.prepare()?;
     attaching.remove()?;
-    fill(&mut ebpf, &listing, fine.is_some(), state.seed)?;
+    fill(&mut ebpf, &listing, is_long, state.seed)?;
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
@@ -224,7 +226,7 @@ fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Resul
     let mut settings = Settings::EMPTY;
     policy.write_to(&mut settings);
     settings.prefixes = listing.counts;
-    settings.hosts = listing.hosts;
+    settings.long = listing.long;
     settings.hit_slots_used =
         u32::try_from(listing.prefixes.len()).map_or(HIT_SLOTS, |count| count.min(HIT_SLOTS));
     let now = SystemTime::now()
@@ -244,6 +246,7 @@ fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Resul
         settings: [settings, Settings::EMPTY],
         vacant_v4: VacantBlocks::ALL,
         vacant_v6: VacantBlocks::ALL,
+        vacant_of_short_v4: VacantBlocks::ALL,
         vacant_of_short_v6: VacantBlocks::ALL,
     };
     for (prefix, _) in &listing.prefixes {
@@ -270,8 +273,8 @@ fn fill(ebpf: &mut Ebpf, listing: &Listing, is_long: bool, seed: u64) -> Result<
         })
         .collect();
     if is_long {
-        let blocks = FineBlocks::new(array(ebpf, map::BLOCKS)?, seed)?;
-        blocks.occupy(listing.prefixes.iter().map(|(prefix, _)| *prefix));
+        let bloom = Bloom::new(array(ebpf, map::BLOOM)?, seed)?;
+        bloom.add(listing.prefixes.iter().map(|(prefix, _)| *prefix));
         let tables = hosts(ebpf, seed)?;
         entries = prefix_maps::place(&tables, entries, |_| Ok(false))?;
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, iter};
 
 use rpcguard_common::abi::{PrefixCounts, Settings};
 
-use super::Verdict;
+use super::{Verdict, bloom};
 use crate::{
     error::{Error, Result},
     policy::PolicyChange,
@@ -99,24 +99,33 @@ impl Change {
         after.iter().sum::<u64>() + self.edits.len() as u64
     }
 
-    /// How many hosts there can be after it, IPv4 and IPv6, under settings as they are now.
-    pub(super) fn hosts_after(&self, settings: &Settings) -> [u64; 2] {
-        let (counts, hosts) = (&settings.prefixes, &settings.hosts);
+    /// How large the maps of long lists have to be for it, under settings as they are now.
+    pub(super) fn sizes_after(&self, settings: &Settings) -> (u64, [u64; 2]) {
+        let (counts, long) = (&settings.prefixes, &settings.long);
         let mut after = [0; 2];
+        let mut keys = 0;
+        let mut is_kept = false;
         for (verdict, [v4, v6]) in [
             (Verdict::Allow, [counts.allow_v4, counts.allow_v6]),
             (Verdict::Deny, [counts.deny_v4, counts.deny_v6]),
         ] {
             match self.replaced.get(&verdict) {
-                Some(wanted) => add_hosts(&mut after, wanted),
+                Some(wanted) => {
+                    add_hosts(&mut after, wanted);
+                    keys += key_count(wanted);
+                }
                 None => {
-                    after[0] += u64::from(v4.min(hosts.v4));
-                    after[1] += u64::from(v6.min(hosts.v6));
+                    after[0] += u64::from(v4.min(long.hosts_v4));
+                    after[1] += u64::from(v6.min(long.hosts_v6));
+                    is_kept |= v4 + v6 != 0;
                 }
             }
         }
         add_hosts(&mut after, self.edits.keys());
-        after
+        keys += key_count(self.edits.keys());
+        // At most, if it is of one list that stays.
+        keys += if is_kept { u64::from(long.keys) } else { 0 };
+        (keys, after)
     }
 
     /// Whether it takes less to read `listed` prefixes at once than to ask about each one that changes.
@@ -174,6 +183,14 @@ fn merge(
         (Some(_), _) => one.next(),
         (None, _) => other.next(),
     })
+}
+
+/// How many keys of the Bloom filter `prefixes` have.
+fn key_count<'a>(prefixes: impl IntoIterator<Item = &'a Prefix>) -> u64 {
+    let prefixes = prefixes.into_iter();
+    prefixes
+        .map(|prefix| u64::from(bloom::key_count(*prefix)))
+        .sum()
 }
 
 /// Counts the hosts among `prefixes`, IPv4 and IPv6.

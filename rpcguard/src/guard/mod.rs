@@ -5,12 +5,12 @@
 //! is only a handle to it, and dropping one changes nothing.
 
 mod attach;
+mod bloom;
 mod change;
 mod counters;
 mod cover;
 mod entries;
 mod events;
-mod fine;
 mod hosts;
 mod interface;
 mod link;
@@ -64,9 +64,10 @@ use crate::{
     policy::Policy,
     sys::bpf::XdpLink,
 };
-use fine::FineBlocks;
+use bloom::Bloom;
 use interface::Interface;
 use prefix_maps::PrefixMaps;
+use program::LongSizes;
 
 /// Which of the two lists a prefix is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,17 +202,20 @@ impl Guard {
         pins::is_full_size(&self.directory, map::LIMITS)
     }
 
-    /// The lengths of the tables of hosts, v4 and v6; `None` if the lists have always been short.
-    fn host_tables(&self) -> Result<Option<[u32; 2]>> {
-        if !pins::is_full_size(&self.directory, map::BLOCKS)? {
+    /// How large the maps of long lists are; `None` if the lists have always been short.
+    fn long_sizes(&self) -> Result<Option<LongSizes>> {
+        if !pins::is_full_size(&self.directory, map::BLOOM)? {
             return Ok(None);
         }
         let length = |name| pins::map_info(&self.directory, name).map(|info| info.max_entries());
-        Ok(Some([length(map::HOSTS_V4)?, length(map::HOSTS_V6)?]))
+        Ok(Some(LongSizes {
+            bloom_log2: length(map::BLOOM)?.ilog2(),
+            hosts: [length(map::HOSTS_V4)?, length(map::HOSTS_V6)?],
+        }))
     }
 
-    fn fine_blocks(&self, state: &State) -> Result<Option<FineBlocks>> {
-        FineBlocks::of(&self.directory, state.seed)
+    fn bloom(&self, state: &State) -> Result<Option<Bloom>> {
+        Bloom::of(&self.directory, state.seed)
     }
 
     fn state(&self) -> Result<State> {

@@ -55,7 +55,7 @@ pub(super) struct PrefixMaps {
 
 /// The tables, as they are once they have been looked for.
 struct Opened {
-    /// The id of the map of blocks.
+    /// The id of the filter, which others come with.
     id: u32,
     /// `None` if the lists have always been short.
     hosts: Option<Arc<Hosts>>,
@@ -74,7 +74,7 @@ impl PrefixMaps {
 
     /// Forgets the tables if others are pinned in their place by now.
     pub(super) fn refresh(&self) -> Result<()> {
-        let id = pins::map_info(&self.directory, map::BLOCKS)?.id();
+        let id = pins::map_info(&self.directory, map::BLOOM)?.id();
         self.hosts.borrow_mut().take_if(|opened| opened.id != id);
         Ok(())
     }
@@ -85,7 +85,7 @@ impl PrefixMaps {
         if let Some(opened) = self.hosts.borrow().as_ref() {
             return Ok(opened.hosts.clone());
         }
-        let info = pins::map_info(&self.directory, map::BLOCKS)?;
+        let info = pins::map_info(&self.directory, map::BLOOM)?;
         let hosts = if info.max_entries() > 1 {
             let failed = "map the settings";
             let state = MapData::from_pin(self.directory.join(map::STATE)).doing(failed)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::Xdp};
 use rpcguard_common::{
-    abi::{State, constant, hits_len, map, program, sources_len},
+    abi::{State, bloom_log2, constant, hits_len, host_buckets, map, program, sources_len},
     parse::LinkLayer,
 };
 
@@ -24,7 +24,7 @@ pub(super) const MAPS: [&str; 13] = [
     map::PREFIXES_V6,
     map::HOSTS_V4,
     map::HOSTS_V6,
-    map::BLOCKS,
+    map::BLOOM,
     map::SOURCES,
     map::EVENTS,
     map::LIMITS,
@@ -37,7 +37,32 @@ pub(super) const MAPS: [&str; 13] = [
 pub(super) const LIMITER_MAPS: [&str; 3] = [map::SIGHTINGS, map::STANDINGS, map::LIMITS];
 
 /// Those that only guards with long lists have in full size.
-pub(super) const FINE_MAPS: [&str; 3] = [map::HOSTS_V4, map::HOSTS_V6, map::BLOCKS];
+pub(super) const LONG_MAPS: [&str; 3] = [map::HOSTS_V4, map::HOSTS_V6, map::BLOOM];
+
+/// How large [those](LONG_MAPS) are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LongSizes {
+    /// Of which power of two the length of the filter is.
+    pub(super) bloom_log2: u32,
+    /// The lengths of the tables of hosts, v4 and v6.
+    pub(super) hosts: [u32; 2],
+}
+
+impl LongSizes {
+    /// Where lists are short.
+    const NONE: Self = Self {
+        bloom_log2: 0,
+        hosts: [1; 2],
+    };
+
+    /// For so much, v4 and v6.
+    pub(super) fn of(keys: u64, hosts: [u64; 2]) -> Self {
+        Self {
+            bloom_log2: bloom_log2(keys),
+            hosts: hosts.map(host_buckets),
+        }
+    }
+}
 
 /// How much the program itself logs, through aya-log. Anything but [`Off`](Self::Off) costs time on
 /// every packet to a guarded port.
@@ -78,8 +103,8 @@ pub(super) struct Loading<'a> {
     pub(super) log: LogLevel,
     /// Whether the rate policy can be put in force.
     pub(super) limiter: bool,
-    /// The lengths of the tables of hosts, v4 and v6; `None` if lists are short.
-    pub(super) fine: Option<[u32; 2]>,
+    /// `None` if lists are short.
+    pub(super) long: Option<LongSizes>,
     /// The state, and where its map is pinned, to which it is written once more: a loader does that with
     /// global variables.
     pub(super) state: (&'a State, &'a Path),
@@ -94,8 +119,9 @@ impl Loading<'_> {
     pub(super) fn prepare(&self) -> Result<Ebpf> {
         let ethernet = u8::from(self.link == LinkLayer::Ethernet);
         let limiter = u8::from(self.limiter);
-        let fine = u8::from(self.fine.is_some());
-        let [hosts_v4, hosts_v6] = self.fine.unwrap_or([1; 2]);
+        let long = u8::from(self.long.is_some());
+        let LongSizes { bloom_log2, hosts } = self.long.unwrap_or(LongSizes::NONE);
+        let [hosts_v4, hosts_v6] = hosts;
         let [mask_v4, mask_v6] = [hosts_v4 - 1, hosts_v6 - 1];
         let level = self.log as u8;
         let logs = u8::from(self.log != LogLevel::Off);
@@ -112,7 +138,9 @@ impl Loading<'_> {
             .map_max_entries(map::SOURCES, sources_len(cpus))
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global(constant::LIMITER, &limiter, true)
-            .override_global(constant::FINE, &fine, true)
+            .override_global(constant::LONG, &long, true)
+            .map_max_entries(map::BLOOM, 1 << bloom_log2)
+            .override_global(constant::BLOOM_LOG2, &bloom_log2, true)
             .map_max_entries(map::HOSTS_V4, hosts_v4)
             .map_max_entries(map::HOSTS_V6, hosts_v6)
             .override_global(constant::HOSTS_V4_MASK, &mask_v4, true)
@@ -126,9 +154,6 @@ impl Loading<'_> {
             for name in LIMITER_MAPS {
                 loader.map_max_entries(name, 1);
             }
-        }
-        if self.fine.is_none() {
-            loader.map_max_entries(map::BLOCKS, 1);
         }
         for name in self.pinned {
             loader.map_pin_path(name, self.pins.join(name));

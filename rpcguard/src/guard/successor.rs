@@ -15,14 +15,14 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use rpcguard_common::abi::{CROWDED, FINE_FROM, host_buckets, map};
+use rpcguard_common::abi::{BLOOM_CROWDED, CROWDED, LONG_FROM, map};
 
 use super::{
     Change, Guard,
-    fine::FineBlocks,
+    bloom::Bloom,
     hosts::Hosts,
     interface, pins, preconditions,
-    program::{self, FINE_MAPS, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
+    program::{self, LIMITER_MAPS, LONG_MAPS, Loading, LogLevel, LongSizes, MAPS, Variant},
 };
 use crate::{
     error::{Doing as _, Error, Result},
@@ -33,8 +33,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Needs {
     limiter: bool,
-    /// See [`Loading::fine`].
-    fine: Option<[u32; 2]>,
+    /// See [`Loading::long`].
+    long: Option<LongSizes>,
 }
 
 impl Needs {
@@ -42,29 +42,29 @@ impl Needs {
     pub(super) fn after(guard: &Guard, change: &Change, limiter: bool) -> Result<Self> {
         let state = guard.state()?;
         let settings = state.current();
-        let present = guard.host_tables()?;
-        let is_long = change.most_after(&settings.prefixes) >= FINE_FROM;
-        let fine = if present.is_some() || is_long {
-            let hosts = change.hosts_after(settings);
-            let [v4, v6] = present.unwrap_or_default();
-            Some([(hosts[0], v4), (hosts[1], v6)].map(|(hosts, buckets)| {
-                let is_crowded = hosts > CROWDED * u64::from(buckets);
-                if buckets == 0 || is_crowded {
-                    host_buckets(hosts)
-                } else {
-                    buckets
-                }
-            }))
-        } else {
-            None
+        let (keys, hosts) = change.sizes_after(settings);
+        let wanted = LongSizes::of(keys, hosts);
+        let long = match guard.long_sizes()? {
+            Some(present) if is_crowded(present, keys, hosts) => Some(LongSizes {
+                bloom_log2: present.bloom_log2.max(wanted.bloom_log2),
+                hosts: [0, 1].map(|family| present.hosts[family].max(wanted.hosts[family])),
+            }),
+            Some(present) => Some(present),
+            None => (change.most_after(&settings.prefixes) >= LONG_FROM).then_some(wanted),
         };
-        Ok(Self { limiter, fine })
+        Ok(Self { limiter, long })
     }
 
     /// Whether the guard's program does not have all of it.
     pub(super) fn are_lacking(&self, guard: &Guard) -> Result<bool> {
-        Ok(self.limiter && !guard.has_limiter()? || self.fine != guard.host_tables()?)
+        Ok(self.limiter && !guard.has_limiter()? || self.long != guard.long_sizes()?)
     }
+}
+
+/// Whether maps of long lists are too small to be fast.
+fn is_crowded(sizes: LongSizes, keys: u64, hosts: [u64; 2]) -> bool {
+    let is_crowded = |(hosts, buckets)| hosts > CROWDED * u64::from(buckets);
+    keys > BLOOM_CROWDED << sizes.bloom_log2 || hosts.into_iter().zip(sizes.hosts).any(is_crowded)
 }
 
 /// A program that is to take the place of a guard's.
@@ -82,13 +82,13 @@ impl Successor {
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;
-        let had_fine = guard.host_tables()?;
+        let had_long = guard.long_sizes()?;
         let mut new_maps = Vec::new();
         if needs.limiter && !had_limiter {
             new_maps.extend(LIMITER_MAPS);
         }
-        if needs.fine != had_fine {
-            new_maps.extend(FINE_MAPS);
+        if needs.long != had_long {
+            new_maps.extend(LONG_MAPS);
         }
         let pinned: Vec<&str> = MAPS
             .into_iter()
@@ -99,7 +99,7 @@ impl Successor {
             link: link_layer,
             log,
             limiter: needs.limiter || had_limiter,
-            fine: needs.fine,
+            long: needs.long,
             // Written again as it is: this process has the lock. Only who reads events needs none, and
             // says again in a moment that it is there.
             state: (&guard.state()?, &guard.directory.join(map::STATE)),
@@ -136,13 +136,12 @@ impl Successor {
         let id = program.info().doing(&failed)?.id();
         let next = pins::next(&guard.directory, pins::PROGRAM)?;
         program.pin(next).doing(&failed)?;
-        if self.new_maps.contains(&map::BLOCKS) {
+        if self.new_maps.contains(&map::BLOOM) {
             let state = guard.state()?;
             let prefixes = guard
                 .maps
                 .entries(state.epoch, |(prefix, _)| Some(prefix))?;
-            let blocks = FineBlocks::new(array(&self.ebpf, map::BLOCKS)?, state.seed)?;
-            blocks.occupy(prefixes);
+            Bloom::new(array(&self.ebpf, map::BLOOM)?, state.seed)?.add(prefixes);
             let hosts = hosts(&self.ebpf, state.seed)?;
             guard.maps.fill(&hosts, state.epoch)?;
         }

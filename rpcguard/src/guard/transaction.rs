@@ -156,7 +156,7 @@ impl Guard {
             });
         }
         let counted = steps.iter().map(Step::counted);
-        count(&mut settings.prefixes, &mut settings.hosts, counted)?;
+        count(&mut settings.prefixes, &mut settings.long, counted)?;
         Ok(Prepared {
             committed,
             work: Some(Work {
@@ -196,8 +196,8 @@ impl Guard {
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);
         }
-        if let Some(blocks) = self.fine_blocks(&state)? {
-            blocks.occupy(steps.iter().map(|step| step.prefix));
+        if let Some(bloom) = self.bloom(&state)? {
+            bloom.add(steps.iter().map(|step| step.prefix));
         }
         self.store(&state)?;
 
@@ -255,15 +255,15 @@ impl Guard {
         self.store(&state)
     }
 
-    /// Vacates every block, coarse or fine, that none of `prefixes` touches.
+    /// Vacates every block that none of `prefixes` touches, and renews the filter.
     fn vacate_all_but(
         &self,
         state: &mut State,
         prefixes: impl Iterator<Item = Prefix> + Clone,
     ) -> Result<()> {
         vacancy::vacate_all_but(state, prefixes.clone());
-        if let Some(blocks) = self.fine_blocks(state)? {
-            blocks.renew(prefixes);
+        if let Some(bloom) = self.bloom(state)? {
+            bloom.renew(prefixes);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{FINE_FROM, FineBlock, State, host_hash_v4, host_hash_v6, map},
+    abi::{BloomKey, LONG_FROM, State, host_hash_v4, host_hash_v6, map},
     reason::Action,
 };
 use rpcguard_tests::site::Site;
@@ -46,19 +46,25 @@ const SAMPLES: [(&str, &str); 8] = [
     ("2001:dbb::1", "2001:dbb::2"),
 ];
 
-fn is_asked_finely(site: &Site) -> bool {
-    let pin = site.pins().join(map::BLOCKS);
+fn has_filter(site: &Site) -> bool {
+    let pin = site.pins().join(map::BLOOM);
     let info = site.host.enter(|| MapInfo::from_pin(&pin)).unwrap();
     info.max_entries() > 1
 }
 
-/// Whether the block of an IPv4 address is noted as one that a prefix touches.
+/// Whether a host is in the filter.
 fn is_noted(site: &Site, address: Ipv4Addr) -> bool {
-    let pin = site.pins().join(map::BLOCKS);
-    let data = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
-    let blocks: Array<_, u64> = Map::Array(data).try_into().unwrap();
-    let block = FineBlock::v4(address.to_bits());
-    blocks.get(&block.word, 0).unwrap() & block.bit != 0
+    let open = |name| {
+        let pin = site.pins().join(name);
+        let data = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
+        Map::Array(data)
+    };
+    let state: Array<_, State> = open(map::STATE).try_into().unwrap();
+    let filter: Array<_, u64> = open(map::BLOOM).try_into().unwrap();
+    let seed = state.get(&0, 0).unwrap().seed;
+    let key = BloomKey::host_v4(address.to_bits(), seed);
+    let word = filter.get(&key.word(filter.len().ilog2()), 0).unwrap();
+    word & key.bits() == key.bits()
 }
 
 /// Everything within, and nothing beside, whatever the length of the rest of the list.
@@ -79,13 +85,13 @@ fn a_list_that_becomes_long_says_what_it_said() {
     };
     let nested: Vec<Prefix> = NESTED.map(|prefix| prefix.parse().unwrap()).to_vec();
     let short = file(&nested);
-    let long = file(&[nested, hosts(0..FINE_FROM as u32)].concat());
+    let long = file(&[nested, hosts(0..LONG_FROM as u32)].concat());
     let path = |file: &tempfile::NamedTempFile| file.path().display().to_string();
     site.rpcguard(&format!("attach eth0 --allow-file {}", path(&short)));
     check(&site, "short");
-    assert!(!is_asked_finely(&site));
+    assert!(!has_filter(&site));
     site.rpcguard(&format!("allow replace {}", path(&long)));
-    assert!(is_asked_finely(&site));
+    assert!(has_filter(&site));
     check(&site, "become long");
     assert!(is_noted(&site, address(0)));
     site.rpcguard("allow add 100.64.0.0/10 2001:dbc::/40");
@@ -104,7 +110,7 @@ fn a_list_that_becomes_long_says_what_it_said() {
     site.rpcguard("detach eth0");
 
     site.rpcguard(&format!("attach eth0 --allow-file {}", path(&long)));
-    assert!(is_asked_finely(&site));
+    assert!(has_filter(&site));
     check(&site, "long from the beginning");
     site.rpcguard("detach eth0");
 }
@@ -161,7 +167,7 @@ fn hosts_that_find_no_room_in_their_bucket_are_as_good_as_others() {
         return;
     };
     // Long, but without a host. Eight of a family are not too many for two buckets.
-    let networks = (0..FINE_FROM as u32).map(|number| Prefix::new(address(number << 8).into(), 24));
+    let networks = (0..LONG_FROM as u32).map(|number| Prefix::new(address(number << 8).into(), 24));
     let mut list: Vec<_> = networks.flatten().collect();
     list.extend(["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|it| it.parse::<Prefix>().unwrap()));
     list.extend(
@@ -176,7 +182,7 @@ fn hosts_that_find_no_room_in_their_bucket_are_as_good_as_others() {
     let state = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
     let state: Array<_, State> = Map::Array(state).try_into().unwrap();
     let crowd = crowd(state.get(&0, 0).unwrap().seed);
-    list.truncate(FINE_FROM as usize);
+    list.truncate(LONG_FROM as usize);
 
     let mut random = fastrand::Rng::with_seed(7);
     let mut most = 0;
