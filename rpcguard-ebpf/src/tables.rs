@@ -210,8 +210,7 @@ fn may_contain(key: BloomKey) -> bool {
     let Some(word) = BLOOM.get_ptr(key.word(BLOOM_LOG2.load())) else {
         return true;
     };
-    // SAFETY: `word` points to a live map value; volatile, because userspace sets bits at any time.
-    unsafe { word.read_volatile() & key.bits() == key.bits() }
+    load(word) & key.bits() == key.bits()
 }
 
 #[inline(always)]
@@ -230,11 +229,11 @@ fn host_v4(address: u32) -> u64 {
         return 0;
     };
     for place in 0..BUCKET_HOSTS {
-        // SAFETY: `bucket` points to a live map value; volatile, because userspace writes it at any time.
-        let other = unsafe { addr_of!((*bucket).addresses[place]).read_volatile() };
-        if other == address {
+        // SAFETY: `bucket` points to a live map value.
+        let other = unsafe { addr_of!((*bucket).addresses[place]) };
+        if load(other) == address {
             // SAFETY: as above.
-            return unsafe { addr_of!((*bucket).words[place]).read_volatile() };
+            return load(unsafe { addr_of!((*bucket).words[place]) });
         }
     }
     0
@@ -253,18 +252,22 @@ fn host_v6(address: [u64; 2]) -> u64 {
     let [high, low] = address;
     for place in 0..BUCKET_HOSTS {
         // SAFETY: as in `host_v4`.
-        let other = unsafe { addr_of!((*bucket).addresses[place][1]).read_volatile() };
-        if other != low {
-            continue;
-        }
+        let other_low = unsafe { addr_of!((*bucket).addresses[place][1]) };
         // SAFETY: as in `host_v4`.
-        let other = unsafe { addr_of!((*bucket).addresses[place][0]).read_volatile() };
-        if other == high {
+        let other_high = unsafe { addr_of!((*bucket).addresses[place][0]) };
+        if load(other_low) == low && load(other_high) == high {
             // SAFETY: as in `host_v4`.
-            return unsafe { addr_of!((*bucket).words[place]).read_volatile() };
+            return load(unsafe { addr_of!((*bucket).words[place]) });
         }
     }
     0
+}
+
+/// Reads a word of a live map value, in which userspace writes at any time.
+#[inline(always)]
+fn load<T: Copy>(word: *const T) -> T {
+    // SAFETY: the callers have it from a live map value; volatile for what userspace does.
+    unsafe { word.read_volatile() }
 }
 
 /// The first eight bytes, taken as a whole: the compiler would take all of the address apart for two.

@@ -121,8 +121,10 @@ struct Pending {
     array: MappedArray,
     /// The state as it is to be when all is done.
     state: State,
-    /// All that is listed so far, if that is known, and what is done about it.
-    listed: Option<(Vec<(Prefix, Decision)>, Vec<Step>)>,
+    /// What is done about what.
+    steps: Vec<Step>,
+    /// All that is listed before, if that is known.
+    listed: Option<Vec<(Prefix, Decision)>>,
     left: Left,
 }
 
@@ -212,7 +214,8 @@ impl Guard {
             pending: Some(Pending {
                 array,
                 state,
-                listed: listed.map(|listed| (listed, steps)),
+                steps,
+                listed,
                 left,
             }),
         })
@@ -244,7 +247,8 @@ impl Guard {
         self.pass_slots_on(left)?;
         let mut state = pending.state;
         let total = state.current().prefixes.total();
-        if let Some((listed, steps)) = &pending.listed {
+        if let Some(listed) = &pending.listed {
+            let steps = &pending.steps;
             let added = steps.iter().filter(|step| step.adds());
             let added = added.map(|step| step.prefix);
             self.vacate_all_but(&mut state, plan::remaining(listed, steps).chain(added))?;
