@@ -110,19 +110,14 @@ impl Tables for KernelTables {
                 let block = (number >> 16) as u16;
                 // SAFETY: a field of a live map value.
                 let vacant = unsafe { addr_of!((*STATE.get()).vacant_v4) };
-                // SAFETY: as above.
-                let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v4) };
-                if is_vacant(vacant, block)
-                    || LONG.load() != 0
-                        && is_vacant(of_short, block)
-                        && !may_contain(BloomKey::host_v4(number, SEED.load()))
-                        && !may_contain(BloomKey::block_v4(number, SEED.load()))
-                {
+                if is_vacant(vacant, block) {
                     return Decision::UNLISTED;
                 }
-                let word = host_v4(number);
-                if let Some(host) = HostEntry::from_word(word) {
-                    return host.at(self.epoch);
+                if LONG.load() != 0 {
+                    let said = long_v4(number, self.epoch);
+                    if said != ASK_TRIE {
+                        return Decision::from_bits(said as u32);
+                    }
                 }
                 said(
                     PREFIXES_V4.get(&AlignedKey::new(32, address).key),
@@ -134,19 +129,14 @@ impl Tables for KernelTables {
                 let block = (high >> 48) as u16;
                 // SAFETY: as above.
                 let vacant = unsafe { addr_of!((*STATE.get()).vacant_v6) };
-                // SAFETY: as above.
-                let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
-                if is_vacant(vacant, block)
-                    || LONG.load() != 0
-                        && is_vacant(of_short, block)
-                        && !may_contain(BloomKey::long_block_v6(high, SEED.load()))
-                        && !may_contain(BloomKey::block_v6(high, SEED.load()))
-                {
+                if is_vacant(vacant, block) {
                     return Decision::UNLISTED;
                 }
-                let word = host_v6([high, low_half(&address)]);
-                if let Some(host) = HostEntry::from_word(word) {
-                    return host.at(self.epoch);
+                if LONG.load() != 0 {
+                    let said = long_v6(high, low_half(&address), self.epoch);
+                    if said != ASK_TRIE {
+                        return Decision::from_bits(said as u32);
+                    }
                 }
                 said(
                     PREFIXES_V6.get(&AlignedKey::new(128, address).key),
@@ -204,13 +194,60 @@ fn is_vacant(blocks: *const VacantBlocks, block: u16) -> bool {
     unsafe { &*blocks }.contains(block)
 }
 
-/// Whether the filter may have been given this key.
-#[inline(always)]
-fn may_contain(key: BloomKey) -> bool {
-    let Some(word) = BLOOM.get_ptr(key.word(BLOOM_LOG2.load())) else {
-        return true;
+/// See [`long_v4`]. No decision has so many bits.
+const ASK_TRIE: u64 = u64::MAX;
+
+/// What long lists say about an IPv4 source: the bits of a decision, or that the trie has to be asked. In a
+/// function of its own: nobody else pays for its registers, and the verifier follows it once.
+#[inline(never)]
+fn long_v4(number: u32, epoch: u32) -> u64 {
+    // SAFETY: a field of a live map value.
+    let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v4) };
+    let block = BloomKey::block_v4(number, SEED.load());
+    let filter = filter(block);
+    let is_in_block = block.is_in(filter) || !is_vacant(of_short, (number >> 16) as u16);
+    let (word, overflowed) = if BloomKey::host_v4(number, SEED.load()).is_in(filter) {
+        host_v4(number)
+    } else {
+        (0, 0)
     };
-    load(word) & key.bits() == key.bits()
+    long(word, epoch, is_in_block || overflowed != 0)
+}
+
+/// As [`long_v4`].
+#[inline(never)]
+fn long_v6(high: u64, low: u64, epoch: u32) -> u64 {
+    // SAFETY: a field of a live map value.
+    let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
+    let block = BloomKey::block_v6(high, SEED.load());
+    let filter = filter(block);
+    let is_in_block = block.is_in(filter)
+        || BloomKey::long_block_v6(high, SEED.load()).is_in(filter)
+        || !is_vacant(of_short, (high >> 48) as u16);
+    let (word, overflowed) = if BloomKey::host_v6([high, low], SEED.load()).is_in(filter) {
+        host_v6([high, low])
+    } else {
+        (0, 0)
+    };
+    long(word, epoch, is_in_block || overflowed != 0)
+}
+
+/// What a host's word says, or what there is to do without one.
+#[inline(always)]
+fn long(word: u64, epoch: u32, may_be_in_trie: bool) -> u64 {
+    match HostEntry::from_word(word) {
+        Some(host) => host.at(epoch).bits().into(),
+        None if may_be_in_trie => ASK_TRIE,
+        None => Decision::UNLISTED.bits().into(),
+    }
+}
+
+/// The word of the filter that a key is in, if it is there.
+#[inline(always)]
+fn filter(key: BloomKey) -> u64 {
+    BLOOM
+        .get_ptr(key.word(BLOOM_LOG2.load()))
+        .map_or(u64::MAX, load)
 }
 
 #[inline(always)]
@@ -218,36 +255,32 @@ fn said(entry: Option<&PrefixEntry>, epoch: u32) -> Decision {
     entry.map_or(Decision::UNLISTED, |entry| entry.at(epoch))
 }
 
-/// The word of a host that is in the table; zero if it is not.
+/// The word of a host that is in the table, zero if it is not; and whether it may be in the trie then: zero if
+/// not.
 #[inline(always)]
-fn host_v4(address: u32) -> u64 {
-    if LONG.load() == 0 {
-        return 0;
-    }
+fn host_v4(address: u32) -> (u64, u32) {
     let bucket = host_hash_v4(address, SEED.load()) & HOSTS_V4_MASK.load();
     let Some(bucket) = HOSTS_V4.get_ptr(bucket) else {
-        return 0;
+        return (0, 1);
     };
     for place in 0..BUCKET_HOSTS {
         // SAFETY: `bucket` points to a live map value.
         let other = unsafe { addr_of!((*bucket).addresses[place]) };
         if load(other) == address {
             // SAFETY: as above.
-            return load(unsafe { addr_of!((*bucket).words[place]) });
+            return (load(unsafe { addr_of!((*bucket).words[place]) }), 1);
         }
     }
-    0
+    // SAFETY: as above.
+    (0, load(unsafe { addr_of!((*bucket).overflowed) }))
 }
 
 /// As [`host_v4`].
 #[inline(always)]
-fn host_v6(address: [u64; 2]) -> u64 {
-    if LONG.load() == 0 {
-        return 0;
-    }
+fn host_v6(address: [u64; 2]) -> (u64, u32) {
     let bucket = host_hash_v6(address, SEED.load()) & HOSTS_V6_MASK.load();
     let Some(bucket) = HOSTS_V6.get_ptr(bucket) else {
-        return 0;
+        return (0, 1);
     };
     let [high, low] = address;
     for place in 0..BUCKET_HOSTS {
@@ -257,10 +290,11 @@ fn host_v6(address: [u64; 2]) -> u64 {
         let other_high = unsafe { addr_of!((*bucket).addresses[place][0]) };
         if load(other_low) == low && load(other_high) == high {
             // SAFETY: as in `host_v4`.
-            return load(unsafe { addr_of!((*bucket).words[place]) });
+            return (load(unsafe { addr_of!((*bucket).words[place]) }), 1);
         }
     }
-    0
+    // SAFETY: as in `host_v4`.
+    (0, load(unsafe { addr_of!((*bucket).overflowed) }))
 }
 
 /// Reads a word of a live map value, in which userspace writes at any time.

@@ -20,7 +20,7 @@ pub const BUCKET_HOSTS: usize = 5;
 pub struct HostsV4 {
     /// Addresses, as numbers.
     pub addresses: [u32; BUCKET_HOSTS],
-    /// Not zero while there may be hosts of this bucket in the trie. Not read in the kernel.
+    /// Not zero while there may be hosts of this bucket in the trie.
     pub overflowed: u32,
     /// [`HostEntry`]s.
     pub words: [u64; BUCKET_HOSTS],
@@ -33,7 +33,9 @@ pub struct HostsV6 {
     /// Addresses: their halves, as numbers, the higher one first.
     pub addresses: [[u64; 2]; BUCKET_HOSTS],
     /// See [`HostsV4::overflowed`].
-    pub overflowed: u64,
+    pub overflowed: u32,
+    /// Explicit padding.
+    pub reserved: u32,
     /// [`HostEntry`]s.
     pub words: [u64; BUCKET_HOSTS],
 }

@@ -49,14 +49,14 @@ impl Decision {
     /// The word.
     #[inline(always)]
     #[must_use]
-    pub(super) const fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         self.0
     }
 
     /// From a word that was one.
     #[inline(always)]
     #[must_use]
-    pub(super) const fn from_bits(bits: u32) -> Self {
+    pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 

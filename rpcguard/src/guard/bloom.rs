@@ -89,11 +89,11 @@ fn keys(prefix: Prefix, seed: u64) -> impl Iterator<Item = BloomKey> {
         }
         IpAddr::V4(address) => BloomKey::block_v4(address.to_bits() | block << 8, seed),
         IpAddr::V6(address) => {
-            let high = (address.to_bits() >> 64) as u64;
-            if prefix.length() >= BloomKey::V6_LONG {
-                BloomKey::long_block_v6(high, seed)
-            } else {
-                BloomKey::block_v6(high, seed)
+            let halves = [(address.to_bits() >> 64) as u64, address.to_bits() as u64];
+            match prefix.length() {
+                _ if prefix.host().is_some() => BloomKey::host_v6(halves, seed),
+                BloomKey::V6_LONG.. => BloomKey::long_block_v6(halves[0], seed),
+                _ => BloomKey::block_v6(halves[0], seed),
             }
         }
     })
@@ -111,19 +111,22 @@ mod tests {
         let asked = match source.parse().unwrap() {
             IpAddr::V4(address) => {
                 let address = address.to_bits();
-                [
+                vec![
                     BloomKey::host_v4(address, SEED),
                     BloomKey::block_v4(address, SEED),
                 ]
             }
             IpAddr::V6(address) => {
-                let high = (address.to_bits() >> 64) as u64;
-                [
-                    BloomKey::long_block_v6(high, SEED),
-                    BloomKey::block_v6(high, SEED),
+                let halves = [(address.to_bits() >> 64) as u64, address.to_bits() as u64];
+                vec![
+                    BloomKey::host_v6(halves, SEED),
+                    BloomKey::long_block_v6(halves[0], SEED),
+                    BloomKey::block_v6(halves[0], SEED),
                 ]
             }
         };
+        // What is asked of one source is all in one word.
+        assert!(asked.iter().all(|key| key.word(18) == asked[0].word(18)));
         asked.iter().any(|key| keys.contains(key))
     }
 
@@ -137,7 +140,8 @@ mod tests {
             ("192.0.64.0/19", 32, "192.0.95.255", "192.0.96.0"),
             ("192.0.128.0/17", 128, "192.0.255.255", "192.1.0.0"),
             ("2001:db8:a::/48", 1, "2001:db8:a:ffff::1", "2001:db8:b::"),
-            ("2001:db8:a::1", 1, "2001:db8:a::2", "2001:db9:a::1"),
+            ("2001:db8:a::1", 1, "2001:db8:a::1", "2001:db8:a::2"),
+            ("2001:db8:a::/127", 1, "2001:db8:a::2", "2001:db8:b::1"),
             ("2001:db8::/32", 1, "2001:db8:ffff::1", "2001:db9::1"),
             ("2001:db8:8000::/33", 1, "2001:db8:8001::1", "2001:db9::1"),
         ] {

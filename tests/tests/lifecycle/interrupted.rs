@@ -48,7 +48,7 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         .take(2 * whole.calls.len() - 1)
         .collect();
     let points = choice(points, amount(QUICK, 4));
-    let mut done = 0;
+    let (mut done, mut missed) = (0, 0);
     for (call, after) in &points {
         let (when, kill) = if *after {
             ("after", Interference::KillAfter)
@@ -58,6 +58,12 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         scene.run_all(&site, scene.undo);
         assert_eq!(scene.guards(&site), old.guards);
         let killed = scene.traced(&site, Calls::Changing, Some((*call, kill)));
+        if killed.code == Some(0) {
+            // Hosts have other places under each seed, and are moved in more or fewer calls.
+            assert_eq!(scene.guards(&site), new.guards);
+            missed += 1;
+            continue;
+        }
         assert_eq!(killed.code, None, "it came to call {call}");
         let about = format!("`{}`, killed {when} call {call}", scene.command);
         done += usize::from(survive(scene, &site, several, (&old, &new), &about));
@@ -68,9 +74,9 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
     eprintln!(
         "{}: killed {} times, {done} times after the fact",
         scene.test,
-        points.len()
+        points.len() - missed
     );
-    assert!(done > 0 && done < points.len());
+    assert!(missed <= 1 && done > 0 && done < points.len() - missed);
 }
 
 /// Checks what a killed command left, and that the next ones find nothing wrong: first one about
