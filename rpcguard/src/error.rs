@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
-use crate::{guard::Verdict, list_file::ListFileError, prefix::Prefix};
+use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -151,6 +151,9 @@ pub enum Error {
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// The portmapper could not be disabled, or enabled again.
+    #[error(transparent)]
+    Disable(#[from] DisableError),
     /// The events of a guard go to one reader.
     #[error("another process follows the events of `{0}` already")]
     EventsTaken(String),
@@ -258,6 +261,7 @@ impl Error {
                 "the next rpcguard command that changes something tries again".to_owned()
             }
             Self::Repeated { .. } => "give each prefix once".to_owned(),
+            Self::Disable(error) => return error.hint(),
             Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
         })
     }

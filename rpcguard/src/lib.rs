@@ -2,6 +2,7 @@
 //! prefixes, settings and counters.
 
 pub mod commands;
+pub mod disable;
 pub mod error;
 pub mod guard;
 pub mod list_file;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod detach;
+mod disable;
 mod events;
 mod exit;
 mod follow_log;
@@ -74,6 +75,7 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Disable(disable::Args),
 }
 
 impl Cli {
@@ -103,6 +105,7 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Disable(args) => disable::run(&args),
         }
     }
 }

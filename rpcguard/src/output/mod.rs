@@ -3,6 +3,7 @@
 //! Text goes to a terminal and to a pipe alike: aligned columns, no colour, no frames.
 
 pub(crate) mod decision;
+pub(crate) mod disable;
 pub(crate) mod events;
 pub(crate) mod prefixes;
 pub(crate) mod report;

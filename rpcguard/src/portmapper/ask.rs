@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use onc_rpc::{CallBody, MessageType, ReplyBody, RpcMessage, auth::AuthFlavor};
+use onc_rpc::{AcceptedStatus, CallBody, MessageType, ReplyBody, RpcMessage, auth::AuthFlavor};
 use rpcguard_common::rpc::Request;
 
 const PORTMAPPER: u32 = 100_000;
@@ -18,14 +18,14 @@ const LAST_FRAGMENT: u32 = 1 << 31;
 /// A portmapper on this host answers in less than a millisecond.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Asks the portmapper at `address` for a procedure; returns the length of its reply, in bytes of
-/// payload.
+/// Asks the portmapper at `address` for a procedure; returns its reply, which is an accepted one
+/// (RFC 5531 section 9).
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidInput`] for a request that is no procedure; otherwise those of the socket, and
 /// of having waited in vain.
-pub(super) fn reply_len(address: SocketAddr, request: Request) -> io::Result<usize> {
+pub(super) fn reply(address: SocketAddr, request: Request) -> io::Result<Vec<u8>> {
     let call = call(request).ok_or(io::ErrorKind::InvalidInput)?;
     let socket = UdpSocket::bind((
         if address.is_ipv4() {
@@ -47,7 +47,8 @@ pub(super) fn reply_len(address: SocketAddr, request: Request) -> io::Result<usi
         socket.set_read_timeout(Some(left))?;
         let len = socket.recv(&mut datagram)?;
         if is_reply_to(xid(request), &datagram[..len]) {
-            return Ok(len);
+            datagram.truncate(len);
+            return Ok(datagram);
         }
     }
 }
@@ -104,12 +105,30 @@ fn arguments(version: u32, procedure: u32) -> Vec<u8> {
 /// Whether a datagram is an accepted reply to the call of this transaction. Anybody may have sent it.
 #[must_use]
 pub fn is_reply_to(xid: u32, datagram: &[u8]) -> bool {
-    let mark = LAST_FRAGMENT | datagram.len() as u32;
-    let record = [&mark.to_be_bytes(), datagram].concat();
+    let record = record(datagram);
     let Ok(message) = RpcMessage::try_from(record.as_slice()) else {
         return false;
     };
     message.xid() == xid && matches!(message.reply_body(), Some(ReplyBody::Accepted(_)))
+}
+
+/// What an accepted reply brings if the procedure succeeded, encoded as its results are.
+pub(super) fn results(reply: &[u8]) -> Option<Vec<u8>> {
+    let record = record(reply);
+    let message = RpcMessage::try_from(record.as_slice()).ok()?;
+    match message.reply_body()? {
+        ReplyBody::Accepted(accepted) => match accepted.status() {
+            AcceptedStatus::Success(results) => Some(results.to_vec()),
+            _ => None,
+        },
+        ReplyBody::Denied(_) => None,
+    }
+}
+
+/// A datagram as it would be in a TCP connection.
+fn record(datagram: &[u8]) -> Vec<u8> {
+    let mark = LAST_FRAGMENT | datagram.len() as u32;
+    [&mark.to_be_bytes(), datagram].concat()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The portmapper of this host, as its clients see it.
 
 mod ask;
+mod registrations;
 mod reply_sizes;
 
 pub use ask::is_reply_to;
+pub use registrations::{Registration, registrations};
 pub use reply_sizes::{ReplySize, ReplySizes};

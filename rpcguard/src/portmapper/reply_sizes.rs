@@ -45,8 +45,8 @@ impl ReplySizes {
             if silent || !is_asked(request) {
                 return ReplySize::Typical(typical(request));
             }
-            match ask::reply_len(address, request) {
-                Ok(len) => ReplySize::Measured(len as u32),
+            match ask::reply(address, request) {
+                Ok(reply) => ReplySize::Measured(reply.len() as u32),
                 Err(error) => {
                     log::debug!("no reply to {} from {address}: {error}", request.name());
                     // Where there is no portmapper, there is no point in asking on.
