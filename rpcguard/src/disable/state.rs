@@ -111,16 +111,24 @@ impl State {
     /// If systemd cannot be asked.
     pub fn look(machine: &Machine) -> Result<Self, DisableError> {
         let processes = Process::find(machine, &PROGRAMS);
+        // Where nothing runs, that is known without asking.
+        let says_it_runs = |command: &[&str]| {
+            let words: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+            !processes.is_empty() && run::command(&words).is_ok_and(|ran| ran.status.success())
+        };
         let scripts = || {
             Script::find(machine, |name| {
-                let status = [format!("/{}", sysv::path(name)), "status".to_owned()];
-                // Where nothing runs, that is known without asking.
-                !processes.is_empty() && run::command(&status).is_ok_and(|ran| ran.status.success())
+                says_it_runs(&[&format!("/{}", sysv::path(name)), "status"])
+            })
+        };
+        let openrc = || {
+            openrc::Services::find(machine, |name| {
+                says_it_runs(&["rc-service", name, "status"])
             })
         };
         let services = match Init::of(machine) {
             Init::Systemd => Services::Systemd(units(machine)?),
-            Init::OpenRc => Services::OpenRc(openrc::Services::find(machine)),
+            Init::OpenRc => Services::OpenRc(openrc()),
             Init::UpdateRcD => Services::UpdateRcD(scripts()),
             Init::Chkconfig => Services::Chkconfig(scripts()),
             Init::Unknown => Services::Unknown,
