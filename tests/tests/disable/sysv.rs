@@ -1,0 +1,163 @@
+//! Init scripts, and update-rc.d: Debian with sysvinit.
+
+use crate::{
+    container::Container,
+    shut::{assert_shut, steps},
+};
+
+const TREE: &str = "sysv";
+
+/// A system on which init starts nothing else: other scripts would set the clock, and so on.
+fn debian(test: &str) -> Option<Container> {
+    let container = Container::boot_or_skip(TREE, test)?;
+    container.shell(
+        "rm -f $(ls /etc/rc[S0-6].d/[SK]* | grep -v rpcbind)
+         touch /etc/init.d/.legacy-bootordering",
+    );
+    start(&container);
+    Some(container)
+}
+
+/// What init does when the system is booted, into runlevel 2.
+fn start(container: &Container) {
+    container.shell("mkdir -p /run/sendsigs.omit.d; /lib/init/rc S; /lib/init/rc 2");
+}
+
+/// The links that start and stop it, as insserv has numbered them, and whether it runs.
+fn state(container: &Container) -> (String, bool) {
+    let links = container.shell("ls /etc/rc?.d/*rpcbind");
+    (links, container.answers())
+}
+
+#[test]
+fn what_is_disabled_stays_disabled_and_is_undone() {
+    let Some(mut debian) = debian("sysv::what_is_disabled_stays_disabled_and_is_undone") else {
+        return;
+    };
+    let before = state(&debian);
+    assert!(before.0.contains("/etc/rcS.d/S") && before.1, "{before:?}");
+
+    let plan = debian.run(&["rpcguard", "disable"]).succeeded();
+    for line in [
+        "  /etc/init.d/rpcbind  started in the runlevels S, running\n",
+        "  /etc/init.d/rpcbind stop\n",
+        "  update-rc.d rpcbind disable\n",
+        "`apt-get purge rpcbind`",
+    ] {
+        assert!(plan.stdout.contains(line), "{line} is not in {plan}");
+    }
+    assert_eq!(state(&debian), before, "a plan is no deed");
+
+    let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+    assert_eq!(
+        steps(&applied),
+        ["/etc/init.d/rpcbind stop", "update-rc.d rpcbind disable"]
+    );
+    assert_shut(&applied);
+    let disabled = state(&debian);
+    assert!(!disabled.1 && !disabled.0.contains("/S"), "{disabled:?}");
+
+    debian.boot();
+    start(&debian);
+    assert_eq!(state(&debian), disabled, "booted again");
+    let again = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+    assert_eq!(steps(&again), ["nothing was to be done"]);
+    assert_shut(&again);
+
+    let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
+    assert!(
+        undone.stdout.contains("update-rc.d rpcbind enable S\n"),
+        "{undone}"
+    );
+    assert_eq!(state(&debian), before);
+    let again = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
+    assert!(again.stdout.contains("nothing to undo"), "{again}");
+    debian.boot();
+    start(&debian);
+    assert_eq!(state(&debian), before, "booted again after it was undone");
+}
+
+/// Kills rpcguard before and after each command that it runs.
+#[test]
+fn what_was_interrupted_anywhere_is_undone_or_completed() {
+    const TEST: &str = "sysv::what_was_interrupted_anywhere_is_undone_or_completed";
+    for (command, real) in [
+        ("/etc/init.d/rpcbind", "/etc/init.d/rpcbind.real"),
+        ("/usr/sbin/update-rc.d", "/usr/sbin/update-rc.d.real"),
+    ] {
+        for when in ["before", "after"] {
+            for then in ["--undo", "--apply"] {
+                let Some(debian) = debian(TEST) else { return };
+                let before = state(&debian);
+                // The last word says what is done: the question for the status is let through.
+                let (first, last) = match when {
+                    "before" => ("kill -9 $PPID; exit", ""),
+                    _ => ("", "kill -9 $PPID"),
+                };
+                debian.shell(&format!(
+                    "mv {command} {real}
+                     printf '%s\\n' '#!/bin/sh' 'case $* in *stop | *disable) ;; *) exec {real} \"$@\" ;; esac' \
+                         '{first}' '{real} \"$@\"' '{last}' >{command}
+                     chmod +x {command}"
+                ));
+                let killed = debian.run(&["rpcguard", "disable", "--apply"]);
+                assert_eq!(killed.code, None, "killed: {killed}");
+                debian.shell(&format!(
+                    "mv {real} {command}; test -s /var/lib/rpcguard/disable.json"
+                ));
+                let finished = debian.run(&["rpcguard", "disable", then]).succeeded();
+                if then == "--apply" {
+                    assert_shut(&finished);
+                    let _ = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
+                }
+                assert_eq!(state(&debian), before, "{command}, {when}, {then}");
+                debian.shell("! test -e /var/lib/rpcguard");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_needs_it_is_named_and_only_forced() {
+    let Some(debian) = debian("sysv::who_needs_it_is_named_and_only_forced") else {
+        return;
+    };
+    let before = state(&debian);
+    debian.shell(
+        "echo 'nas:/home /home nfs vers=3 0 0' >>/etc/fstab
+         echo '/srv 192.0.2.0/24(ro)' >/etc/exports",
+    );
+    let refused = debian
+        .run(&["rpcguard", "disable", "--apply"])
+        .exited_with(1);
+    for words in [
+        "/etc/fstab mounts nas:/home on /home with NFSv3",
+        "/etc/exports exports /srv, and NFSv3 is not switched off",
+        "rpcguard attach IFACE --allow CIDR",
+    ] {
+        assert!(
+            refused.stderr.contains(words),
+            "{words} is not in {refused}"
+        );
+    }
+    assert_eq!(refused.stdout, "");
+    assert_eq!(state(&debian), before);
+    debian.shell("! test -e /var/lib/rpcguard");
+    let plan = debian.run(&["rpcguard", "disable"]).succeeded();
+    assert!(
+        plan.stdout.contains("\n  [nfsd]\n  vers3=n\n  udp=n\n"),
+        "{plan}"
+    );
+    // On a host of NFSv4 alone, only the mount is left.
+    debian.shell("printf '[nfsd]\\nvers3=n\\nudp=n\\n' >/etc/nfs.conf");
+    let refused = debian
+        .run(&["rpcguard", "disable", "--apply"])
+        .exited_with(1);
+    assert!(!refused.stderr.contains("/srv"), "{refused}");
+    let forced = debian
+        .run(&["rpcguard", "disable", "--apply", "--force"])
+        .succeeded();
+    assert_shut(&forced);
+    // Nobody is asked twice.
+    let _ = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+}
