@@ -9,7 +9,10 @@ use super::Exit;
 use crate::{
     disable::{self, DisableError, Machine, Record, Step, Survey},
     error::Error,
-    output,
+    output::{
+        self, Format,
+        disable::{Action, Document},
+    },
 };
 
 /// Switch this machine's portmapper off, for good: by systemd, OpenRC, init scripts, or as a process.
@@ -32,10 +35,14 @@ pub(super) struct Args {
     /// Restore what --apply has changed, from what it recorded in /var/lib/rpcguard/disable.json.
     #[arg(long, conflicts_with_all = ["apply", "force"])]
     undo: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let machine = Machine::new("/");
+    let format = Format::of(args.json);
     let is_root = geteuid().is_root();
     if !is_root && (args.apply || args.undo) {
         return Err(Error::NotPermitted {
@@ -45,65 +52,85 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         .into());
     }
     if args.undo {
-        return undo(&machine);
+        return undo(&machine, format);
     }
     let survey = Survey::of(&machine)?;
     if args.apply {
-        apply(&machine, survey, args.force)
-    } else {
-        if !is_root {
-            log::warn!("only root can see which processes are of this network namespace");
-        }
-        output::disable::print_plan(&machine, &survey)?;
-        Ok(Exit::Done)
+        return apply(&machine, &survey, args.force, format);
     }
+    if !is_root {
+        log::warn!("only root can see which processes are of this network namespace");
+    }
+    match format {
+        Format::Text => output::disable::print_plan(&machine, &survey)?,
+        Format::Json => Document::new(Action::Plan, &survey.state.disable())
+            .with_survey(&survey)
+            .print()?,
+    }
+    Ok(Exit::Done)
 }
 
-fn apply(machine: &Machine, survey: Survey, force: bool) -> anyhow::Result<Exit> {
+fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> anyhow::Result<Exit> {
     if !survey.needs.is_empty() && !survey.state.disable().is_empty() {
-        let needed = DisableError::Needed(survey.needs);
+        let needed = DisableError::Needed(survey.needs.clone());
         if !force {
             return Err(Error::from(needed).into());
         }
         log::warn!("{needed}");
     }
-    let mut teller = Teller::default();
-    let applied = disable::apply(machine, |step| teller.tell(step))?;
-    teller.result.context(output::CHANGED)?;
-    output::disable::print_applied(&applied, machine).context(output::CHANGED)?;
-    Ok(Exit::Done)
-}
-
-fn undo(machine: &Machine) -> anyhow::Result<Exit> {
-    let mut teller = Teller::default();
-    let restored = disable::undo(machine, |step| teller.tell(step))?;
-    teller.result.context(output::CHANGED)?;
-    let line = if restored {
-        "the portmapper is set as it was before it was disabled".to_owned()
-    } else {
-        let path = Record::path(machine);
-        format!("nothing to undo: there is no {}", path.display())
+    let mut made = Made::new(format);
+    let applied = disable::apply(machine, |step| made.tell(step))?;
+    made.told.context(output::CHANGED)?;
+    let printed = match format {
+        Format::Text => output::disable::print_applied(&applied, machine),
+        Format::Json => Document::new(Action::Apply, &made.steps)
+            .with_survey(survey)
+            .with_probes(&applied.probes)
+            .print(),
     };
-    output::lines(&[line]).context(output::CHANGED)?;
+    printed.context(output::CHANGED)?;
     Ok(Exit::Done)
 }
 
-/// Shows steps as they are made. Whoever stops reading does not stop them.
-struct Teller {
-    result: io::Result<()>,
+fn undo(machine: &Machine, format: Format) -> anyhow::Result<Exit> {
+    let mut made = Made::new(format);
+    let was_recorded = disable::undo(machine, |step| made.tell(step))?;
+    made.told.context(output::CHANGED)?;
+    let printed = match format {
+        Format::Json => Document::new(Action::Undo, &made.steps).print(),
+        Format::Text if was_recorded => {
+            output::lines(&["the portmapper is set as it was before it was disabled".to_owned()])
+        }
+        Format::Text => {
+            let path = Record::path(machine);
+            output::lines(&[format!("nothing to undo: there is no {}", path.display())])
+        }
+    };
+    printed.context(output::CHANGED)?;
+    Ok(Exit::Done)
 }
 
-impl Default for Teller {
-    fn default() -> Self {
-        Self { result: Ok(()) }
+/// The steps that were made, shown as they are for people. Whoever stops reading does not stop them.
+struct Made {
+    format: Format,
+    steps: Vec<Step>,
+    told: io::Result<()>,
+}
+
+impl Made {
+    const fn new(format: Format) -> Self {
+        Self {
+            format,
+            steps: Vec::new(),
+            told: Ok(()),
+        }
     }
-}
 
-impl Teller {
     fn tell(&mut self, step: &Step) {
-        if self.result.is_ok() {
+        self.steps.push(step.clone());
+        if self.format == Format::Text && self.told.is_ok() {
             let mut out = output::stdout();
-            self.result = writeln!(out, "{step}").and_then(|()| out.flush());
+            self.told = writeln!(out, "{step}").and_then(|()| out.flush());
         }
     }
 }

@@ -2,18 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::machine::Machine;
 
 /// What starts services when the machine boots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
     /// systemd, by its units.
     Systemd,
     /// OpenRC, by its runlevels.
-    #[serde(rename = "openrc")]
     OpenRc,
     /// Scripts in `/etc/init.d`, whose links Debian's update-rc.d makes.
     UpdateRcD,
@@ -44,6 +40,20 @@ impl Init {
             Self::Chkconfig
         } else {
             Self::Unknown
+        }
+    }
+}
+
+impl Init {
+    /// Its name for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::OpenRc => "openrc",
+            Self::UpdateRcD => "update-rc.d",
+            Self::Chkconfig => "chkconfig",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -65,6 +65,19 @@ pub enum Answer {
     Silent,
 }
 
+impl Answer {
+    /// It in one word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Open => "open",
+            Self::NoAddress => "no_address",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

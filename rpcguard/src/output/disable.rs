@@ -2,11 +2,125 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::{
-    stdout,
+    SCHEMA_VERSION, stdout,
     text::{Align, table},
 };
-use crate::disable::{self, Applied, Init, Machine, NfsServer, Probe, Survey, Version3};
+use crate::disable::{self, Applied, Init, Machine, NfsServer, Probe, Step, Survey, Version3};
+
+/// What the document is about.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    Plan,
+    Apply,
+    Undo,
+}
+
+/// What is printed as JSON. What an action does not look at is empty.
+#[derive(Serialize)]
+pub(crate) struct Document {
+    schema_version: u32,
+    action: Action,
+    init: Option<&'static str>,
+    services: Vec<Service>,
+    processes: Vec<Stray>,
+    needs: Vec<Needed>,
+    steps: Vec<String>,
+    probes: Vec<Probed>,
+}
+
+#[derive(Serialize)]
+struct Service {
+    name: String,
+    state: String,
+}
+
+#[derive(Serialize)]
+struct Stray {
+    id: i32,
+    program: String,
+    arguments: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Needed {
+    kind: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Probed {
+    transport: String,
+    address: String,
+    answer: &'static str,
+}
+
+impl Document {
+    /// Of an action that comes to these steps.
+    pub(crate) fn new(action: Action, steps: &[Step]) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            action,
+            init: None,
+            services: Vec::new(),
+            processes: Vec::new(),
+            needs: Vec::new(),
+            steps: steps.iter().map(ToString::to_string).collect(),
+            probes: Vec::new(),
+        }
+    }
+
+    /// With what was found before.
+    pub(crate) fn with_survey(self, survey: &Survey) -> Self {
+        let Survey { state, needs, .. } = survey;
+        let services = state.services.described().into_iter();
+        let needs = needs.iter().map(|need| Needed {
+            kind: need.kind(),
+            text: need.to_string(),
+        });
+        Self {
+            init: Some(state.services.init().name()),
+            services: services
+                .map(|(name, state)| Service { name, state })
+                .collect(),
+            processes: state
+                .strays
+                .iter()
+                .map(|process| Stray {
+                    id: process.id,
+                    program: process.program.clone(),
+                    arguments: process.arguments.clone(),
+                })
+                .collect(),
+            needs: needs.collect(),
+            ..self
+        }
+    }
+
+    /// With what became of trying to reach the port.
+    pub(crate) fn with_probes(self, probes: &[Probe]) -> Self {
+        let probes = probes.iter().map(|probe| Probed {
+            transport: probe.transport.to_string().to_lowercase(),
+            address: probe.address.to_string(),
+            answer: probe.answer.name(),
+        });
+        Self {
+            probes: probes.collect(),
+            ..self
+        }
+    }
+
+    /// Prints it on one line.
+    pub(crate) fn print(&self) -> io::Result<()> {
+        let mut out = stdout();
+        serde_json::to_writer(&mut out, self).map_err(io::Error::from)?;
+        writeln!(out)?;
+        out.flush()
+    }
+}
 
 /// The plan for a machine, and who is in its way.
 pub(crate) fn print_plan(machine: &Machine, survey: &Survey) -> io::Result<()> {

@@ -3,6 +3,7 @@
 mod arguments;
 mod attack_documents;
 mod attacks;
+mod disable;
 mod documents;
 mod help;
 mod interfaces;

@@ -84,8 +84,7 @@ impl Container {
         }
         let trees = env::var_os("RPCGUARD_TREES").map(PathBuf::from);
         let Some(tree) = trees.map(|trees| trees.join(tree)).filter(|t| t.is_dir()) else {
-            let reason =
-                format!("there is no Debian with {tree}: `cargo xtask setup --trees` makes it");
+            let reason = format!("there is no Debian with {tree}; `cargo xtask test` makes it");
             skip(test, &reason);
             return None;
         };

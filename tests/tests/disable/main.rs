@@ -5,4 +5,5 @@ mod container;
 mod openrc;
 mod process;
 mod shut;
+mod systemd;
 mod sysv;

@@ -20,10 +20,7 @@ fn a_process_is_ended_and_started_again() {
     assert_eq!(steps(&applied), [format!("kill {}", id.trim())]);
     assert_shut(&applied);
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
-    assert!(
-        undone.stdout.contains("rpcbind -w -i &\n"),
-        "{undone}"
-    );
+    assert!(undone.stdout.contains("rpcbind -w -i &\n"), "{undone}");
     debian.shell(
         "for i in $(seq 100); do rpcinfo -p >/dev/null 2>&1 && exit; sleep 0.05; done; exit 1",
     );

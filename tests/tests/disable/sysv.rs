@@ -1,5 +1,7 @@
 //! Init scripts, and update-rc.d: Debian with sysvinit.
 
+use serde_json::json;
+
 use crate::{
     container::Container,
     shut::{assert_shut, steps},
@@ -115,6 +117,60 @@ fn what_was_interrupted_anywhere_is_undone_or_completed() {
             }
         }
     }
+}
+
+#[test]
+fn programs_are_told_the_same_as_people() {
+    let Some(debian) = debian("sysv::programs_are_told_the_same_as_people") else {
+        return;
+    };
+    debian.shell("echo 'nas:/home /home nfs v3' >>/etc/fstab");
+    let found = json!({
+        "schema_version": 1,
+        "action": "plan",
+        "init": "update-rc.d",
+        "services": [{
+            "name": "/etc/init.d/rpcbind",
+            "state": "started in the runlevels S, running",
+        }],
+        "processes": [],
+        "needs": [{
+            "kind": "fstab",
+            "text": "/etc/fstab mounts nas:/home on /home with NFSv3",
+        }],
+        "steps": ["/etc/init.d/rpcbind stop", "update-rc.d rpcbind disable"],
+        "probes": [],
+    });
+    let plan = debian.run(&["rpcguard", "disable", "--json"]).succeeded();
+    assert_eq!(plan.json(), found);
+
+    let apply = ["rpcguard", "disable", "--apply", "--force", "--json"];
+    let applied = debian.run(&apply).succeeded().json();
+    let probe = |transport, address| json!({ "transport": transport, "address": address, "answer": "refused" });
+    let mut expected = found;
+    expected["action"] = json!("apply");
+    expected["probes"] = json!([
+        probe("udp", "127.0.0.1:111"),
+        probe("udp", "[::1]:111"),
+        probe("tcp", "127.0.0.1:111"),
+        probe("tcp", "[::1]:111"),
+    ]);
+    assert_eq!(applied, expected);
+
+    let undone = debian
+        .run(&["rpcguard", "disable", "--undo", "--json"])
+        .succeeded();
+    let expected = json!({
+        "schema_version": 1,
+        "action": "undo",
+        "init": null,
+        "services": [],
+        "processes": [],
+        "needs": [],
+        "steps": ["update-rc.d rpcbind enable S", "/etc/init.d/rpcbind start"],
+        "probes": [],
+    });
+    assert_eq!(undone.json(), expected);
 }
 
 #[test]

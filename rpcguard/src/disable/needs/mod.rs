@@ -69,6 +69,25 @@ pub enum Need {
     },
 }
 
+impl Need {
+    /// What sort of need it is, in one word for programs.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Mounted { .. } => "mounted",
+            Self::Fstab { .. } => "fstab",
+            Self::Exported { .. } => "exported",
+            Self::Version3(_) => "nfs_conf",
+            Self::Serving => "serving",
+            Self::Process { .. } => "process",
+            Self::Enabled(_) => "enabled",
+            Self::Registered { .. } => "registered",
+            Self::Dependent(_) => "dependent",
+            Self::Starter { .. } => "starter",
+        }
+    }
+}
+
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
