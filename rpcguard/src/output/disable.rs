@@ -8,7 +8,9 @@ use super::{
     SCHEMA_VERSION, stdout,
     text::{Align, table},
 };
-use crate::disable::{self, Applied, Init, Machine, NfsServer, Probe, Step, Survey, Version3};
+use crate::disable::{
+    self, Applied, Init, Machine, NfsServer, Probe, Record, Step, Survey, Version3,
+};
 
 /// What the document is about.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -173,6 +175,12 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         let listeners = disable::listeners(machine);
         for listener in &listeners {
             writeln!(out, "but something else listens on {listener}")?;
+        }
+        if Record::path(machine).exists() {
+            writeln!(
+                out,
+                "`rpcguard disable --undo` restores what was before it was disabled"
+            )?;
         }
     } else {
         writeln!(out, "to disable it:")?;

@@ -62,6 +62,13 @@ fn what_is_disabled_stays_disabled_and_is_undone() {
     debian.boot();
     start(&debian);
     assert_eq!(state(&debian), disabled, "booted again");
+    let plan = debian.run(&["rpcguard", "disable"]).succeeded();
+    for line in [
+        "nothing is to be done",
+        "`rpcguard disable --undo` restores",
+    ] {
+        assert!(plan.stdout.contains(line), "{line} is not in {plan}");
+    }
     let again = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert_eq!(steps(&again), ["nothing was to be done"]);
     assert_shut(&again);
@@ -79,44 +86,66 @@ fn what_is_disabled_stays_disabled_and_is_undone() {
     assert_eq!(state(&debian), before, "booted again after it was undone");
 }
 
-/// Kills rpcguard before and after each command that it runs.
+/// Kills rpcguard before and after each command with which it changes something.
 #[test]
 fn what_was_interrupted_anywhere_is_undone_or_completed() {
-    const TEST: &str = "sysv::what_was_interrupted_anywhere_is_undone_or_completed";
-    for (command, real) in [
-        ("/etc/init.d/rpcbind", "/etc/init.d/rpcbind.real"),
-        ("/usr/sbin/update-rc.d", "/usr/sbin/update-rc.d.real"),
-    ] {
-        for when in ["before", "after"] {
+    let test = "sysv::what_was_interrupted_anywhere_is_undone_or_completed";
+    let Some(debian) = debian(test) else { return };
+    let before = state(&debian);
+    for command in ["/etc/init.d/rpcbind", "/usr/sbin/update-rc.d"] {
+        for when in [When::Before, When::After] {
             for then in ["--undo", "--apply"] {
-                let Some(debian) = debian(TEST) else { return };
-                let before = state(&debian);
-                // The last word says what is done: the question for the status is let through.
-                let (first, last) = match when {
-                    "before" => ("kill -9 $PPID; exit", ""),
-                    _ => ("", "kill -9 $PPID"),
-                };
-                debian.shell(&format!(
-                    "mv {command} {real}
-                     printf '%s\\n' '#!/bin/sh' 'case $* in *stop | *disable) ;; *) exec {real} \"$@\" ;; esac' \
-                         '{first}' '{real} \"$@\"' '{last}' >{command}
-                     chmod +x {command}"
-                ));
-                let killed = debian.run(&["rpcguard", "disable", "--apply"]);
-                assert_eq!(killed.code, None, "killed: {killed}");
-                debian.shell(&format!(
-                    "mv {real} {command}; test -s /var/lib/rpcguard/disable.json"
-                ));
+                killed(&debian, "--apply", command, when);
                 let finished = debian.run(&["rpcguard", "disable", then]).succeeded();
                 if then == "--apply" {
                     assert_shut(&finished);
+                    killed(&debian, "--undo", command, when);
                     let _ = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
                 }
-                assert_eq!(state(&debian), before, "{command}, {when}, {then}");
+                assert_eq!(state(&debian), before, "{command}, {when:?}, {then}");
                 debian.shell("! test -e /var/lib/rpcguard");
             }
         }
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Before,
+    After,
+}
+
+/// Runs rpcguard with a command in the place of one that it runs, which does the same and kills it.
+#[track_caller]
+fn killed(debian: &Container, option: &str, command: &str, when: When) {
+    let (first, last) = match when {
+        When::Before => ("kill -9 $PPID; exit", ""),
+        When::After => ("", "kill -9 $PPID"),
+    };
+    let real = format!("/root/{}", command.replace('/', "-"));
+    // A question for the status is let through.
+    let script = format!(
+        "#!/bin/sh
+         case $* in
+         start | stop | *enable* | *disable*) ;;
+         *) exec {real} \"$@\" ;;
+         esac
+         {first}
+         {real} \"$@\"
+         {last}"
+    );
+    debian.shell(&format!(
+        "mv {command} {real}
+         cat >{command} <<'END'\n{script}\nEND
+         chmod +x {command}
+         # By its header, insserv knows its place.
+         sed -n '/BEGIN INIT/,/END INIT/p' {real} >>{command}"
+    ));
+    let killed = debian.run(&["rpcguard", "disable", option]);
+    assert_eq!(killed.code, None, "killed: {killed}");
+    debian.shell(&format!(
+        "mv {real} {command}; test -s /var/lib/rpcguard/disable.json"
+    ));
 }
 
 #[test]
