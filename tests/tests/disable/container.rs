@@ -5,6 +5,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::unistd::Uid;
@@ -36,6 +38,9 @@ const BOOT: &str = r#"
     trap '' CHLD
     exec chroot "$1/root" sh -c 'echo "$0"; exec cat' "$id"
 "#;
+
+/// How long a portmapper may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A system, which goes with this value.
 pub(crate) struct Container {
@@ -155,6 +160,16 @@ impl Container {
     #[track_caller]
     pub(crate) fn shell(&self, script: &str) -> String {
         self.run(&["sh", "-ec", script]).succeeded().stdout
+    }
+
+    /// Waits for a portmapper to answer in the system: what starts one in the background does not.
+    #[track_caller]
+    pub(crate) fn wait_for_answer(&self) {
+        let begun = Instant::now();
+        while !self.answers() {
+            assert!(begun.elapsed() < PATIENCE, "no answer in {PATIENCE:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether a portmapper answers in the system.

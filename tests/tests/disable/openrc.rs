@@ -52,6 +52,7 @@ fn state(container: &Container) -> (String, bool) {
 
 fn round(mut debian: Container, level: &str) {
     start(&debian);
+    debian.wait_for_answer();
     let before = state(&debian);
     assert_eq!(before, (format!("{level}/rpcbind\n"), true));
 
@@ -71,9 +72,11 @@ fn round(mut debian: Container, level: &str) {
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
     let add = format!("rc-update add rpcbind {level}\nrc-service rpcbind start\n");
     assert!(undone.stdout.starts_with(&add), "{undone}");
+    debian.wait_for_answer();
     assert_eq!(state(&debian), before);
     debian.boot();
     start(&debian);
+    debian.wait_for_answer();
     assert_eq!(state(&debian), before, "booted again after it was undone");
 }
 
@@ -108,7 +111,8 @@ fn what_needs_it_is_named_and_comes_back_with_it() {
             .run(&["rc-service", "dependent", "status"])
             .is_success()
     };
-    assert!(debian.answers() && dependent_runs());
+    debian.wait_for_answer();
+    assert!(dependent_runs());
 
     let refused = debian
         .run(&["rpcguard", "disable", "--apply"])
@@ -130,7 +134,8 @@ fn what_needs_it_is_named_and_comes_back_with_it() {
     assert_shut(&forced);
     assert!(!dependent_runs(), "OpenRC stops what needs a service");
     let _ = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
-    assert!(debian.answers() && dependent_runs());
+    debian.wait_for_answer();
+    assert!(dependent_runs());
 }
 
 fn install(container: &Container, name: &str, script: &str) {

@@ -12,7 +12,7 @@ fn a_process_is_ended_and_started_again() {
         return;
     };
     debian.shell("rm /etc/init.d/rpcbind /etc/rc?.d/*rpcbind; rpcbind -w -i");
-    assert!(debian.answers());
+    debian.wait_for_answer();
     let arguments = || debian.shell("tr '\\0' ' ' </proc/$(pidof rpcbind)/cmdline");
     let before = arguments();
     let id = debian.shell("pidof rpcbind");
@@ -21,9 +21,7 @@ fn a_process_is_ended_and_started_again() {
     assert_shut(&applied);
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
     assert!(undone.stdout.contains("rpcbind -w -i &\n"), "{undone}");
-    debian.shell(
-        "for i in $(seq 100); do rpcinfo -p >/dev/null 2>&1 && exit; sleep 0.05; done; exit 1",
-    );
+    debian.wait_for_answer();
     assert_eq!(
         arguments().split(' ').skip(1).collect::<Vec<_>>(),
         before.split(' ').skip(1).collect::<Vec<_>>()
@@ -37,7 +35,10 @@ fn the_portmapper_of_a_container_is_left_alone() {
     let Some(debian) = Container::boot_or_skip("sysv", test) else {
         return;
     };
-    debian.shell("rm /etc/init.d/rpcbind /etc/rc?.d/*rpcbind; unshare --net sh -c 'ip link set lo up; rpcbind -w'");
+    debian.shell(
+        "rm /etc/init.d/rpcbind /etc/rc?.d/*rpcbind
+         unshare --net sh -c 'ip link set lo up; rpcbind -w'",
+    );
     let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert_eq!(steps(&applied), ["nothing was to be done"]);
     debian.shell("pidof rpcbind");

@@ -14,7 +14,7 @@ timeout -s KILL 600 /run/rpcguard/disable "systemd::boot_$boot" --test-threads=1
 code=$?
 echo "@@ END disable $code $begun $(cut -d ' ' -f 1 /proc/uptime)"
 if [ "$code" = 0 ] && [ "$boot" -lt 3 ]; then
-    systemctl --no-block reboot
+    systemctl --no-block start reboot.target
 else
     # A boot that has failed says so itself, and the next ones would find what it has left.
     echo "@@ DONE"
