@@ -182,13 +182,16 @@ fn boot_2_it_is_still_off_and_comes_back_when_that_is_undone() {
     let again = rpcguard(&["disable", "--undo"]).succeeded();
     assert!(again.stdout.starts_with("nothing to undo"), "{again}");
     let _ = run(&["systemctl", "stop", "rpc-statd.service"]).succeeded();
-
-    interrupted();
-    odd_units();
 }
 
-/// Killed before and after each command that changes something.
-fn interrupted() {
+/// Killed before and after each command that changes something. This and the next test leave all as they
+/// find it, after the one above.
+#[test]
+fn then_2_what_was_interrupted_anywhere_is_undone_or_completed() {
+    let test = "systemd::then_2_what_was_interrupted_anywhere_is_undone_or_completed";
+    if !is_boot_or_skip("2", test) {
+        return;
+    }
     let before = state();
     let wrapper = tempfile::tempdir().unwrap();
     let systemctl = wrapper.path().join("systemctl");
@@ -211,8 +214,8 @@ fn interrupted() {
             assert!(Path::new(RECORD).exists(), "{when} {command}");
             if command == "mask" {
                 // The one who was not killed completes it.
-                let _ = rpcguard(&["disable", "--apply"]).succeeded();
-                assert_off();
+                let completed = rpcguard(&["disable", "--apply"]).succeeded();
+                assert_shut(&completed);
             }
             let _ = rpcguard(&["disable", "--undo"]).succeeded();
             wait_for("rpcbind answers", answers);
@@ -221,17 +224,22 @@ fn interrupted() {
     }
 }
 
-/// A unit that the administrator has replaced, one that is masked already, one that is masked until the
-/// next boot.
-fn odd_units() {
+/// Units that the administrator has replaced, that are masked already or until the next boot, or that are
+/// disabled and run all the same.
+#[test]
+fn then_2_odd_units_are_disabled_and_restored() {
+    if !is_boot_or_skip("2", "systemd::then_2_odd_units_are_disabled_and_restored") {
+        return;
+    }
     let shell = |script: &str| {
         let _ = run(&["sh", "-ec", script]).succeeded();
     };
     let original = state();
     for (set_up, take_back) in [
         (
-            "cp /lib/systemd/system/rpcbind.service /etc/systemd/system; systemctl daemon-reload",
-            "rm /etc/systemd/system/rpcbind.service; systemctl daemon-reload",
+            "cp /lib/systemd/system/rpcbind.service /etc/systemd/system; \
+             systemctl reenable rpcbind.service",
+            "rm /etc/systemd/system/rpcbind.service; systemctl reenable rpcbind.service",
         ),
         (
             "systemctl mask rpcbind.service",
@@ -257,7 +265,13 @@ fn odd_units() {
         let before = state();
         let applied = rpcguard(&["disable", "--apply"]).succeeded();
         assert_shut(&applied);
-        assert_off();
+        let enabled = run(&[
+            "systemctl",
+            "is-enabled",
+            "rpcbind.socket",
+            "rpcbind.service",
+        ]);
+        assert_eq!(enabled.stdout, "masked\nmasked\n", "{set_up}");
         let _ = rpcguard(&["disable", "--undo"]).succeeded();
         assert_eq!(state(), before, "{set_up}");
         shell(take_back);
