@@ -307,7 +307,7 @@ mod tests {
         let by_hand = process("0::/user.slice/user-0.slice/session-1.scope\n");
         let state = |active, process: &Process| State::new(systemd(active), vec![process.clone()]);
         assert_eq!(state(true, &of_unit).strays, []);
-        assert_eq!(state(true, &by_hand).strays, [by_hand.clone()]);
+        assert_eq!(state(true, &by_hand).strays, std::slice::from_ref(&by_hand));
         // What the service left behind when it was stopped.
         assert_eq!(state(false, &of_unit).strays, [of_unit]);
         assert_eq!(shown(&state(false, &by_hand).disable()), ["kill 412"]);

@@ -220,7 +220,10 @@ impl Units {
             chosen.map(|(was, _)| was.name.as_str()).collect()
         };
         let mut steps = Vec::new();
-        let unmasked = named(&|was, is| is.is_masked() && !was.is_masked());
+        // What ran though it was masked cannot be started as long as it is.
+        let ran_masked = |was: &Unit, is: &Unit| was.is_masked() && was.active && !is.active;
+        let unmasked =
+            named(&|was, is| is.is_masked() && (!was.is_masked() || ran_masked(was, is)));
         if !unmasked.is_empty() {
             steps.push(Step::run("systemctl unmask", unmasked));
         }
@@ -263,16 +266,20 @@ impl Units {
             "systemctl enable --runtime",
             named(&|was, is| lost(was, is) && was.state == "enabled-runtime"),
         );
-        run(
-            "systemctl mask --runtime",
-            named(&|was, is| was.state == "masked-runtime" && is.state != was.state),
-        );
         let mut stopped = named(&|was, is| !was.is_alias && was.active && !is.active);
         let dependents = before.dependents.iter().map(String::as_str);
         stopped.extend(
             dependents.filter(|name| !self.dependents.iter().any(|running| running == name)),
         );
         run("systemctl start", stopped);
+        run(
+            "systemctl mask",
+            named(&|was, is| was.is_masked() && (!is.is_masked() || ran_masked(was, is))),
+        );
+        run(
+            "systemctl mask --runtime",
+            named(&|was, is| was.state == "masked-runtime" && is.state != was.state),
+        );
         steps
     }
 }
@@ -391,8 +398,9 @@ mod tests {
         assert_eq!(
             restore(&before, &now),
             [
-                "systemctl unmask rpcbind.socket",
+                "systemctl unmask rpcbind.socket rpcbind.service",
                 "systemctl start rpcbind.socket rpcbind.service",
+                "systemctl mask rpcbind.service",
             ]
         );
     }
@@ -415,8 +423,8 @@ mod tests {
             [
                 "systemctl unmask rpcbind.socket rpcbind.service",
                 "systemctl enable --runtime rpcbind.socket",
-                "systemctl mask --runtime rpcbind.service",
                 "systemctl start rpcbind.socket",
+                "systemctl mask --runtime rpcbind.service",
             ]
         );
     }

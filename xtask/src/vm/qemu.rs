@@ -38,7 +38,7 @@ pub(super) enum Hardware<'a> {
         /// Whether [`try_wires`] succeeded.
         wires: bool,
     },
-    /// A disk. What is written to it lasts until the machine is powered off; meanwhile it may boot again.
+    /// A disk, in this file.
     Disk(&'a Path),
 }
 
@@ -93,7 +93,7 @@ pub(super) fn try_wires() -> Result<(), String> {
 }
 
 impl Machine<'_> {
-    /// Runs it until it powers off, and hands on each line that its tests print.
+    /// Runs it until it powers off or would boot again, and hands on each line that its tests print.
     ///
     /// Returns why it did not come to its end, if it did not.
     pub(super) fn run(&self, mut line: impl FnMut(&str)) -> Result<Option<String>> {
@@ -143,7 +143,7 @@ impl Machine<'_> {
         };
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-machine", "q35"])
+            .args(["-machine", "q35", "-no-reboot"])
             .args(["-m", "2G", "-smp", "2"]);
         if self.kvm {
             command.args(["-accel", "kvm", "-cpu", "host"]);
@@ -166,7 +166,7 @@ impl Machine<'_> {
             Hardware::Disk(disk) => {
                 // A comma in a path is doubled.
                 let disk = disk.display().to_string().replace(',', ",,");
-                let drive = format!("if=virtio,format=raw,snapshot=on,file={disk}");
+                let drive = format!("if=virtio,format=raw,cache=unsafe,file={disk}");
                 command.args(["-drive", &drive]);
             }
         }
@@ -175,8 +175,6 @@ impl Machine<'_> {
 }
 
 fn add_cards(command: &mut Command, wires: bool) {
-    // A kernel that panics ends the machine.
-    command.arg("-no-reboot");
     for (number, model) in CARDS.iter().enumerate() {
         for end in 0..2 {
             let id = format!("n{number}{end}");
