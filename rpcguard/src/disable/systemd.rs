@@ -227,6 +227,11 @@ impl Units {
         if !unmasked.is_empty() {
             steps.push(Step::run("systemctl unmask", unmasked));
         }
+        // A mask until the next boot may be below the other.
+        let below = named(&|was, is| was.state == "masked-runtime" && was.active && !is.active);
+        if !below.is_empty() {
+            steps.push(Step::run("systemctl unmask --runtime", below));
+        }
         let mut reload = false;
         for (was, is) in &pairs {
             let path = own_path(&was.name);
@@ -409,12 +414,13 @@ mod tests {
     fn what_lasts_until_the_next_boot_is_restored_as_that() {
         let before = units(&[
             unit("rpcbind.socket", "enabled-runtime", true),
-            unit("rpcbind.service", "masked-runtime", false),
+            unit("rpcbind.service", "masked-runtime", true),
         ]);
         assert_eq!(
             disable(&before),
             [
                 "systemctl disable --runtime --now rpcbind.socket",
+                "systemctl stop rpcbind.service",
                 "systemctl mask rpcbind.socket rpcbind.service",
             ]
         );
@@ -422,8 +428,9 @@ mod tests {
             restore(&before, &disabled()),
             [
                 "systemctl unmask rpcbind.socket rpcbind.service",
+                "systemctl unmask --runtime rpcbind.service",
                 "systemctl enable --runtime rpcbind.socket",
-                "systemctl start rpcbind.socket",
+                "systemctl start rpcbind.socket rpcbind.service",
                 "systemctl mask --runtime rpcbind.service",
             ]
         );
