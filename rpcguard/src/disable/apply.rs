@@ -1,5 +1,10 @@
 //! Carrying out what follows from a state, with a record of what was before.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use super::{DisableError, Machine, Probe, Record, State, Step, run, verify};
 use crate::{
     error::{Error, Result},
@@ -9,6 +14,12 @@ use crate::{
 /// How often the machine is looked at again after all steps were made: what only then shows, such as a
 /// process that is no service's, is dealt with in the next round.
 const ROUNDS: usize = 3;
+
+/// How long what was stopped may take to end by itself.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// How often to look whether it has.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// What disabling has come to.
 #[derive(Clone, Debug)]
@@ -30,7 +41,10 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
     let _lock = lock(machine)?;
     let mut record: Option<Record> = None;
     for _ in 0..ROUNDS {
-        let state = State::look(machine)?;
+        let state = match &record {
+            None => State::look(machine)?,
+            Some(_) => settled(machine)?,
+        };
         let steps = state.disable();
         if steps.is_empty() {
             return Ok(Applied {
@@ -57,6 +71,18 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
             changed: true,
             probes: verify::closed(machine)?,
         }),
+    }
+}
+
+/// Looks when processes that were about to end have had the time to.
+fn settled(machine: &Machine) -> Result<State> {
+    let begun = Instant::now();
+    loop {
+        let state = State::look(machine)?;
+        if state.strays.is_empty() || begun.elapsed() >= SETTLING {
+            return Ok(state);
+        }
+        thread::sleep(INTERVAL);
     }
 }
 

@@ -25,6 +25,12 @@ const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,UnitFileState,Requ
 /// Where administrators' own units are, and links that `systemctl` makes, from the root directory.
 const DIRECTORY: &str = "etc/systemd/system";
 
+/// Where links are that go with the next boot.
+const RUNTIME_DIRECTORY: &str = "run/systemd/system";
+
+/// The state of a name that is not a unit's own.
+const ALIAS: &str = "alias";
+
 /// What is appended to the name of a file that is in the way of a mask.
 const ASIDE: &str = ".before-rpcguard";
 
@@ -119,9 +125,9 @@ impl Units {
             let value = |key: &str| properties.get(key).copied().unwrap_or_default();
             let own = format!("{DIRECTORY}/{name}");
             let file = match machine.target(&own) {
-                Some(target) if target == MASK => None,
+                Some(_) if is_mask(machine, &own) => None,
                 Some(target) => Some(OwnFile::Link(target)),
-                None if machine.has(&own) => Some(OwnFile::Regular),
+                None if machine.has(&own) && !is_mask(machine, &own) => Some(OwnFile::Regular),
                 None => None,
             };
             let aside = machine.has(format!("{own}{ASIDE}"));
@@ -138,11 +144,18 @@ impl Units {
                     found.dependents.push(dependent);
                 }
             }
+            // The other names of a masked unit are as masked as it is, and systemd does not say whose
+            // names they are.
+            let state = value("UnitFileState");
+            let is_masked_by_name = [DIRECTORY, RUNTIME_DIRECTORY]
+                .iter()
+                .any(|directory| is_mask(machine, &format!("{directory}/{name}")));
+            let by_another_name = state.starts_with("masked") && !is_masked_by_name;
             found.units.push(Unit {
                 name: name.to_owned(),
-                is_alias: value("Id") != name,
+                is_alias: by_another_name || value("Id") != name,
                 active: is_active(value("ActiveState")),
-                state: value("UnitFileState").to_owned(),
+                state: if by_another_name { ALIAS } else { state }.to_owned(),
                 file,
             });
         }
@@ -287,6 +300,12 @@ impl Units {
         );
         steps
     }
+}
+
+/// Whether a file masks the unit of its name: systemd takes an empty one for that, too.
+fn is_mask(machine: &Machine, path: &str) -> bool {
+    machine.target(path).is_some_and(|target| target == MASK)
+        || machine.path(path).is_file() && machine.text(path).is_empty()
 }
 
 fn own_path(name: &str) -> String {
@@ -481,15 +500,15 @@ mod tests {
 
     #[test]
     fn what_systemctl_says_is_read_in_the_order_of_the_question() {
-        // As systemd 252 prints it: not found are portmap.socket and, masked, portmap.service.
+        // As systemd 252 prints it; portmap.service is masked by its other name.
         let output = "Id=rpcbind.socket\nRequiredBy=rpc-statd.service rpcbind.service\nBoundBy=\n\
-                      LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n\
+                      LoadState=loaded\nActiveState=active\nUnitFileState=masked\n\n\
                       Id=portmap.socket\nLoadState=not-found\nActiveState=inactive\n\
                       UnitFileState=\n\n\
                       Id=rpcbind.service\nRequiredBy=\nLoadState=loaded\nActiveState=activating\n\
                       UnitFileState=disabled\n\n\
-                      Id=rpcbind.service\nRequiredBy=\nLoadState=loaded\nActiveState=activating\n\
-                      UnitFileState=disabled\n";
+                      Id=portmap.service\nRequiredBy=\nLoadState=error\nActiveState=activating\n\
+                      UnitFileState=masked-runtime\n";
         let (_root, machine) = machine(&[
             ("etc/systemd/system/rpcbind.socket", "->/dev/null"),
             (
@@ -503,12 +522,13 @@ mod tests {
         let [socket, service, alias] = &found.units[..] else {
             panic!("{found:?}");
         };
-        assert_eq!(socket, &unit("rpcbind.socket", "enabled", true));
+        assert_eq!(socket, &unit("rpcbind.socket", "masked", true));
         assert_eq!(service.file, Some(OwnFile::Regular));
         assert!(service.active);
         assert!(alias.is_alias && !service.is_alias);
         let target = "/lib/systemd/system/rpcbind.service".to_owned();
         assert_eq!(alias.file, Some(OwnFile::Link(target)));
+        assert_eq!(alias.state, "alias");
         found.keep_active_dependents("Id=rpc-statd.service\nActiveState=inactive\n");
         assert_eq!(found.dependents, [""; 0]);
     }

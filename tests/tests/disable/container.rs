@@ -44,9 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A system, which goes with this value.
 pub(crate) struct Container {
-    scratch: TempDir,
-    holder: Process,
     init: Option<Process>,
+    holder: Process,
+    scratch: TempDir,
 }
 
 /// A process that prints its number and then waits for the end of its input.
@@ -115,9 +115,9 @@ impl Container {
             .arg(rpcguard_binary());
         let holder = Process::start(&mut hold);
         let mut container = Self {
-            scratch,
-            holder,
             init: None,
+            holder,
+            scratch,
         };
         container.boot();
         container

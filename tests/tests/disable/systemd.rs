@@ -54,7 +54,8 @@ fn state() -> String {
 fn state_of(names: &[&str]) -> String {
     let properties = "--property=Id,LoadState,ActiveState,UnitFileState";
     let shown = run(&[&["systemctl", "show", properties][..], names].concat()).succeeded();
-    let links = "find /etc/systemd/system -printf '%P %y %l\\n' | grep -E 'rpcbind|portmap' | sort";
+    let links = "cd /etc/systemd/system; find . -printf '%P\\n' | grep -E 'rpcbind|portmap' | sort; \
+                 find . -maxdepth 1 -printf '%P %y %l\\n' | grep -E 'rpcbind|portmap' | sort";
     let links = run(&["sh", "-c", links]);
     format!("{}\n{}", shown.stdout, links.stdout)
 }
