@@ -246,3 +246,34 @@ fn who_needs_it_is_named_and_only_forced() {
     // Nobody is asked twice.
     let _ = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
 }
+
+#[test]
+fn somebody_who_is_not_root_may_look_and_not_touch() {
+    let Some(debian) = debian("sysv::somebody_who_is_not_root_may_look_and_not_touch") else {
+        return;
+    };
+    let before = state(&debian);
+    let nobody = |option: &[&str]| {
+        let words = [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "rpcguard",
+            "disable",
+        ];
+        debian.run(&[&words, option].concat())
+    };
+    for option in ["--apply", "--undo"] {
+        let refused = nobody(&[option]).exited_with(1);
+        assert!(refused.stderr.contains("not permitted to"), "{refused}");
+        assert!(refused.stderr.contains("root (sudo)"), "{refused}");
+    }
+    let plan = nobody(&[]).succeeded();
+    assert!(
+        plan.stdout.contains("update-rc.d rpcbind disable"),
+        "{plan}"
+    );
+    assert!(plan.stderr.contains("only root can see"), "{plan}");
+    assert_eq!(state(&debian), before);
+}
