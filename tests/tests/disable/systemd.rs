@@ -185,99 +185,150 @@ fn boot_2_it_is_still_off_and_comes_back_when_that_is_undone() {
     let _ = run(&["systemctl", "stop", "rpc-statd.service"]).succeeded();
 }
 
-/// Killed before and after each command that changes something. This and the next test leave all as they
-/// find it, after the one above.
+// What follows leaves all as it finds it, after the test above.
+
 #[test]
-fn then_2_what_was_interrupted_anywhere_is_undone_or_completed() {
-    let test = "systemd::then_2_what_was_interrupted_anywhere_is_undone_or_completed";
-    if !is_boot_or_skip("2", test) {
-        return;
-    }
-    let before = state();
-    let wrapper = tempfile::tempdir().unwrap();
-    let systemctl = wrapper.path().join("systemctl");
-    let path = format!("{}:{}", wrapper.path().display(), env::var("PATH").unwrap());
-    for command in ["disable", "mask"] {
-        for (when, first, last) in [
-            ("before", "kill -9 $PPID; exit", ""),
-            ("after", "", "kill -9 $PPID"),
-        ] {
-            let script = format!(
-                "#!/bin/sh\n[ \"$1\" = {command} ] || exec /bin/systemctl \"$@\"\n{first}\n\
-                 /bin/systemctl \"$@\"\n{last}\n"
-            );
-            fs::write(&systemctl, script).unwrap();
-            fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
-            let mut apply = Command::new(rpcguard_binary());
-            apply.args(["disable", "--apply"]).env("PATH", &path);
-            let killed = Finished::wait_for(&mut apply);
-            assert_eq!(killed.code, None, "killed: {killed}");
-            assert!(Path::new(RECORD).exists(), "{when} {command}");
-            if command == "mask" {
-                // The one who was not killed completes it.
-                let completed = rpcguard(&["disable", "--apply"]).succeeded();
-                assert_shut(&completed);
-            }
-            let _ = rpcguard(&["disable", "--undo"]).succeeded();
-            wait_for("rpcbind answers", answers);
-            assert_eq!(state(), before, "{when} {command}");
-        }
+fn then_2_what_was_interrupted_before_it_was_disabled_is_undone() {
+    let test = "systemd::then_2_what_was_interrupted_before_it_was_disabled_is_undone";
+    if is_boot_or_skip("2", test) {
+        interrupted("disable", "kill -9 $PPID; exit", "");
     }
 }
 
-/// Units that the administrator has replaced, that are masked already or until the next boot, or that are
-/// disabled and run all the same.
 #[test]
-fn then_2_odd_units_are_disabled_and_restored() {
-    if !is_boot_or_skip("2", "systemd::then_2_odd_units_are_disabled_and_restored") {
-        return;
+fn then_2_what_was_interrupted_when_it_was_disabled_is_undone() {
+    let test = "systemd::then_2_what_was_interrupted_when_it_was_disabled_is_undone";
+    if is_boot_or_skip("2", test) {
+        interrupted("disable", "", "kill -9 $PPID");
     }
-    let shell = |script: &str| {
-        let _ = run(&["sh", "-ec", script]).succeeded();
-    };
-    let original = state();
-    for (set_up, take_back) in [
-        (
+}
+
+#[test]
+fn then_2_what_was_interrupted_before_it_was_masked_is_completed_and_undone() {
+    let test = "systemd::then_2_what_was_interrupted_before_it_was_masked_is_completed_and_undone";
+    if is_boot_or_skip("2", test) {
+        interrupted("mask", "kill -9 $PPID; exit", "");
+    }
+}
+
+#[test]
+fn then_2_what_was_interrupted_when_it_was_masked_is_completed_and_undone() {
+    let test = "systemd::then_2_what_was_interrupted_when_it_was_masked_is_completed_and_undone";
+    if is_boot_or_skip("2", test) {
+        interrupted("mask", "", "kill -9 $PPID");
+    }
+}
+
+/// Has rpcguard run a `systemctl` that does as it is told, but does something `first` and `last` when it is
+/// told to do this.
+fn interrupted(command: &str, first: &str, last: &str) {
+    let before = state();
+    let wrapper = tempfile::tempdir().unwrap();
+    let systemctl = wrapper.path().join("systemctl");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = {command} ] || exec /bin/systemctl \"$@\"\n{first}\n\
+         /bin/systemctl \"$@\"\n{last}\n"
+    );
+    fs::write(&systemctl, script).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", wrapper.path().display(), env::var("PATH").unwrap());
+    let mut apply = Command::new(rpcguard_binary());
+    apply.args(["disable", "--apply"]).env("PATH", path);
+    let killed = Finished::wait_for(&mut apply);
+    assert_eq!(killed.code, None, "killed: {killed}");
+    assert!(Path::new(RECORD).exists());
+    if command == "mask" {
+        // The one that is not killed completes it.
+        let completed = rpcguard(&["disable", "--apply"]).succeeded();
+        assert_shut(&completed);
+    }
+    let _ = rpcguard(&["disable", "--undo"]).succeeded();
+    wait_for("rpcbind answers", answers);
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn then_2_a_unit_of_the_administrators_own_is_moved_aside_and_back() {
+    let test = "systemd::then_2_a_unit_of_the_administrators_own_is_moved_aside_and_back";
+    if is_boot_or_skip("2", test) {
+        odd_unit(
             "cp /lib/systemd/system/rpcbind.service /etc/systemd/system; \
              systemctl reenable rpcbind.service",
             "rm /etc/systemd/system/rpcbind.service; systemctl reenable rpcbind.service",
-        ),
-        (
+        );
+    }
+}
+
+#[test]
+fn then_2_a_unit_that_was_masked_while_it_ran_runs_again_and_is_masked() {
+    let test = "systemd::then_2_a_unit_that_was_masked_while_it_ran_runs_again_and_is_masked";
+    if is_boot_or_skip("2", test) {
+        odd_unit(
             "systemctl mask rpcbind.service",
             "systemctl unmask rpcbind.service; systemctl start rpcbind.service",
-        ),
-        (
+        );
+    }
+}
+
+#[test]
+fn then_2_a_mask_until_the_next_boot_is_restored_as_that() {
+    let test = "systemd::then_2_a_mask_until_the_next_boot_is_restored_as_that";
+    if is_boot_or_skip("2", test) {
+        odd_unit(
             "systemctl mask --runtime rpcbind.service",
             "systemctl unmask --runtime rpcbind.service; systemctl start rpcbind.service",
-        ),
-        (
-            "systemctl disable --now rpcbind.socket rpcbind.service; systemctl start rpcbind.socket",
+        );
+    }
+}
+
+#[test]
+fn then_2_a_socket_that_listens_though_it_is_disabled_does_so_again() {
+    let test = "systemd::then_2_a_socket_that_listens_though_it_is_disabled_does_so_again";
+    if is_boot_or_skip("2", test) {
+        odd_unit(
+            "systemctl disable --now rpcbind.socket rpcbind.service; \
+             systemctl start rpcbind.socket",
             "systemctl enable --now rpcbind.socket rpcbind.service",
-        ),
-        (
+        );
+    }
+}
+
+#[test]
+fn then_2_a_unit_that_is_linked_from_elsewhere_is_linked_again() {
+    let test = "systemd::then_2_a_unit_that_is_linked_from_elsewhere_is_linked_again";
+    if is_boot_or_skip("2", test) {
+        odd_unit(
             "systemctl disable --now rpcbind.socket rpcbind.service; mkdir -p /opt; \
              sed s/Description=/Description=My/ /lib/systemd/system/rpcbind.service \
              >/opt/rpcbind.service; systemctl enable --now /opt/rpcbind.service",
             "systemctl disable --now rpcbind.service rpcbind.socket; \
              systemctl enable --now rpcbind.socket rpcbind.service",
-        ),
-    ] {
-        shell(set_up);
-        let before = state();
-        let applied = rpcguard(&["disable", "--apply"]).succeeded();
-        assert_shut(&applied);
-        let enabled = run(&[
-            "systemctl",
-            "is-enabled",
-            "rpcbind.socket",
-            "rpcbind.service",
-        ]);
-        assert_eq!(enabled.stdout, "masked\nmasked\n", "{set_up}");
-        let _ = rpcguard(&["disable", "--undo"]).succeeded();
-        assert_eq!(state(), before, "{set_up}");
-        shell(take_back);
-        assert_eq!(state(), original, "{take_back}");
+        );
     }
+}
+
+/// Disables and restores what one script has set up, and another takes back.
+fn odd_unit(set_up: &str, take_back: &str) {
+    let shell = |script: &str| {
+        let _ = run(&["sh", "-ec", script]).succeeded();
+    };
+    let original = state();
+    shell(set_up);
+    let before = state();
+    assert_ne!(before, original);
+    let applied = rpcguard(&["disable", "--apply"]).succeeded();
+    assert_shut(&applied);
+    let enabled = run(&[
+        "systemctl",
+        "is-enabled",
+        "rpcbind.socket",
+        "rpcbind.service",
+    ]);
+    assert_eq!(enabled.stdout, "masked\nmasked\n");
+    let _ = rpcguard(&["disable", "--undo"]).succeeded();
+    assert_eq!(state(), before);
+    shell(take_back);
+    assert_eq!(state(), original);
 }
 
 #[test]
