@@ -26,8 +26,8 @@ Examples:
   rpcguard disable --apply            # do it, and see that port 111 is shut
   rpcguard disable --undo             # make it as it was
 
-Steps are made one by one, and each is recorded before it is made. If one fails (exit status 1), those
-before it stay made: the same command again goes on from there, and --undo takes them back.")]
+Steps are made one by one, and each is recorded before it is made. If one fails (exit status 1),
+those before it stay made: the same command goes on from there, and --undo takes them back.")]
 pub(super) struct Args {
     /// Do it, unless somebody needs the portmapper, and make sure that port 111 is shut.
     #[arg(long)]
