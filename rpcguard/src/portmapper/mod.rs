@@ -5,5 +5,5 @@ mod registrations;
 mod reply_sizes;
 
 pub use ask::is_reply_to;
-pub use registrations::{Registration, registrations};
+pub use registrations::{Registration, registrations, registrations_in};
 pub use reply_sizes::{ReplySize, ReplySizes};

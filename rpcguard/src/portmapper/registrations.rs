@@ -28,8 +28,14 @@ pub struct Registration {
 pub fn registrations(address: SocketAddr) -> io::Result<Vec<Registration>> {
     let dump = Request::all().find(|request| request.name() == "v2.DUMP");
     let reply = ask::reply(address, dump.ok_or(io::ErrorKind::InvalidInput)?)?;
-    let list = ask::results(&reply).and_then(|results| read(&results));
-    list.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    registrations_in(&reply).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The list in a reply to DUMP; none if the reply is no accepted one, or has another form. Anybody may
+/// have sent it.
+#[must_use]
+pub fn registrations_in(reply: &[u8]) -> Option<Vec<Registration>> {
+    read(&ask::results(reply)?)
 }
 
 /// Reads a `pmaplist`: before each mapping the word 1, and 0 behind the last.
