@@ -34,13 +34,12 @@ fn list(datagram: &[u8], words: &[u32], is_reply: bool, usual: bool) {
     if !usual {
         return;
     }
-    let entries = words[USUAL_HEADER..].chunks(5);
+    let mut entries = words[USUAL_HEADER..].chunks(5);
     let known = entries
         .clone()
         .take_while(|entry| entry.len() == 5 && entry[0] == 1);
     let is_closed = entries
-        .skip(known.clone().count())
-        .next()
+        .nth(known.clone().count())
         .is_some_and(|end| end[0] == 0);
     let expected: Vec<_> = known.map(<[u32]>::to_vec).collect();
     let found = list.map(|list| {
