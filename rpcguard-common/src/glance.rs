@@ -1,8 +1,8 @@
 //! What most packets are can be seen at a glance.
 //!
 //! [`glance`] is a short cut and nothing else: where it answers, [`decide`](crate::policy::decide)
-//! comes to the same. It knows plain packets only (no tag, no option, no fragment, no extension
-//! header), so that every offset is a constant and most fields are compared several at a time.
+//! comes to the same. It knows plain packets only (no option, no fragment, no extension header; no tag,
+//! or one before what is others'), so that every offset is a constant and most fields are compared several at a time.
 
 use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 
@@ -15,6 +15,9 @@ use crate::{
     policy::is_opening,
     rpc::Datagram,
 };
+
+/// The length of a VLAN tag (IEEE 802.1Q).
+const TAG: usize = 4;
 
 const NETWORK: usize = ETHERNET_HEADER_LEN;
 const IPV4_TRANSPORT: usize = NETWORK + Ipv4Hdr::LEN;
@@ -122,15 +125,23 @@ pub trait Onlooker {
     /// About [`Glance::Udp`]; `None` to have the parser asked.
     fn udp(&self, plain: Plain, port: u16) -> Option<Self::Answer>;
 
+    /// Whether a datagram to this port, behind a tag, is not simply [`Glance::Other`].
+    fn may_guard(&self, port: u16) -> bool;
+
     /// About [`Glance::Unclear`].
     fn unclear(&self) -> Self::Answer;
 }
 
-/// Looks at a frame, and tells what is seen.
-pub fn glance_at<P: PacketReader>(packet: &P, link: LinkLayer) -> Glance {
-    struct Teller;
+/// Looks at a frame, and tells what is seen. What is tagged and to a port that `may_guard` does not know is
+/// others'.
+pub fn glance_at<P: PacketReader>(
+    packet: &P,
+    link: LinkLayer,
+    may_guard: impl Fn(u16) -> bool,
+) -> Glance {
+    struct Teller<F>(F);
 
-    impl Onlooker for Teller {
+    impl<F: Fn(u16) -> bool> Onlooker for Teller<F> {
         type Answer = Glance;
 
         fn other(&self) -> Glance {
@@ -141,12 +152,16 @@ pub fn glance_at<P: PacketReader>(packet: &P, link: LinkLayer) -> Glance {
             Some(Glance::Udp { plain, port })
         }
 
+        fn may_guard(&self, port: u16) -> bool {
+            (self.0)(port)
+        }
+
         fn unclear(&self) -> Glance {
             Glance::Unclear
         }
     }
 
-    glance(packet, link, &Teller)
+    glance(packet, link, &Teller(may_guard))
 }
 
 /// Looks at a frame, and has `onlooker` do something about it.
@@ -207,15 +222,47 @@ pub fn glance<P: PacketReader, O: Onlooker>(
                 _ => break 'plain,
             }
         }
-        if ANY_IPV4.matches(network_type)
-            || DOT1Q.matches(network_type)
-            || DOT1AD.matches(network_type)
-        {
+        if ANY_IPV4.matches(network_type) {
+            break 'plain;
+        }
+        let is_tagged = DOT1Q.matches(network_type) || DOT1AD.matches(network_type);
+        if is_tagged && !is_others_behind_tag(packet, onlooker) {
             break 'plain;
         }
         return onlooker.other();
     }
     onlooker.unclear()
+}
+
+/// Whether a frame with a tag is not the filter's business, as far as can be seen without looking for more
+/// tags.
+#[inline(always)]
+fn is_others_behind_tag<P: PacketReader, O: Onlooker>(packet: &P, onlooker: &O) -> bool {
+    const IPV4_TRANSPORT: usize = self::IPV4_TRANSPORT + TAG;
+    const IPV6_TRANSPORT: usize = self::IPV6_TRANSPORT + TAG;
+    let Some(frame) = packet.read::<{ IPV4_PORTS + TAG }>(0) else {
+        return false;
+    };
+    let network_type = field(&frame, ETHERTYPE_OFFSET + TAG);
+    let protocol: [u8; 4] = field(&frame, NETWORK + TAG + 6);
+    let (transport, protocol) = if IPV4.matches(network_type) && WHOLE_TCP.matches(protocol) {
+        (IPV4_TRANSPORT, TCP)
+    } else if IPV4.matches(network_type) && WHOLE_UDP.matches(protocol) {
+        (IPV4_TRANSPORT, UDP)
+    } else if IPV6.matches(network_type) {
+        (IPV6_TRANSPORT, protocol[0])
+    } else {
+        return false;
+    };
+    match protocol {
+        TCP => packet
+            .read(transport + TCP_FLAGS_OFFSET - 1)
+            .is_some_and(|flags| !is_opening(flags)),
+        UDP => packet
+            .read(transport + 2)
+            .is_some_and(|port| !onlooker.may_guard(u16::from_be_bytes(port))),
+        _ => false,
+    }
 }
 
 /// The bytes of a frame from `at` on.
@@ -302,7 +349,7 @@ mod tests {
     }
 
     fn seen_in(frame: &[u8]) -> Glance {
-        glance_at(&SliceReader(frame), LinkLayer::Ethernet)
+        glance_at(&SliceReader(frame), LinkLayer::Ethernet, |port| port == 111)
     }
 
     #[test]
@@ -319,6 +366,29 @@ mod tests {
             port: 111,
         };
         assert_eq!(seen_in(&plain(true, 17)), v6);
+    }
+
+    /// The same behind a tag.
+    fn tagged(mut frame: Vec<u8>, ethertype: [u8; 2]) -> Vec<u8> {
+        frame.splice(12..12, [ethertype[0], ethertype[1], 0x20, 5]);
+        frame
+    }
+
+    #[test]
+    fn a_tag_hides_nothing_that_matters() {
+        for ethertype in [[0x81, 0x00], [0x88, 0xa8]] {
+            for (ipv6, port_offset, flags_offset) in [(false, 41, 51), (true, 61, 71)] {
+                let mut datagram = tagged(plain(ipv6, 17), ethertype);
+                assert_eq!(seen_in(&datagram), Glance::Unclear);
+                datagram[port_offset] = 53;
+                assert_eq!(seen_in(&datagram), Glance::Other);
+                assert_eq!(seen_in(&tagged(datagram, ethertype)), Glance::Unclear);
+                let mut segment = tagged(plain(ipv6, 6), ethertype);
+                assert_eq!(seen_in(&segment), Glance::Other);
+                segment[flags_offset] = 0x02;
+                assert_eq!(seen_in(&segment), Glance::Unclear);
+            }
+        }
     }
 
     #[test]
@@ -347,10 +417,16 @@ mod tests {
             protocol in select(std::vec![6_u8, 17]),
             changes in vec((select(&OFFSETS), select(&VALUES)), 0..5),
             len in 0..120_usize,
+            tag in select(std::vec![None, Some([0x81, 0x00]), Some([0x88, 0xa8])]),
+            port in select(std::vec![111_u8, 53]),
         ) {
             let mut frame = plain(ipv6, protocol);
+            frame[if ipv6 { 57 } else { 37 }] = port;
+            if let Some(ethertype) = tag {
+                frame = tagged(frame, ethertype);
+            }
             for (at, value) in changes {
-                frame[at] = value;
+                frame[at + if tag.is_some() { 4 } else { 0 }] = value;
             }
             frame.truncate(len);
             let packet = SliceReader(&frame);

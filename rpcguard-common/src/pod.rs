@@ -68,6 +68,7 @@ mod tests {
             settings: [Settings::EMPTY; 2],
             vacant_v4: VacantBlocks::ALL,
             vacant_v6: VacantBlocks::NONE,
+            vacant_of_short_v4: VacantBlocks::ALL,
             vacant_of_short_v6: VacantBlocks::ALL,
         });
         goes_through_bytes(from_bytes::<Counters>(&[1; size_of::<Counters>()]));

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most drops that one sample stands for.
-pub const MAX_STRETCH: u32 = 64;
+pub const MAX_STRETCH: u32 = 128;
 
 /// So many samples in a row that come faster than so many nanoseconds make stretches longer...
 const MANY: u32 = 64;

@@ -61,6 +61,11 @@ impl<const FRAGS: bool> Onlooker for Filter<'_, FRAGS> {
     }
 
     #[inline(always)]
+    fn may_guard(&self, port: u16) -> bool {
+        KernelTables::current().may_guard_port(port)
+    }
+
+    #[inline(always)]
     fn unclear(&self) -> u32 {
         if FRAGS {
             whole_frags(self.0.ctx)

@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use rpcguard_common::abi::{
-    BLOCKS_LEN, Cell, Counter, Counters, EVENTS_SIZE, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
+    Cell, Counter, Counters, EVENTS_SIZE, HostsV4, HostsV6, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
     STANDINGS_LEN, SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
 };
 
@@ -49,10 +49,15 @@ pub(crate) static PREFIXES_V4: LpmTrie<[u8; 4], PrefixEntry, { TRIE_CAPACITY as 
 pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as usize }> =
     LpmTrie::new();
 
-/// The loader gives it a single element where the lists are short.
+/// The loader gives it and the two that follow the length that the lists need.
 #[btf_map]
-pub(crate) static BLOCKS: Array<u64, { BLOCKS_LEN as usize }, { BPF_F_MMAPABLE as usize }> =
-    Array::new();
+pub(crate) static BLOOM: Array<u64, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static HOSTS_V4: Array<HostsV4, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static HOSTS_V6: Array<HostsV6, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// The loader gives it the length for this machine's CPUs.
 #[btf_map]
@@ -121,11 +126,29 @@ pub(crate) static ETHERNET: Global<u8> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static LIMITER: Global<u8> = Global::new(0);
 
-/// Whether the map of fine blocks has its full size. If not, the verifier removes what asks it.
+/// Whether there are the filter and the tables of long lists. If not, the verifier removes what asks them.
 #[expect(unsafe_code, reason = "the loader finds it by its symbol")]
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
-pub(crate) static FINE: Global<u8> = Global::new(0);
+pub(crate) static LONG: Global<u8> = Global::new(0);
+
+/// Of which power of two the length of [`BLOOM`] is.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static BLOOM_LOG2: Global<u32> = Global::new(0);
+
+/// The length of [`HOSTS_V4`], a power of two, less one.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static HOSTS_V4_MASK: Global<u32> = Global::new(0);
+
+/// The length of [`HOSTS_V6`], a power of two, less one.
+#[expect(unsafe_code, reason = "the loader finds it by its symbol")]
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static HOSTS_V6_MASK: Global<u32> = Global::new(0);
 
 /// Whether anything is to be logged; of what level is for aya-log to know. If not, the verifier removes the
 /// calls.

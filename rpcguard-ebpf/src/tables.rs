@@ -8,7 +8,10 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
-    abi::{Decision, FewPorts, FineBlock, Limits, PortSet, Settings, State, VacantBlocks, flag},
+    abi::{
+        BUCKET_HOSTS, BloomKey, Decision, FewPorts, HostEntry, Limits, PortSet, PrefixEntry,
+        Settings, State, VacantBlocks, flag, host_hash_v4, host_hash_v6,
+    },
     limiter,
     policy::{Source, Tables},
 };
@@ -16,7 +19,10 @@ use rpcguard_common::{
 use crate::{
     ctx::widen,
     limiter::Maps,
-    maps::{BLOCKS, FINE, LIMITER, PREFIXES_V4, PREFIXES_V6, SEED, STATE},
+    maps::{
+        BLOOM, BLOOM_LOG2, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, LONG,
+        PREFIXES_V4, PREFIXES_V6, SEED, STATE,
+    },
 };
 
 /// The tables as of one epoch.
@@ -39,6 +45,15 @@ impl KernelTables {
     fn settings(&self) -> *const Settings {
         // SAFETY: `side` is 0 or 1.
         unsafe { addr_of!((*STATE.get()).settings[State::side(self.epoch)]) }
+    }
+
+    /// Whether [`Tables::guards_port`] is worth asking.
+    #[inline(always)]
+    pub(crate) fn may_guard_port(&self, port: u16) -> bool {
+        // SAFETY: a field of a live map value.
+        let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
+        // SAFETY: as above; what changes meanwhile is as good before as after.
+        unsafe { &*few }.may_contain(port)
     }
 
     /// Whether to pass everything.
@@ -69,11 +84,7 @@ impl KernelTables {
 impl Tables for KernelTables {
     #[inline(always)]
     fn guards_port(&self, port: u16) -> bool {
-        // SAFETY: a field of a live map value.
-        let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
-        // SAFETY: as above; what changes meanwhile is as good before as after.
-        let few = unsafe { &*few };
-        if !few.may_contain(port) {
+        if !self.may_guard_port(port) {
             return false;
         }
         // SAFETY: settings points into the live state value.
@@ -93,36 +104,46 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn lookup(&self, source: Source) -> Decision {
-        let entry = match source {
+        match source {
             Source::V4(address) => {
                 let number = u32::from_be_bytes(address);
+                let block = (number >> 16) as u16;
                 // SAFETY: a field of a live map value.
                 let vacant = unsafe { addr_of!((*STATE.get()).vacant_v4) };
-                if is_vacant(vacant, (number >> 16) as u16)
-                    || is_finely_vacant(FineBlock::v4(number))
-                {
+                if is_vacant(vacant, block) {
                     return Decision::UNLISTED;
                 }
-                PREFIXES_V4.get(&AlignedKey::new(32, address).key)
+                if LONG.load() != 0 {
+                    let said = long_v4(number, self.epoch);
+                    if said != ASK_TRIE {
+                        return Decision::from_bits(said as u32);
+                    }
+                }
+                said(
+                    PREFIXES_V4.get(&AlignedKey::new(32, address).key),
+                    self.epoch,
+                )
             }
             Source::V6(address) => {
                 let high = high_half(&address);
                 let block = (high >> 48) as u16;
                 // SAFETY: as above.
                 let vacant = unsafe { addr_of!((*STATE.get()).vacant_v6) };
-                // SAFETY: as above.
-                let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
-                if is_vacant(vacant, block)
-                    || FINE.load() != 0
-                        && is_vacant(of_short, block)
-                        && is_finely_vacant(FineBlock::v6(high, SEED.load()))
-                {
+                if is_vacant(vacant, block) {
                     return Decision::UNLISTED;
                 }
-                PREFIXES_V6.get(&AlignedKey::new(128, address).key)
+                if LONG.load() != 0 {
+                    let said = long_v6(high, low_half(&address), self.epoch);
+                    if said != ASK_TRIE {
+                        return Decision::from_bits(said as u32);
+                    }
+                }
+                said(
+                    PREFIXES_V6.get(&AlignedKey::new(128, address).key),
+                    self.epoch,
+                )
             }
-        };
-        entry.map_or(Decision::UNLISTED, |entry| entry.at(self.epoch))
+        }
     }
 
     #[inline(always)]
@@ -173,17 +194,114 @@ fn is_vacant(blocks: *const VacantBlocks, block: u16) -> bool {
     unsafe { &*blocks }.contains(block)
 }
 
-/// Whether no prefix touches a block for sure.
-#[inline(always)]
-fn is_finely_vacant(block: FineBlock) -> bool {
-    if FINE.load() == 0 {
-        return false;
-    }
-    let Some(word) = BLOCKS.get_ptr(block.word) else {
-        return false;
+/// See [`long_v4`]. No decision has so many bits.
+const ASK_TRIE: u64 = u64::MAX;
+
+/// What long lists say about an IPv4 source: the bits of a decision, or that the trie has to be asked. In a
+/// function of its own: nobody else pays for its registers, and the verifier follows it once.
+#[inline(never)]
+fn long_v4(number: u32, epoch: u32) -> u64 {
+    // SAFETY: a field of a live map value.
+    let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v4) };
+    let block = BloomKey::block_v4(number, SEED.load());
+    let filter = filter(block);
+    let is_in_block = block.is_in(filter) || !is_vacant(of_short, (number >> 16) as u16);
+    let (word, overflowed) = if BloomKey::host_v4(number, SEED.load()).is_in(filter) {
+        host_v4(number)
+    } else {
+        (0, 0)
     };
-    // SAFETY: `word` points to a live map value; volatile, because userspace sets bits at any time.
-    unsafe { word.read_volatile() & block.bit == 0 }
+    long(word, epoch, is_in_block || overflowed != 0)
+}
+
+/// As [`long_v4`].
+#[inline(never)]
+fn long_v6(high: u64, low: u64, epoch: u32) -> u64 {
+    // SAFETY: a field of a live map value.
+    let of_short = unsafe { addr_of!((*STATE.get()).vacant_of_short_v6) };
+    let block = BloomKey::block_v6(high, SEED.load());
+    let filter = filter(block);
+    let is_in_block = block.is_in(filter)
+        || BloomKey::long_block_v6(high, SEED.load()).is_in(filter)
+        || !is_vacant(of_short, (high >> 48) as u16);
+    let (word, overflowed) = if BloomKey::host_v6([high, low], SEED.load()).is_in(filter) {
+        host_v6([high, low])
+    } else {
+        (0, 0)
+    };
+    long(word, epoch, is_in_block || overflowed != 0)
+}
+
+/// What a host's word says, or what there is to do without one.
+#[inline(always)]
+fn long(word: u64, epoch: u32, may_be_in_trie: bool) -> u64 {
+    match HostEntry::from_word(word) {
+        Some(host) => host.at(epoch).bits().into(),
+        None if may_be_in_trie => ASK_TRIE,
+        None => Decision::UNLISTED.bits().into(),
+    }
+}
+
+/// The word of the filter that a key is in, if it is there.
+#[inline(always)]
+fn filter(key: BloomKey) -> u64 {
+    BLOOM
+        .get_ptr(key.word(BLOOM_LOG2.load()))
+        .map_or(u64::MAX, load)
+}
+
+#[inline(always)]
+fn said(entry: Option<&PrefixEntry>, epoch: u32) -> Decision {
+    entry.map_or(Decision::UNLISTED, |entry| entry.at(epoch))
+}
+
+/// The word of a host that is in the table, zero if it is not; and whether it may be in the trie then: zero if
+/// not.
+#[inline(always)]
+fn host_v4(address: u32) -> (u64, u32) {
+    let bucket = host_hash_v4(address, SEED.load()) & HOSTS_V4_MASK.load();
+    let Some(bucket) = HOSTS_V4.get_ptr(bucket) else {
+        return (0, 1);
+    };
+    for place in 0..BUCKET_HOSTS {
+        // SAFETY: `bucket` points to a live map value.
+        let other = unsafe { addr_of!((*bucket).addresses[place]) };
+        if load(other) == address {
+            // SAFETY: as above.
+            return (load(unsafe { addr_of!((*bucket).words[place]) }), 1);
+        }
+    }
+    // SAFETY: as above.
+    (0, load(unsafe { addr_of!((*bucket).overflowed) }))
+}
+
+/// As [`host_v4`].
+#[inline(always)]
+fn host_v6(address: [u64; 2]) -> (u64, u32) {
+    let bucket = host_hash_v6(address, SEED.load()) & HOSTS_V6_MASK.load();
+    let Some(bucket) = HOSTS_V6.get_ptr(bucket) else {
+        return (0, 1);
+    };
+    let [high, low] = address;
+    for place in 0..BUCKET_HOSTS {
+        // SAFETY: as in `host_v4`.
+        let other_low = unsafe { addr_of!((*bucket).addresses[place][1]) };
+        // SAFETY: as in `host_v4`.
+        let other_high = unsafe { addr_of!((*bucket).addresses[place][0]) };
+        if load(other_low) == low && load(other_high) == high {
+            // SAFETY: as in `host_v4`.
+            return (load(unsafe { addr_of!((*bucket).words[place]) }), 1);
+        }
+    }
+    // SAFETY: as in `host_v4`.
+    (0, load(unsafe { addr_of!((*bucket).overflowed) }))
+}
+
+/// Reads a word of a live map value, in which userspace writes at any time.
+#[inline(always)]
+fn load<T: Copy>(word: *const T) -> T {
+    // SAFETY: the callers have it from a live map value; volatile for what userspace does.
+    unsafe { word.read_volatile() }
 }
 
 /// The first eight bytes, taken as a whole: the compiler would take all of the address apart for two.
@@ -191,6 +309,14 @@ fn is_finely_vacant(block: FineBlock) -> bool {
 fn high_half(address: &[u8; 16]) -> u64 {
     let mut half = [0; 8];
     half.copy_from_slice(&address[..8]);
+    u64::from_be_bytes(half)
+}
+
+/// The last eight bytes.
+#[inline(always)]
+fn low_half(address: &[u8; 16]) -> u64 {
+    let mut half = [0; 8];
+    half.copy_from_slice(&address[8..]);
     u64::from_be_bytes(half)
 }
 

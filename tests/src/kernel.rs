@@ -70,6 +70,8 @@ pub struct Load {
     pub log_level: u8,
     /// Whether the rate policy can be in force, as in a guard that has one.
     pub limiter: bool,
+    /// Whether hosts are in tables, as in a guard that has long lists. There are none in them.
+    pub tables: bool,
 }
 
 impl From<LinkLayer> for Load {
@@ -79,6 +81,7 @@ impl From<LinkLayer> for Load {
             link,
             log_level: 0,
             limiter: true,
+            tables: false,
         }
     }
 }
@@ -116,15 +119,24 @@ impl Kernel {
             link,
             log_level,
             limiter,
+            tables,
         } = load.into();
         let ethernet = u8::from(link == LinkLayer::Ethernet);
         let limiter = u8::from(limiter);
+        let buckets: u32 = if tables { 1 << 10 } else { 1 };
+        let (long, mask, log2) = (u8::from(tables), buckets - 1, buckets.ilog2());
         let logs = u8::from(log_level >= rpcguard::guard::LogLevel::Info as u8);
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries(map::HITS, hits_len(cpus()?))
             .map_max_entries(map::SOURCES, sources_len(cpus()?))
-            .map_max_entries(map::BLOCKS, 1)
+            .map_max_entries(map::BLOOM, buckets)
+            .override_global(constant::BLOOM_LOG2, &log2, true)
+            .map_max_entries(map::HOSTS_V4, buckets)
+            .map_max_entries(map::HOSTS_V6, buckets)
+            .override_global(constant::LONG, &long, true)
+            .override_global(constant::HOSTS_V4_MASK, &mask, true)
+            .override_global(constant::HOSTS_V6_MASK, &mask, true)
             .override_global(constant::LIMITER, &limiter, true)
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global(constant::LOG, &logs, true)

@@ -9,22 +9,26 @@
 //! of it takes effect. What is interrupted before that instant never happened, and what comes after
 //! it is only tidying up.
 
+mod bloom;
 mod counters;
 mod event;
+mod hosts;
 mod limiter;
 mod prefixes;
 mod sources;
 mod state;
 
+pub use bloom::*;
 pub use counters::*;
 pub use event::*;
+pub use hosts::*;
 pub use limiter::*;
 pub use prefixes::*;
 pub use sources::*;
 pub use state::*;
 
 /// Version of everything in this module. Raised whenever a layout, name or meaning changes.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Names of the maps in the BPF object.
 pub mod map {
@@ -52,9 +56,14 @@ pub mod map {
     pub const SIGHTINGS: &str = "SIGHTINGS";
     /// Array of `u64`: the acquaintances, then what they offer, then calls. One element where no rate policy was ever in force.
     pub const STANDINGS: &str = "STANDINGS";
-    /// Array of `u64`, mappable into userspace: the bits of [`FineBlock`](super::FineBlock)s. One element where
-    /// no list was ever long.
-    pub const BLOCKS: &str = "BLOCKS";
+    /// Array of `u64`, of a power of two, mappable into userspace: the Bloom filter of
+    /// [`BloomKey`](super::BloomKey)s. One element where no list was ever long.
+    pub const BLOOM: &str = "BLOOM";
+    /// Array of [`HostsV4`](super::HostsV4), of a power of two, mappable into userspace. One element where no
+    /// list was ever long, and nothing in it.
+    pub const HOSTS_V4: &str = "HOSTS_V4";
+    /// Array of [`HostsV6`](super::HostsV6), as [`HOSTS_V4`].
+    pub const HOSTS_V6: &str = "HOSTS_V6";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
 }
@@ -73,8 +82,14 @@ pub mod constant {
     pub const ETHERNET: &str = "ETHERNET";
     /// `u8`: 1 where the maps of the rate policy have their full size.
     pub const LIMITER: &str = "LIMITER";
-    /// `u8`: 1 where the map of fine blocks has its full size.
-    pub const FINE: &str = "FINE";
+    /// `u8`: 1 where there are the Bloom filter and the tables of hosts that long lists need.
+    pub const LONG: &str = "LONG";
+    /// `u32`: of which power of two the length of [`map::BLOOM`](super::map::BLOOM) is.
+    pub const BLOOM_LOG2: &str = "BLOOM_LOG2";
+    /// `u32`: the length of [`map::HOSTS_V4`](super::map::HOSTS_V4), less one.
+    pub const HOSTS_V4_MASK: &str = "HOSTS_V4_MASK";
+    /// `u32`: the length of [`map::HOSTS_V6`](super::map::HOSTS_V6), less one.
+    pub const HOSTS_V6_MASK: &str = "HOSTS_V6_MASK";
     /// `u8`: 1 where decisions are logged, in objects with aya-log.
     pub const LOG: &str = "LOG";
     /// `u64`: what hashes are seeded with.

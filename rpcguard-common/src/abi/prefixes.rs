@@ -1,7 +1,5 @@
 //! What the lists say about sources.
 
-use crate::hash::hash;
-
 /// How many allow prefixes, and how many deny prefixes, each address family can hold.
 pub const MAX_PREFIXES: u32 = 1 << 20;
 
@@ -46,6 +44,20 @@ impl Decision {
     #[must_use]
     pub const fn inherited(self) -> Self {
         Self(self.0 & !Self::LISTED)
+    }
+
+    /// The word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// From a word that was one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 
     /// What it says.
@@ -155,57 +167,19 @@ impl VacantBlocks {
     }
 }
 
-/// Where a finer block is in the map of them, [`BLOCKS`](super::map::BLOCKS): the blocks of 24 leading bits of
-/// IPv4, then those of 48 leading bits of IPv6, by a hash. One bit each, set while a prefix may touch the
-/// block.
-///
-/// Long lists leave few of the [`VacantBlocks`] vacant. As those, the bits only err towards a lookup too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FineBlock {
-    /// The element of the map.
-    pub word: u32,
-    /// The bit in it.
-    pub bit: u64,
+/// How much there is in the tables and the filter of long lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct LongCounts {
+    /// IPv4 prefixes of 32 bits.
+    pub hosts_v4: u32,
+    /// IPv6 prefixes of 128 bits.
+    pub hosts_v6: u32,
+    /// [Keys](super::BloomKey) of all prefixes together.
+    pub keys: u32,
+    /// Explicit padding.
+    pub reserved: u32,
 }
-
-impl FineBlock {
-    /// Words of each family.
-    const WORDS: u32 = 1 << 18;
-
-    /// Leading bits that make a block of IPv4.
-    pub const LENGTH_V4: u8 = 24;
-
-    /// Leading bits that make a block of IPv6. The blocks of a shorter prefix cannot be listed, since hashes
-    /// have no order: [`State::vacant_of_short_v6`](super::State::vacant_of_short_v6) is for those.
-    pub const LENGTH_V6: u8 = 48;
-
-    /// Of an IPv4 address.
-    #[inline(always)]
-    #[must_use]
-    pub const fn v4(address: u32) -> Self {
-        Self {
-            word: address >> 14,
-            bit: 1 << (address >> 8 & 63),
-        }
-    }
-
-    /// Of the 64 leading bits of an IPv6 address.
-    #[inline(always)]
-    #[must_use]
-    pub const fn v6(high: u64, seed: u64) -> Self {
-        let hash = hash(high >> 16, seed);
-        Self {
-            word: Self::WORDS + (hash >> 6) as u32 % Self::WORDS,
-            bit: 1 << (hash & 63),
-        }
-    }
-}
-
-/// Length of the map of [`FineBlock`]s: 4 MiB.
-pub const BLOCKS_LEN: u32 = 2 * FineBlock::WORDS;
-
-/// How many prefixes a guard has before it is worth it.
-pub const FINE_FROM: u64 = 1024;
 
 /// How many prefixes each list holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a change switches.
 
-use super::{PrefixCounts, VacantBlocks};
+use super::{LongCounts, PrefixCounts, VacantBlocks};
 
 /// A set of UDP or TCP ports: one bit a port, so that the cost is the same for one and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,8 @@ pub struct Settings {
     pub hit_slots_used: u32,
     /// How many prefixes there are. Not read in the kernel.
     pub prefixes: PrefixCounts,
+    /// What of them is for the maps of long lists. Not read in the kernel.
+    pub long: LongCounts,
     /// The rate policy. All zero if it was never set.
     pub limits: Limits,
     /// The requests that the rate policy lets pass: one bit for each
@@ -190,6 +192,12 @@ impl Settings {
             allow_v6: 0,
             deny_v4: 0,
             deny_v6: 0,
+        },
+        long: LongCounts {
+            hosts_v4: 0,
+            hosts_v6: 0,
+            keys: 0,
+            reserved: 0,
         },
         limits: Limits {
             source: Limit::NONE,
@@ -240,7 +248,9 @@ pub struct State {
     pub vacant_v4: VacantBlocks,
     /// Where no IPv6 prefix is, whichever epoch.
     pub vacant_v6: VacantBlocks,
-    /// Where no IPv6 prefix is that is too short for [`FineBlock`](super::FineBlock)s, whichever epoch.
+    /// Where no IPv4 prefix is that is too short to be a [`BloomKey`](super::BloomKey), whichever epoch.
+    pub vacant_of_short_v4: VacantBlocks,
+    /// As [`Self::vacant_of_short_v4`], of IPv6.
     pub vacant_of_short_v6: VacantBlocks,
 }
 
@@ -261,6 +271,6 @@ impl State {
 
 const _: () = {
     assert!(size_of::<Limits>() == 3 * 32);
-    assert!(size_of::<Settings>() == 24 + 3 * 32 + 8 + 8192);
-    assert!(size_of::<State>() == 64 + 2 * size_of::<Settings>() + 3 * 8192);
+    assert!(size_of::<Settings>() == 40 + 3 * 32 + 8 + 8192);
+    assert!(size_of::<State>() == 64 + 2 * size_of::<Settings>() + 4 * 8192);
 };

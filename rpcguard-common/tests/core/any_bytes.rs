@@ -5,7 +5,7 @@ use rpcguard_common::{
     glance::{Glance, glance_at},
     packet::{MAX_HEADER_OFFSET, MAX_READ_OFFSET, PacketReader, SliceReader},
     parse::{LinkLayer, Network, Parsed, Transport, parse},
-    policy::decide,
+    policy::{Tables as _, decide},
     rpc::Request,
 };
 
@@ -70,7 +70,8 @@ proptest! {
     fn a_glance_says_other_of_what_is_not_decided_alone(frame in frame(), tcp: bool) {
         let tables = Guarding { tcp, ..Guarding::PORT_111 };
         let link = LinkLayer::Ethernet;
-        if glance_at(&Strict(&frame), link) == Glance::Other {
+        let guards = |port| tables.guards_port(port);
+        if glance_at(&Strict(&frame), link, guards) == Glance::Other {
             prop_assert_eq!(decide(&SliceReader(&frame), link, &tables), None);
         }
     }

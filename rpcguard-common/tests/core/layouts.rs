@@ -3,9 +3,9 @@
 use std::mem::offset_of;
 
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, Decision, Event, FewPorts, Limit, Limits, PortSet, PrefixEntry,
-    RequestCounter, SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict, hits_index,
-    hits_len, sources_index, sources_len,
+    Cell, Counter, Counters, Decision, Event, FewPorts, HostsV4, HostsV6, Limit, Limits, PortSet,
+    PrefixEntry, RequestCounter, SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict,
+    hits_index, hits_len, sources_index, sources_len,
 };
 
 /// Another build, or another program, reads the same maps.
@@ -35,12 +35,19 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(PrefixEntry, after), 4);
     assert_eq!(offset_of!(PrefixEntry, epoch), 8);
     assert_eq!(offset_of!(PrefixEntry, length), 12);
+    assert_eq!(offset_of!(HostsV4, addresses), 0);
+    assert_eq!(offset_of!(HostsV4, overflowed), 20);
+    assert_eq!(offset_of!(HostsV4, words), 24);
+    assert_eq!(offset_of!(HostsV6, addresses), 0);
+    assert_eq!(offset_of!(HostsV6, overflowed), 80);
+    assert_eq!(offset_of!(HostsV6, words), 88);
     assert_eq!(offset_of!(Settings, flags), 0);
     assert_eq!(offset_of!(Settings, hit_slots_used), 4);
     assert_eq!(offset_of!(Settings, prefixes), 8);
-    assert_eq!(offset_of!(Settings, limits), 24);
-    assert_eq!(offset_of!(Settings, procedures), 120);
-    assert_eq!(offset_of!(Settings, ports), 128);
+    assert_eq!(offset_of!(Settings, long), 24);
+    assert_eq!(offset_of!(Settings, limits), 40);
+    assert_eq!(offset_of!(Settings, procedures), 136);
+    assert_eq!(offset_of!(Settings, ports), 144);
     assert_eq!(offset_of!(State, abi_version), 0);
     assert_eq!(offset_of!(State, epoch), 4);
     assert_eq!(offset_of!(State, attached_at), 8);
@@ -143,6 +150,7 @@ fn epochs_take_turns_with_the_two_settings() {
         settings: [Settings::EMPTY; 2],
         vacant_v4: VacantBlocks::NONE,
         vacant_v6: VacantBlocks::NONE,
+        vacant_of_short_v4: VacantBlocks::NONE,
         vacant_of_short_v6: VacantBlocks::NONE,
     };
     state.settings[1].flags = 9;

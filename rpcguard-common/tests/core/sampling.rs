@@ -139,8 +139,8 @@ fn few_drops_are_all_looked_at_and_of_a_flood_one_in_a_stretch() {
         (1_000, 1..=1),
         (10_000, 1..=1),
         (100_000, 1..=4),
-        (1_000_000, 8..=64),
-        (10_000_000, 60..=64),
+        (1_000_000, 8..=128),
+        (10_000_000, 110..=128),
     ] {
         let sampling = Sampling::drops(SECOND / rate, 1_000_000);
         let stretch = sampling.drops / sampling.samples.len() as u64;

@@ -1,34 +1,26 @@
 //! Attaching the filter, and renewing the program of one that is attached.
 
 use std::{
-    fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use aya::{
-    Ebpf,
-    maps::{Map, MapData},
-    programs::{
-        ProgramInfo, Xdp,
-        links::{FdLink, PinnedLink},
-        xdp::XdpLink,
-    },
-};
-use aya_obj::programs::XdpAttachType;
+use aya::{Ebpf, maps::MapData, programs::links::FdLink};
 use rpcguard_common::abi::{
-    ABI_VERSION, Decision, FINE_FROM, FewPorts, HIT_SLOTS, PrefixEntry, Settings, State,
+    ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
     VacantBlocks, map,
 };
 
 use super::{
-    Change, Committed, Entry, FineBlocks, Guard, Lock, Mode, Registry,
+    Change, Committed, Entry, Guard, Lock, Mode, Registry,
+    bloom::Bloom,
     interface::{self, Interface},
     link,
     listing::Listing,
     pins::{self, Attaching},
-    preconditions,
-    program::{self, LIMITER_MAPS, Loading, LogLevel, MAPS, Variant},
+    preconditions, prefix_maps,
+    program::{self, Loading, LogLevel, LongSizes, MAPS, Variant},
+    successor::{self, Needs, Successor, array, hosts},
     transaction::commit_with,
     trie, vacancy,
 };
@@ -103,23 +95,22 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     let map = create_state()?;
     pins::create_directory(&registry.directory())?;
     let attaching = Attaching::pin(&map, &registry.directory())?;
-    let fine = listing.counts.total() >= FINE_FROM;
+    let counts = listing.long;
+    let hosts = [counts.hosts_v4, counts.hosts_v6].map(u64::from);
+    let is_long = listing.counts.total() >= LONG_FROM;
+    let long = is_long.then(|| LongSizes::of(counts.keys.into(), hosts));
     let loading = Loading {
         link: link_layer,
         log: how.log,
         limiter: how.policy.rate.is_some(),
-        fine,
+        long,
         state: (&state, attaching.path()),
         pinned: &[],
         pins: &directory,
     };
     let mut ebpf = loading.prepare()?;
     attaching.remove()?;
-    fill_tries(&mut ebpf, &listing)?;
-    if fine {
-        let prefixes = listing.prefixes.iter().map(|(prefix, _)| *prefix);
-        fine_blocks(&ebpf, state.seed)?.occupy(prefixes);
-    }
+    fill(&mut ebpf, &listing, is_long, state.seed)?;
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
@@ -156,15 +147,13 @@ pub fn replace<'a>(
     let mut guards = Vec::new();
     let mut successors = Vec::new();
     for name in names {
-        let guard = registry.guard(name)?;
+        let mut guard = registry.guard(name)?;
+        successor::finish_take_over(&mut guard)?;
         let mut policy = guard.policy()?;
         policy
             .apply(&change.policy)
             .map_err(|NoRatePolicy| Error::NoRatePolicy(name.to_owned()))?;
-        let needs = Needs {
-            limiter: policy.rate.is_some(),
-            fine: is_long_after(&guard, change)?,
-        };
+        let needs = Needs::after(&guard, change, policy.rate.is_some())?;
         successors.push(Successor::load(&guard, needs, log)?);
         guards.push(guard);
     }
@@ -202,14 +191,10 @@ pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Res
 /// [`Error::Unfinished`].
 pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
     let mut successors = Vec::new();
-    for guard in guards.iter() {
-        let needs = Needs {
-            limiter: change.policy.rate.begins(),
-            fine: is_long_after(guard, change)?,
-        };
-        let lacks =
-            needs.limiter && !guard.has_limiter()? || needs.fine && !guard.has_fine_blocks()?;
-        successors.push(if lacks {
+    for guard in guards.iter_mut() {
+        successor::finish_take_over(guard)?;
+        let needs = Needs::after(guard, change, change.policy.rate.begins())?;
+        successors.push(if needs.are_lacking(guard)? {
             Some(Successor::load(guard, needs, LogLevel::Off)?)
         } else {
             None
@@ -236,157 +221,12 @@ impl Guard {
     }
 }
 
-/// Whether the lists of a guard can be long after a change.
-fn is_long_after(guard: &Guard, change: &Change) -> Result<bool> {
-    let state = guard.state()?;
-    Ok(change.most_after(&state.current().prefixes) >= FINE_FROM)
-}
-
-/// The blocks of a map that is not pinned yet.
-fn fine_blocks(ebpf: &Ebpf, seed: u64) -> Result<FineBlocks> {
-    match ebpf.map(map::BLOCKS).doing("fill the BPF maps")? {
-        Map::Array(data) => FineBlocks::new(data, seed),
-        _ => Err(Error::Kernel("the map of blocks is no array".to_owned())),
-    }
-}
-
-/// What a program has to have.
-#[derive(Clone, Copy)]
-struct Needs {
-    limiter: bool,
-    fine: bool,
-}
-
-/// A program that is to take the place of a guard's.
-struct Successor {
-    ebpf: Ebpf,
-    variant: Variant,
-    /// The maps that it does not share with its predecessor.
-    new_maps: Vec<&'static str>,
-}
-
-impl Successor {
-    /// Has the verifier check it, and nothing more.
-    fn load(guard: &Guard, needs: Needs, log: LogLevel) -> Result<Self> {
-        preconditions::privileges("load the program", preconditions::TO_LOAD)?;
-        let link_layer = interface::link_layer(&guard.interface)?;
-        let variant = attached_variant(guard)?;
-        let had_limiter = guard.has_limiter()?;
-        let had_fine = guard.has_fine_blocks()?;
-        let mut new_maps = Vec::new();
-        if needs.limiter && !had_limiter {
-            new_maps.extend(LIMITER_MAPS);
-        }
-        if needs.fine && !had_fine {
-            new_maps.push(map::BLOCKS);
-        }
-        let pinned: Vec<&str> = MAPS
-            .into_iter()
-            .filter(|name| *name != map::STATE && !new_maps.contains(name))
-            .collect();
-        preconditions::lift_memlock();
-        let loading = Loading {
-            link: link_layer,
-            log,
-            limiter: needs.limiter || had_limiter,
-            fine: needs.fine || had_fine,
-            // Written again as it is: this process has the lock. Only who reads events needs none, and
-            // says again in a moment that it is there.
-            state: (&guard.state()?, &guard.directory.join(map::STATE)),
-            pinned: &pinned,
-            pins: &guard.directory,
-        };
-        let mut ebpf = loading.prepare()?;
-        program::load(&mut ebpf, variant)?;
-        Ok(Self {
-            ebpf,
-            variant,
-            new_maps,
-        })
-    }
-
-    /// Puts it in the place of the guard's program, at one instant, and then its pins in the place of
-    /// those.
-    fn take_over(mut self, guard: &mut Guard) -> Result<()> {
-        let taken = self.try_take_over(guard);
-        if taken.is_err() {
-            if let Err(error) = run_pinned_program(guard) {
-                log::warn!("the program of `{}` is new: {error}", guard.interface.name);
-            }
-            for name in self.new_maps.iter().chain([&pins::PROGRAM]) {
-                // What failed is more interesting.
-                let _ = pins::next(&guard.directory, name);
-            }
-        }
-        taken
-    }
-
-    fn try_take_over(&mut self, guard: &mut Guard) -> Result<()> {
-        let failed = format!("replace the program of `{}`", guard.interface.name);
-        let pin = |name: &str| guard.directory.join(name);
-        // First, since what it does not know would be lost to the program that reads it: every change from
-        // now on has to find it.
-        if self.new_maps.contains(&map::BLOCKS) {
-            let entries = guard.tries.entries()?;
-            let blocks = fine_blocks(&self.ebpf, guard.state()?.seed)?;
-            blocks.occupy(entries.into_iter().map(|(prefix, _)| prefix));
-            self.pin_new(guard, map::BLOCKS)?;
-        }
-        let next = pins::next(&guard.directory, pins::PROGRAM)?;
-        let program = program::load(&mut self.ebpf, self.variant)?;
-        let id = program.info().doing(&failed)?.id();
-        program.pin(&next).doing(&failed)?;
-        program.attach_to_link(open_link(guard)?).doing(&failed)?;
-        fs::rename(&next, pin(pins::PROGRAM)).doing(&failed)?;
-        for name in self.new_maps.iter().filter(|name| **name != map::BLOCKS) {
-            self.pin_new(guard, name)?;
-        }
-        guard.now_runs(id);
-        Ok(())
-    }
-
-    /// Pins a map in the place of the one that the guard has.
-    fn pin_new(&self, guard: &Guard, name: &str) -> Result<()> {
-        let failed = format!("replace the map {name} of `{}`", guard.interface.name);
-        let next = pins::next(&guard.directory, name)?;
-        let map = self.ebpf.map(name).doing(&failed)?;
-        map.pin(&next).doing(&failed)?;
-        fs::rename(&next, guard.directory.join(name)).doing(failed)
-    }
-}
-
-/// Puts the program that is pinned in the place of another that took it over.
-fn run_pinned_program(guard: &Guard) -> Result<()> {
-    let failed = format!("put the program of `{}` back", guard.interface.name);
-    let pin = |name: &str| guard.directory.join(name);
-    let mut program = Xdp::from_pin(pin(pins::PROGRAM), XdpAttachType::Interface).doing(&failed)?;
-    program.attach_to_link(open_link(guard)?).doing(failed)?;
-    Ok(())
-}
-
-/// The link of a guard.
-fn open_link(guard: &Guard) -> Result<XdpLink> {
-    let failed = format!("open the link of `{}`", guard.interface.name);
-    let link = PinnedLink::from_pin(guard.directory.join(pins::LINK)).doing(&failed)?;
-    XdpLink::try_from(FdLink::from(link)).doing(failed)
-}
-
-/// Which of the programs is attached, by its name in the kernel.
-fn attached_variant(guard: &Guard) -> Result<Variant> {
-    let failed = format!("look at the program of `{}`", guard.interface.name);
-    let program = ProgramInfo::from_pin(guard.directory.join(pins::PROGRAM)).doing(failed)?;
-    Ok(if program.name_as_str() == Some(Variant::Frags.name()) {
-        Variant::Frags
-    } else {
-        Variant::Linear
-    })
-}
-
 /// The state that the filter starts with.
 fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Result<State> {
     let mut settings = Settings::EMPTY;
     policy.write_to(&mut settings);
     settings.prefixes = listing.counts;
+    settings.long = listing.long;
     settings.hit_slots_used =
         u32::try_from(listing.prefixes.len()).map_or(HIT_SLOTS, |count| count.min(HIT_SLOTS));
     let now = SystemTime::now()
@@ -406,6 +246,7 @@ fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Resul
         settings: [settings, Settings::EMPTY],
         vacant_v4: VacantBlocks::ALL,
         vacant_v6: VacantBlocks::ALL,
+        vacant_of_short_v4: VacantBlocks::ALL,
         vacant_of_short_v6: VacantBlocks::ALL,
     };
     for (prefix, _) in &listing.prefixes {
@@ -422,8 +263,8 @@ fn create_state() -> Result<MapData> {
 }
 
 /// Writes the prefixes that the filter starts with.
-fn fill_tries(ebpf: &mut Ebpf, listing: &Listing) -> Result<()> {
-    let entries: Vec<(Prefix, PrefixEntry)> = (1..)
+fn fill(ebpf: &mut Ebpf, listing: &Listing, is_long: bool, seed: u64) -> Result<()> {
+    let mut entries: Vec<(Prefix, PrefixEntry)> = (1..)
         .zip(&listing.prefixes)
         .map(|(number, (prefix, verdict))| {
             let slot = if number <= HIT_SLOTS { number } else { 0 };
@@ -431,6 +272,12 @@ fn fill_tries(ebpf: &mut Ebpf, listing: &Listing) -> Result<()> {
             (*prefix, PrefixEntry::settled(prefix.length(), decision))
         })
         .collect();
+    if is_long {
+        let bloom = Bloom::new(array(ebpf, map::BLOOM)?, seed)?;
+        bloom.add(listing.prefixes.iter().map(|(prefix, _)| *prefix));
+        let tables = hosts(ebpf, seed)?;
+        entries = prefix_maps::place(&tables, entries, |_| Ok(false))?;
+    }
     let failed = "fill the BPF maps";
     let [v4, v6] = ebpf.maps_disjoint_mut([map::PREFIXES_V4, map::PREFIXES_V6]);
     trie::write_both(v4.doing(failed)?, v6.doing(failed)?, &entries)

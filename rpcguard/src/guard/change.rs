@@ -1,10 +1,10 @@
 //! [`Change`]: what is to be changed, before it is known whether it can be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, iter};
 
-use rpcguard_common::abi::PrefixCounts;
+use rpcguard_common::abi::{PrefixCounts, Settings};
 
-use super::Verdict;
+use super::{Verdict, bloom};
 use crate::{
     error::{Error, Result},
     policy::PolicyChange,
@@ -15,7 +15,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
-    replaced: BTreeMap<Verdict, BTreeSet<Prefix>>,
+    /// In ascending order, each once.
+    replaced: BTreeMap<Verdict, Vec<Prefix>>,
     pub(super) policy: PolicyChange,
 }
 
@@ -46,7 +47,9 @@ impl Change {
         }
         match self.replaced.get_mut(&verdict) {
             Some(wanted) => {
-                wanted.insert(prefix);
+                if let Err(place) = wanted.binary_search(&prefix) {
+                    wanted.insert(place, prefix);
+                }
             }
             None => {
                 self.edits.insert(prefix, Edit::Add(verdict));
@@ -59,7 +62,9 @@ impl Change {
     pub fn remove(&mut self, verdict: Verdict, prefix: Prefix) {
         match self.replaced.get_mut(&verdict) {
             Some(wanted) => {
-                wanted.remove(&prefix);
+                if let Ok(place) = wanted.binary_search(&prefix) {
+                    wanted.remove(place);
+                }
             }
             None => {
                 self.edits.insert(prefix, Edit::Remove(verdict));
@@ -71,8 +76,10 @@ impl Change {
     /// touched, and keep their hits.
     pub fn replace(&mut self, verdict: Verdict, prefixes: impl IntoIterator<Item = Prefix>) {
         self.edits.retain(|_, edit| edit.list() != verdict);
-        self.replaced
-            .insert(verdict, prefixes.into_iter().collect());
+        let mut wanted: Vec<_> = prefixes.into_iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.replaced.insert(verdict, wanted);
     }
 
     /// Whether a list is replaced as a whole.
@@ -92,6 +99,35 @@ impl Change {
         after.iter().sum::<u64>() + self.edits.len() as u64
     }
 
+    /// How large the maps of long lists have to be for it, under settings as they are now.
+    pub(super) fn sizes_after(&self, settings: &Settings) -> (u64, [u64; 2]) {
+        let (counts, long) = (&settings.prefixes, &settings.long);
+        let mut after = [0; 2];
+        let mut keys = 0;
+        let mut is_kept = false;
+        for (verdict, [v4, v6]) in [
+            (Verdict::Allow, [counts.allow_v4, counts.allow_v6]),
+            (Verdict::Deny, [counts.deny_v4, counts.deny_v6]),
+        ] {
+            match self.replaced.get(&verdict) {
+                Some(wanted) => {
+                    add_hosts(&mut after, wanted);
+                    keys += key_count(wanted);
+                }
+                None => {
+                    after[0] += u64::from(v4.min(long.hosts_v4));
+                    after[1] += u64::from(v6.min(long.hosts_v6));
+                    is_kept |= v4 + v6 != 0;
+                }
+            }
+        }
+        add_hosts(&mut after, self.edits.keys());
+        keys += key_count(self.edits.keys());
+        // At most, if it is of one list that stays.
+        keys += if is_kept { u64::from(long.keys) } else { 0 };
+        (keys, after)
+    }
+
     /// Whether it takes less to read `listed` prefixes at once than to ask about each one that changes.
     pub(super) fn is_large(&self, listed: u64) -> bool {
         !self.replaced.is_empty() || self.edits.len() as u64 > listed
@@ -99,19 +135,24 @@ impl Change {
 
     /// What is to happen to which prefixes, in ascending order; but for those that are removed because
     /// their list is replaced.
-    pub(super) fn edits(&self) -> Result<Vec<(Prefix, Edit)>> {
-        let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
-        let mut all: Vec<_> = edits.collect();
+    pub(super) fn edits(&self) -> Result<impl Iterator<Item = (Prefix, Edit)>> {
         for (verdict, wanted) in &self.replaced {
+            let is_alone = self.edits.is_empty() && self.replaced.len() == 1;
             let contradicts = |prefix: &&Prefix| self.adds_to_other(*verdict, **prefix);
-            if let Some(prefix) = wanted.iter().find(contradicts) {
+            if let Some(prefix) = wanted
+                .iter()
+                .find(|prefix| !is_alone && contradicts(prefix))
+            {
                 return Err(Error::Contradiction(*prefix));
             }
-            all.extend(wanted.iter().map(|prefix| (*prefix, Edit::Add(*verdict))));
         }
-        // It recognises what is in order already.
-        all.sort_by_key(|(prefix, _)| *prefix);
-        Ok(all)
+        let replaced = |verdict| {
+            let wanted = self.replaced.get(&verdict).into_iter().flatten();
+            wanted.map(move |prefix| (*prefix, Edit::Add(verdict)))
+        };
+        let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
+        let edits = merge(edits, replaced(Verdict::Allow));
+        Ok(merge(edits, replaced(Verdict::Deny)))
     }
 
     /// Whether this change adds `prefix` to the other list than that of `verdict`.
@@ -121,12 +162,41 @@ impl Change {
             || self
                 .replaced
                 .iter()
-                .any(|(list, wanted)| *list != verdict && wanted.contains(&prefix))
+                .any(|(list, wanted)| *list != verdict && wanted.binary_search(&prefix).is_ok())
     }
 
     /// Changes what is guarded, and how.
     pub fn policy(&mut self, change: PolicyChange) {
         self.policy = change;
+    }
+}
+
+/// Two ascending ways as one.
+fn merge(
+    one: impl Iterator<Item = (Prefix, Edit)>,
+    other: impl Iterator<Item = (Prefix, Edit)>,
+) -> impl Iterator<Item = (Prefix, Edit)> {
+    let mut one = one.peekable();
+    let mut other = other.peekable();
+    iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some((first, _)), Some((second, _))) if second < first => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+/// How many keys of the Bloom filter `prefixes` have.
+fn key_count<'a>(prefixes: impl IntoIterator<Item = &'a Prefix>) -> u64 {
+    let prefixes = prefixes.into_iter();
+    prefixes
+        .map(|prefix| u64::from(bloom::key_count(*prefix)))
+        .sum()
+}
+
+/// Counts the hosts among `prefixes`, IPv4 and IPv6.
+fn add_hosts<'a>(counts: &mut [u64; 2], prefixes: impl IntoIterator<Item = &'a Prefix>) {
+    for host in prefixes.into_iter().filter_map(|prefix| prefix.host()) {
+        counts[usize::from(host.is_ipv6())] += 1;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Lists as a whole: what a filter starts with, and how long they may be.
 
-use rpcguard_common::abi::{MAX_PREFIXES, PrefixCounts};
+use rpcguard_common::abi::{LongCounts, MAX_PREFIXES, PrefixCounts};
 
-use super::Verdict;
+use super::{Verdict, bloom};
 use crate::{
     error::{Error, Result},
     prefix::Prefix,
@@ -13,6 +13,7 @@ pub(super) struct Listing {
     /// All prefixes, in ascending order.
     pub(super) prefixes: Vec<(Prefix, Verdict)>,
     pub(super) counts: PrefixCounts,
+    pub(super) long: LongCounts,
 }
 
 impl Listing {
@@ -27,29 +28,43 @@ impl Listing {
             return Err(Error::Contradiction(pair[0].0));
         }
         let mut counts = PrefixCounts::default();
+        let mut long = LongCounts::default();
         count(
             &mut counts,
+            &mut long,
             prefixes
                 .iter()
                 .map(|(prefix, verdict)| (*prefix, *verdict, 1)),
         )?;
-        Ok(Self { prefixes, counts })
+        Ok(Self {
+            prefixes,
+            counts,
+            long,
+        })
     }
 }
 
 /// Brings the counts up to date, and refuses what would not fit.
 pub(super) fn count(
     counts: &mut PrefixCounts,
+    long: &mut LongCounts,
     changes: impl Iterator<Item = (Prefix, Verdict, i64)>,
 ) -> Result<()> {
     let mut allow = [0; 2];
     let mut deny = [0; 2];
+    let mut hosts = [0; 2];
+    let mut keys = 0;
     for (prefix, verdict, by) in changes {
         let change = match verdict {
             Verdict::Allow => &mut allow,
             Verdict::Deny => &mut deny,
         };
-        change[usize::from(prefix.address().is_ipv6())] += by;
+        let family = usize::from(prefix.address().is_ipv6());
+        change[family] += by;
+        if prefix.host().is_some() {
+            hosts[family] += by;
+        }
+        keys += by * i64::from(bloom::key_count(prefix));
     }
     for (count, by, family, verdict) in [
         (&mut counts.allow_v4, allow[0], "IPv4", Verdict::Allow),
@@ -66,6 +81,13 @@ pub(super) fn count(
             });
         }
         *count = u32::try_from(new).unwrap_or(0);
+    }
+    for (count, by) in [
+        (&mut long.hosts_v4, hosts[0]),
+        (&mut long.hosts_v6, hosts[1]),
+        (&mut long.keys, keys),
+    ] {
+        *count = u32::try_from(i64::from(*count) + by).unwrap_or(0);
     }
     Ok(())
 }

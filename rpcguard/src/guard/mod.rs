@@ -5,12 +5,13 @@
 //! is only a handle to it, and dropping one changes nothing.
 
 mod attach;
+mod bloom;
 mod change;
 mod counters;
 mod cover;
 mod entries;
 mod events;
-mod fine;
+mod hosts;
 mod interface;
 mod link;
 mod listing;
@@ -19,11 +20,13 @@ mod orphans;
 mod pins;
 mod plan;
 mod preconditions;
+mod prefix_maps;
 mod prefixes;
 mod program;
 mod registry;
 mod slots;
 mod sources;
+mod successor;
 mod transaction;
 mod trie;
 mod unfinished;
@@ -61,9 +64,10 @@ use crate::{
     policy::Policy,
     sys::bpf::XdpLink,
 };
-use fine::FineBlocks;
+use bloom::Bloom;
 use interface::Interface;
-use trie::Tries;
+use prefix_maps::PrefixMaps;
+use program::LongSizes;
 
 /// Which of the two lists a prefix is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +113,7 @@ pub struct Guard {
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
     sources: MapData,
-    tries: Tries,
+    maps: PrefixMaps,
 }
 
 impl Guard {
@@ -122,7 +126,7 @@ impl Guard {
             counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
             sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
-            tries: Tries::new(pin(map::PREFIXES_V4)?, pin(map::PREFIXES_V6)?),
+            maps: PrefixMaps::of(directory)?,
             directory: directory.to_owned(),
             interface,
             link,
@@ -198,13 +202,20 @@ impl Guard {
         pins::is_full_size(&self.directory, map::LIMITS)
     }
 
-    /// Whether it has the map that long lists need.
-    fn has_fine_blocks(&self) -> Result<bool> {
-        pins::is_full_size(&self.directory, map::BLOCKS)
+    /// How large the maps of long lists are; `None` if the lists have always been short.
+    fn long_sizes(&self) -> Result<Option<LongSizes>> {
+        if !pins::is_full_size(&self.directory, map::BLOOM)? {
+            return Ok(None);
+        }
+        let length = |name| pins::map_info(&self.directory, name).map(|info| info.max_entries());
+        Ok(Some(LongSizes {
+            bloom_log2: length(map::BLOOM)?.ilog2(),
+            hosts: [length(map::HOSTS_V4)?, length(map::HOSTS_V6)?],
+        }))
     }
 
-    fn fine_blocks(&self, state: &State) -> Result<Option<FineBlocks>> {
-        FineBlocks::of(&self.directory, state.seed)
+    fn bloom(&self, state: &State) -> Result<Option<Bloom>> {
+        Bloom::of(&self.directory, state.seed)
     }
 
     fn state(&self) -> Result<State> {

@@ -174,16 +174,39 @@ impl Drop for Attaching {
 /// The path for an object that is to take the place of the one pinned under `name`; what an
 /// interrupted command left there is removed.
 pub(super) fn next(directory: &Path, name: &str) -> Result<PathBuf> {
-    let next = directory.join(format!("{name}_next"));
+    let next = next_path(directory, name);
     remove_if_there(&next)?;
     Ok(next)
 }
 
-/// Whether a pinned map has its full size: those that only some guards need are of one element elsewhere.
-pub(super) fn is_full_size(directory: &Path, name: &str) -> Result<bool> {
+/// See [`next`].
+pub(super) fn next_path(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}_next"))
+}
+
+/// Gives an object that is to take the place of the one pinned under `name` that place, if there is one.
+pub(super) fn put_next_in_place(directory: &Path, name: &str) -> Result<()> {
+    let path = directory.join(name);
+    match fs::rename(next_path(directory, name), &path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File {
+            action: "replace",
+            path,
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the kernel tells of a pinned map.
+pub(super) fn map_info(directory: &Path, name: &str) -> Result<MapInfo> {
     let path = directory.join(name);
     let failed = format!("look at the pinned map {}", path.display());
-    Ok(MapInfo::from_pin(&path).doing(failed)?.max_entries() > 1)
+    MapInfo::from_pin(&path).doing(failed)
+}
+
+/// Whether a pinned map has its full size: those that only some guards need are of one element elsewhere.
+pub(super) fn is_full_size(directory: &Path, name: &str) -> Result<bool> {
+    Ok(map_info(directory, name)?.max_entries() > 1)
 }
 
 /// Opens a pinned map.

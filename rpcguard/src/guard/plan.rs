@@ -120,7 +120,7 @@ impl<'a> Plan<'a> {
     /// Adds all that a change asks for, given all that is listed, in ascending order.
     pub(super) fn whole(&mut self, change: &Change, listed: &[(Prefix, Decision)]) -> Result<()> {
         let edits = change.edits()?;
-        let mut edits = edits.into_iter().peekable();
+        let mut edits = edits.peekable();
         let mut cover = Cover::new();
         for (prefix, own) in listed {
             self.unlisted(&mut edits, &mut cover, Some(*prefix))?;
@@ -167,7 +167,7 @@ fn parent(cover: &mut Cover<Decision>, prefix: Prefix) -> Option<(u8, Decision)>
 pub(super) fn remaining<'a>(
     listed: &'a [(Prefix, Decision)],
     steps: &'a [Step],
-) -> impl Iterator<Item = Prefix> + 'a {
+) -> impl Iterator<Item = Prefix> + Clone + 'a {
     let mut removed = steps.iter().filter(|step| !step.adds()).peekable();
     let prefixes = listed.iter().map(|(prefix, _)| *prefix);
     prefixes.filter(move |prefix| removed.next_if(|step| step.prefix == *prefix).is_none())

@@ -69,7 +69,7 @@ impl Guard {
         self.consistently(|epoch| {
             let mut prefix = Prefix::from(address);
             // An entry that is only there for a change in progress stands in for a shorter one.
-            while let Some(entry) = self.tries.longest(prefix)? {
+            while let Some(entry) = self.maps.longest(prefix, epoch)? {
                 let length = u8::try_from(entry.length).unwrap_or(0);
                 let found = Prefix::new(address, length);
                 if let (Some(found), Some(verdict)) = (found, listed_verdict(entry.at(epoch))) {
@@ -91,12 +91,11 @@ impl Guard {
 
     /// All that is listed under an epoch, in ascending order.
     pub(super) fn listed(&self, epoch: u32) -> Result<Vec<(Prefix, Decision)>> {
-        let entries = self.tries.entries()?.into_iter();
-        let mut listed: Vec<_> = entries
-            .map(|(prefix, entry)| (prefix, entry.at(epoch)))
-            .filter(|(_, decision)| decision.is_listed())
-            .collect();
-        listed.sort_by_key(|(prefix, _)| *prefix);
+        let mut listed = self.maps.entries(epoch, |(prefix, entry)| {
+            let decision = entry.at(epoch);
+            decision.is_listed().then_some((prefix, decision))
+        })?;
+        listed.sort_unstable_by_key(|(prefix, _)| *prefix);
         listed.dedup_by_key(|(prefix, _)| *prefix);
         Ok(listed)
     }
@@ -104,6 +103,7 @@ impl Guard {
     /// Reads under one epoch: again, if a change was put in force meanwhile.
     fn consistently<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
         const ATTEMPTS: usize = 100;
+        self.maps.refresh()?;
         let mut epoch = self.state()?.epoch;
         for _ in 1..ATTEMPTS {
             let value = read(epoch)?;

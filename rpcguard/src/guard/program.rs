@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::Xdp};
 use rpcguard_common::{
-    abi::{State, constant, hits_len, map, program, sources_len},
+    abi::{State, bloom_log2, constant, hits_len, host_buckets, map, program, sources_len},
     parse::LinkLayer,
 };
 
@@ -16,13 +16,15 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 11] = [
+pub(super) const MAPS: [&str; 13] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
     map::PREFIXES_V4,
     map::PREFIXES_V6,
-    map::BLOCKS,
+    map::HOSTS_V4,
+    map::HOSTS_V6,
+    map::BLOOM,
     map::SOURCES,
     map::EVENTS,
     map::LIMITS,
@@ -31,8 +33,36 @@ pub(super) const MAPS: [&str; 11] = [
 ];
 
 /// Those of them that take 45 MiB, and are of one element each where no rate policy was ever in
-/// force. They are pinned in this order, so that the last one tells that all are there.
+/// force.
 pub(super) const LIMITER_MAPS: [&str; 3] = [map::SIGHTINGS, map::STANDINGS, map::LIMITS];
+
+/// Those that only guards with long lists have in full size.
+pub(super) const LONG_MAPS: [&str; 3] = [map::HOSTS_V4, map::HOSTS_V6, map::BLOOM];
+
+/// How large [those](LONG_MAPS) are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LongSizes {
+    /// Of which power of two the length of the filter is.
+    pub(super) bloom_log2: u32,
+    /// The lengths of the tables of hosts, v4 and v6.
+    pub(super) hosts: [u32; 2],
+}
+
+impl LongSizes {
+    /// Where lists are short.
+    const NONE: Self = Self {
+        bloom_log2: 0,
+        hosts: [1; 2],
+    };
+
+    /// For so much, v4 and v6.
+    pub(super) fn of(keys: u64, hosts: [u64; 2]) -> Self {
+        Self {
+            bloom_log2: bloom_log2(keys),
+            hosts: hosts.map(host_buckets),
+        }
+    }
+}
 
 /// How much the program itself logs, through aya-log. Anything but [`Off`](Self::Off) costs time on
 /// every packet to a guarded port.
@@ -73,8 +103,8 @@ pub(super) struct Loading<'a> {
     pub(super) log: LogLevel,
     /// Whether the rate policy can be put in force.
     pub(super) limiter: bool,
-    /// Whether lists may be long.
-    pub(super) fine: bool,
+    /// `None` if lists are short.
+    pub(super) long: Option<LongSizes>,
     /// The state, and where its map is pinned, to which it is written once more: a loader does that with
     /// global variables.
     pub(super) state: (&'a State, &'a Path),
@@ -89,7 +119,10 @@ impl Loading<'_> {
     pub(super) fn prepare(&self) -> Result<Ebpf> {
         let ethernet = u8::from(self.link == LinkLayer::Ethernet);
         let limiter = u8::from(self.limiter);
-        let fine = u8::from(self.fine);
+        let long = u8::from(self.long.is_some());
+        let LongSizes { bloom_log2, hosts } = self.long.unwrap_or(LongSizes::NONE);
+        let [hosts_v4, hosts_v6] = hosts;
+        let [mask_v4, mask_v6] = [hosts_v4 - 1, hosts_v6 - 1];
         let level = self.log as u8;
         let logs = u8::from(self.log != LogLevel::Off);
         let cpus = possible_cpus("create the BPF maps")?;
@@ -105,7 +138,13 @@ impl Loading<'_> {
             .map_max_entries(map::SOURCES, sources_len(cpus))
             .override_global(constant::ETHERNET, &ethernet, true)
             .override_global(constant::LIMITER, &limiter, true)
-            .override_global(constant::FINE, &fine, true)
+            .override_global(constant::LONG, &long, true)
+            .map_max_entries(map::BLOOM, 1 << bloom_log2)
+            .override_global(constant::BLOOM_LOG2, &bloom_log2, true)
+            .map_max_entries(map::HOSTS_V4, hosts_v4)
+            .map_max_entries(map::HOSTS_V6, hosts_v6)
+            .override_global(constant::HOSTS_V4_MASK, &mask_v4, true)
+            .override_global(constant::HOSTS_V6_MASK, &mask_v6, true)
             .override_global(constant::SEED, &state.seed, true)
             .override_global(map::STATE, state, true)
             .map_pin_path(map::STATE_SECTION, pin)
@@ -115,9 +154,6 @@ impl Loading<'_> {
             for name in LIMITER_MAPS {
                 loader.map_max_entries(name, 1);
             }
-        }
-        if !self.fine {
-            loader.map_max_entries(map::BLOCKS, 1);
         }
         for name in self.pinned {
             loader.map_pin_path(name, self.pins.join(name));

@@ -348,12 +348,11 @@ impl Header {
 pub(super) fn read_header(pin: &Path) -> Result<Header> {
     let failed = format!("read the pinned map {}", pin.display());
     let data = aya::maps::MapData::from_pin(pin).doing(&failed)?;
-    // Two words, as BPF objects are little endian here.
     let netns = std::mem::offset_of!(State, netns);
     let array = MappedArray::new(data.fd().as_fd(), netns + size_of::<u64>()).doing(&failed)?;
     Ok(Header {
         abi_version: array.load_u32(std::mem::offset_of!(State, abi_version)),
-        netns: u64::from(array.load_u32(netns)) | u64::from(array.load_u32(netns + 4)) << 32,
+        netns: array.load_u64(netns),
     })
 }
 

@@ -61,7 +61,7 @@ impl Guard {
                 (*prefix, PrefixEntry::settled(prefix.length(), decision))
             })
             .collect();
-        self.tries.write(&entries)
+        self.maps.write(entries)
     }
 
     /// Sets the hits of slots to zero, before other prefixes get them.

@@ -19,7 +19,7 @@
 use std::{num::NonZero, os::fd::AsFd as _};
 
 use aya::maps::MapData;
-use rpcguard_common::abi::{Decision, FewPorts, PrefixEntry, State, map};
+use rpcguard_common::abi::{Decision, FewPorts, PrefixEntry, Settings, State, map};
 
 use super::{
     Change, Committed, Guard, Lock,
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Carries out one change on several guards, on all of them or on none; with something else that is to be
-/// done if the change can be made, and only then: when all is written, and before anything is in force.
+/// done if the change can be made, and only then: before anything is written.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
@@ -44,11 +44,16 @@ pub(super) fn commit_with(
     and: impl FnOnce(&mut [Guard]) -> Result<()>,
 ) -> Result<Vec<Committed>> {
     let number = random::number()?;
-    let stages: Result<Vec<_>> = guards
+    let prepared: Vec<_> = guards
         .iter_mut()
-        .map(|guard| guard.stage(change, number))
-        .collect();
-    let staged = stages.and_then(|staged| and(guards).map(|()| staged));
+        .map(|guard| guard.prepare(change))
+        .collect::<Result<_>>()?;
+    let staged = and(guards).and_then(|()| {
+        let pairs = guards.iter_mut().zip(prepared);
+        pairs
+            .map(|(guard, prepared)| guard.stage(prepared, number))
+            .collect::<Result<Vec<_>>>()
+    });
     let staged = match staged {
         Ok(staged) => staged,
         Err(cause) => {
@@ -88,6 +93,23 @@ pub(super) fn commit_with(
     Ok(staged.into_iter().map(|staged| staged.committed).collect())
 }
 
+/// A change of which it is known what it comes to.
+struct Prepared {
+    committed: Committed,
+    /// `None` if there is nothing to change.
+    work: Option<Work>,
+}
+
+struct Work {
+    /// As it is.
+    state: State,
+    /// The settings as they are to be, but for hit slots.
+    settings: Settings,
+    /// All that is listed, if the change is large.
+    listed: Option<Vec<(Prefix, Decision)>>,
+    steps: Vec<Step>,
+}
+
 /// A change that is written but not in force.
 struct Staged {
     committed: Committed,
@@ -99,8 +121,10 @@ struct Pending {
     array: MappedArray,
     /// The state as it is to be when all is done.
     state: State,
-    /// All that is listed then, if that is known.
-    listed: Option<Vec<Prefix>>,
+    /// What is done about what.
+    steps: Vec<Step>,
+    /// All that is listed before, if that is known.
+    listed: Option<Vec<(Prefix, Decision)>>,
     left: Left,
 }
 
@@ -113,10 +137,11 @@ impl Pending {
 }
 
 impl Guard {
-    /// Steps 1 and 2.
-    fn stage(&mut self, change: &Change, number: NonZero<u32>) -> Result<Staged> {
+    /// Finds out what there is to do, and whether it can be done.
+    fn prepare(&mut self, change: &Change) -> Result<Prepared> {
+        self.maps.refresh()?;
         self.finish_interrupted_change()?;
-        let mut state = self.state()?;
+        let state = self.state()?;
         let is_large = change.is_large(state.current().prefixes.total());
         let listed = is_large.then(|| self.listed(state.epoch)).transpose()?;
         let (steps, committed) = self.plan(change, state.epoch, listed.as_deref())?;
@@ -127,17 +152,45 @@ impl Guard {
             .map_err(|NoRatePolicy| Error::NoRatePolicy(self.interface.name.clone()))?;
         policy.write_to(&mut settings);
         if steps.is_empty() && settings == *state.current() {
+            return Ok(Prepared {
+                committed,
+                work: None,
+            });
+        }
+        let counted = steps.iter().map(Step::counted);
+        count(&mut settings.prefixes, &mut settings.long, counted)?;
+        Ok(Prepared {
+            committed,
+            work: Some(Work {
+                state,
+                settings,
+                listed,
+                steps,
+            }),
+        })
+    }
+
+    /// Steps 1 and 2.
+    fn stage(&mut self, prepared: Prepared, number: NonZero<u32>) -> Result<Staged> {
+        let Prepared { committed, work } = prepared;
+        let Some(work) = work else {
             return Ok(Staged {
                 committed,
                 pending: None,
             });
-        }
-        count(&mut settings.prefixes, steps.iter().map(Step::counted))?;
+        };
+        let Work {
+            mut state,
+            mut settings,
+            listed,
+            steps,
+        } = work;
         let added = committed.added;
         let slots = self.take_slots(&mut settings, added, state.epoch, listed.as_deref())?;
         let array = self.map_state()?;
 
         let epoch = state.epoch;
+        self.maps.settle_now_and_then(epoch)?;
         state.changing = number.get();
         state.next = epoch + 1;
         state.few_ports = FewPorts::of([&state.current().ports, &settings.ports]);
@@ -145,8 +198,8 @@ impl Guard {
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);
         }
-        if let Some(blocks) = self.fine_blocks(&state)? {
-            blocks.occupy(steps.iter().map(|step| step.prefix));
+        if let Some(bloom) = self.bloom(&state)? {
+            bloom.add(steps.iter().map(|step| step.prefix));
         }
         self.store(&state)?;
 
@@ -154,18 +207,14 @@ impl Guard {
         state.epoch = epoch + 1;
         state.changing = 0;
         state.few_ports = FewPorts::of([&state.current().ports]);
-        let listed = listed.map(|listed| {
-            let added = steps.iter().filter(|step| step.adds());
-            let remaining = plan::remaining(&listed, &steps);
-            remaining.chain(added.map(|step| step.prefix)).collect()
-        });
         let Entries { entries, left } = Entries::new(&steps, slots, state.epoch);
-        self.tries.write(&entries)?;
+        self.maps.write(entries)?;
         Ok(Staged {
             committed,
             pending: Some(Pending {
                 array,
                 state,
+                steps,
                 listed,
                 left,
             }),
@@ -184,7 +233,7 @@ impl Guard {
             Some(listed) => plan.whole(change, listed)?,
             None => {
                 for (prefix, edit) in change.edits()? {
-                    plan.edit(prefix, edit, self.tries.before(prefix, epoch)?)?;
+                    plan.edit(prefix, edit, self.maps.before(prefix, epoch)?)?;
                 }
             }
         }
@@ -194,28 +243,31 @@ impl Guard {
     /// Steps 4 and 5.
     fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
         let Pending { left, .. } = pending;
-        self.tries.remove(&left.removed)?;
+        self.maps.remove(&left.removed)?;
         self.pass_slots_on(left)?;
         let mut state = pending.state;
         let total = state.current().prefixes.total();
         if let Some(listed) = &pending.listed {
-            self.vacate_all_but(&mut state, listed.iter().copied())?;
+            let steps = &pending.steps;
+            let added = steps.iter().filter(|step| step.adds());
+            let added = added.map(|step| step.prefix);
+            self.vacate_all_but(&mut state, plan::remaining(listed, steps).chain(added))?;
         } else if vacancy::is_worth_renewing(left.removed.len(), total) {
-            let entries = self.tries.entries()?;
-            self.vacate_all_but(&mut state, entries.iter().map(|(prefix, _)| *prefix))?;
+            let prefixes = self.maps.entries(state.epoch, |(prefix, _)| Some(prefix))?;
+            self.vacate_all_but(&mut state, prefixes.into_iter())?;
         }
         self.store(&state)
     }
 
-    /// Vacates every block, coarse or fine, that none of `prefixes` touches.
+    /// Vacates every block that none of `prefixes` touches, and renews the filter.
     fn vacate_all_but(
         &self,
         state: &mut State,
         prefixes: impl Iterator<Item = Prefix> + Clone,
     ) -> Result<()> {
         vacancy::vacate_all_but(state, prefixes.clone());
-        if let Some(blocks) = self.fine_blocks(state)? {
-            blocks.renew(prefixes);
+        if let Some(bloom) = self.bloom(state)? {
+            bloom.renew(prefixes);
         }
         Ok(())
     }
@@ -233,7 +285,7 @@ impl Guard {
         let mut restored = Vec::new();
         let mut removed = Vec::new();
         let mut kept = Vec::new();
-        for (prefix, entry) in self.tries.entries()? {
+        for (prefix, entry) in self.maps.entries(state.epoch, Some)? {
             let decision = entry.at(state.epoch);
             if !decision.is_listed() {
                 removed.push(prefix);
@@ -244,11 +296,11 @@ impl Guard {
                 restored.push((prefix, PrefixEntry::settled(prefix.length(), decision)));
             }
         }
-        self.tries.write(&restored)?;
+        self.maps.write(restored)?;
         if !removed.is_empty() {
             packets::wait_for_those_under_way();
         }
-        self.tries.remove(&removed)?;
+        self.maps.remove(&removed)?;
         self.vacate_all_but(&mut state, kept.into_iter())?;
         state.few_ports = FewPorts::of([&state.current().ports]);
         state.changing = 0;

@@ -34,9 +34,19 @@ impl Tries {
         }
     }
 
-    /// What is said about a prefix under `epoch`.
-    pub(super) fn before(&self, prefix: Prefix, epoch: u32) -> Result<Before> {
+    /// Whether this very prefix is here.
+    pub(super) fn contains(&self, prefix: Prefix) -> Result<bool> {
         let longest = self.longest(prefix)?;
+        Ok(longest.is_some_and(|entry| entry.length == u32::from(prefix.length())))
+    }
+
+    /// What is said under `epoch` about a prefix whose [longest](Self::longest) entry is known.
+    pub(super) fn before(
+        &self,
+        prefix: Prefix,
+        longest: Option<PrefixEntry>,
+        epoch: u32,
+    ) -> Result<Before> {
         let is_own = |entry: &PrefixEntry| entry.length == u32::from(prefix.length());
         let Some(own) = longest.filter(is_own) else {
             return Ok(Before::new(Decision::UNLISTED, parent(longest, epoch)));

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use rpcguard_common::abi::{FineBlock, State, VacantBlocks};
+use rpcguard_common::abi::{BloomKey, State, VacantBlocks};
 
 use crate::prefix::Prefix;
 
@@ -12,11 +12,15 @@ pub(super) fn occupy(state: &mut State, prefix: Prefix) {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();
             state.vacant_v4.occupy([first, second], prefix.length());
+            if prefix.length() <= BloomKey::SHORT_V4 {
+                let short = &mut state.vacant_of_short_v4;
+                short.occupy([first, second], prefix.length());
+            }
         }
         IpAddr::V6(address) => {
             let [first, second, ..] = address.octets();
             state.vacant_v6.occupy([first, second], prefix.length());
-            if prefix.length() < FineBlock::LENGTH_V6 {
+            if prefix.length() < BloomKey::V6 {
                 let short = &mut state.vacant_of_short_v6;
                 short.occupy([first, second], prefix.length());
             }
@@ -28,6 +32,7 @@ pub(super) fn occupy(state: &mut State, prefix: Prefix) {
 pub(super) fn vacate_all_but(state: &mut State, prefixes: impl IntoIterator<Item = Prefix>) {
     state.vacant_v4 = VacantBlocks::ALL;
     state.vacant_v6 = VacantBlocks::ALL;
+    state.vacant_of_short_v4 = VacantBlocks::ALL;
     state.vacant_of_short_v6 = VacantBlocks::ALL;
     for prefix in prefixes {
         occupy(state, prefix);

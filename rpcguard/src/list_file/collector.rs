@@ -1,5 +1,7 @@
 //! What the parsers of all forms hand their findings to.
 
+use std::net::IpAddr;
+
 use rpcguard_common::abi::MAX_PREFIXES;
 
 use super::{
@@ -77,6 +79,11 @@ impl<'a> Collector<'a> {
             Network::RangeV6(nets) => nets.for_each(|net| self.push(net.into(), word.line, false)),
         }
         Ok(())
+    }
+
+    /// Takes an address as an entry.
+    pub(super) fn host(&mut self, address: IpAddr, line: usize) {
+        self.push(address.into(), line, false);
     }
 
     /// A problem with a word.

@@ -40,7 +40,16 @@ impl MappedArray {
         self.word(offset).store(value, Ordering::SeqCst);
     }
 
-    /// Stores a 64-bit word.
+    /// Reads a 64-bit word.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Self::store_u32`].
+    pub(crate) fn load_u64(&self, offset: usize) -> u64 {
+        self.double_word(offset).load(Ordering::SeqCst)
+    }
+
+    /// Stores a 64-bit word, after everything that was stored before it.
     ///
     /// # Panics
     ///

@@ -240,7 +240,7 @@ fn has_source(packet: &SliceReader<'_>, outcome: Outcome, asked: &Asked) {
 
 /// The short cut that the program takes comes to what it is a short cut to.
 fn glanced(packet: &SliceReader<'_>, link: LinkLayer, policy: &Policy, decided: Option<Outcome>) {
-    match glance_at(packet, link) {
+    match glance_at(packet, link, Policy::guards) {
         Glance::Unclear => {}
         Glance::Udp { plain, port } if Policy::guards(port) => {
             let datagram = plain.datagram(packet).expect("what was seen is there");

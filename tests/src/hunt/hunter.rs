@@ -146,6 +146,7 @@ impl Hunter {
             link: hunt.device.link(),
             log_level: 0,
             limiter: false,
+            tables: false,
         };
         let mut kernel = Kernel::load_object(object, load)?;
         kernel.apply(&setup(hunt.device))?;

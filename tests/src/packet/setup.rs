@@ -68,6 +68,7 @@ impl Setup {
             settings: [Settings::EMPTY; 2],
             vacant_v4: VacantBlocks::ALL,
             vacant_v6: VacantBlocks::ALL,
+            vacant_of_short_v4: VacantBlocks::ALL,
             vacant_of_short_v6: VacantBlocks::ALL,
         };
         for (prefix, _) in &self.prefixes {

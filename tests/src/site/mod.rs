@@ -7,10 +7,10 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use aya::{
     TestRunOptions,
-    programs::{TestRun as _, Xdp},
+    programs::{ProgramInfo, TestRun as _, Xdp},
 };
 use aya_obj::programs::XdpAttachType;
-use rpcguard::guard::{Guard, Registry};
+use rpcguard::guard::{Entry, Guard, Registry};
 use rpcguard_common::reason::Action;
 
 use crate::{
@@ -237,7 +237,7 @@ impl Site {
     /// As [`Self::verdicts_of`].
     #[must_use]
     pub fn verdicts_to(&self, interface: &str, port: u16, sources: &[IpAddr]) -> Vec<Action> {
-        let pin = self.pins_of(interface).join("program");
+        let pin = self.pin_of_attached_program(interface);
         let program = self
             .host
             .enter(|| Xdp::from_pin(&pin, XdpAttachType::Interface))
@@ -256,6 +256,23 @@ impl Site {
             }
         };
         sources.iter().map(action).collect()
+    }
+
+    /// A command that was killed leaves the program that it attached under another name.
+    fn pin_of_attached_program(&self, interface: &str) -> PathBuf {
+        let pins = self.pins_of(interface);
+        let attached = self.registry(|registry| match registry.find(interface) {
+            Ok(Some(Entry::Guard(guard))) => Some(guard.program_id()),
+            _ => None,
+        });
+        let next = pins.join("program_next");
+        let is_attached = |pin: &PathBuf| {
+            let info = self.host.enter(|| ProgramInfo::from_pin(pin));
+            info.is_ok_and(|info| Some(info.id()) == attached)
+        };
+        Some(next)
+            .filter(is_attached)
+            .unwrap_or_else(|| pins.join("program"))
     }
 }
 

@@ -8,7 +8,7 @@ use rpcguard_tests::lab::skip;
 
 use crate::{
     effort::{amount, choice, is_exhaustive},
-    lists::file,
+    lists::{file, hosts},
     scene::{ATTACH, Scene},
     traced::{CAN_FAIL_CALLS, Calls, Interference, Traced},
 };
@@ -192,6 +192,21 @@ fn a_replacement_that_fails_changes_nothing() {
         before: &[ATTACH, &replace[0]],
         command: &replace[1],
         undo: &[&replace[0]],
+    });
+}
+
+#[test]
+fn a_list_that_fails_to_become_long_changes_nothing() {
+    let looked_at = ["192.0.2.1", "2001:db8:c::1", "2001:db8:a::/48"];
+    let list = looked_at.iter().map(|prefix| prefix.parse().unwrap());
+    let list = file(&list.chain(hosts(0..1100)).collect::<Vec<_>>());
+    let before = [ATTACH, "allow add 198.51.100.7 2001:db8:c::1"];
+    fail_everywhere(&Scene {
+        test: "a_list_that_fails_to_become_long_changes_nothing",
+        interfaces: ONE,
+        before: &before,
+        command: &format!("allow replace {}", list.path().display()),
+        undo: &["detach eth0", before[0], before[1]],
     });
 }
 

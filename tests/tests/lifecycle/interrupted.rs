@@ -9,7 +9,7 @@ use rpcguard_tests::{lab::skip, site::Site};
 
 use crate::{
     effort::{amount, choice},
-    lists::file,
+    lists::{file, hosts},
     scene::{ATTACH, ATTACH_BOTH, Scene, Seen},
     traced::{CAN_WATCH, Calls, Interference},
 };
@@ -48,7 +48,7 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         .take(2 * whole.calls.len() - 1)
         .collect();
     let points = choice(points, amount(QUICK, 4));
-    let mut done = 0;
+    let (mut done, mut missed) = (0, 0);
     for (call, after) in &points {
         let (when, kill) = if *after {
             ("after", Interference::KillAfter)
@@ -58,6 +58,12 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         scene.run_all(&site, scene.undo);
         assert_eq!(scene.guards(&site), old.guards);
         let killed = scene.traced(&site, Calls::Changing, Some((*call, kill)));
+        if killed.code == Some(0) {
+            // Hosts have other places under each seed, and are moved in more or fewer calls.
+            assert_eq!(scene.guards(&site), new.guards);
+            missed += 1;
+            continue;
+        }
         assert_eq!(killed.code, None, "it came to call {call}");
         let about = format!("`{}`, killed {when} call {call}", scene.command);
         done += usize::from(survive(scene, &site, several, (&old, &new), &about));
@@ -68,9 +74,9 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
     eprintln!(
         "{}: killed {} times, {done} times after the fact",
         scene.test,
-        points.len()
+        points.len() - missed
     );
-    assert!(done > 0 && done < points.len());
+    assert!(missed <= 1 && done > 0 && done < points.len() - missed);
 }
 
 /// Checks what a killed command left, and that the next ones find nothing wrong: first one about
@@ -233,6 +239,67 @@ fn replacing_a_list_on_two_interfaces_is_all_or_nothing() {
             before: &[ATTACH_BOTH, &replace[0]],
             command: &replace[1],
             undo: &[&replace[0]],
+        },
+        Several::Together,
+    );
+}
+
+/// Hosts that are looked at, and so many others.
+fn long_list(looked_at: &[&str], others: u32) -> tempfile::NamedTempFile {
+    let looked_at = looked_at.iter().map(|prefix| prefix.parse().unwrap());
+    file(&looked_at.chain(hosts(0..others)).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_list_that_becomes_long_does_so_at_once() {
+    let list = long_list(&["192.0.2.1", "2001:db8:c::1", "2001:db8:a::/48"], 1100);
+    kill_everywhere(
+        &Scene {
+            test: "a_list_that_becomes_long_does_so_at_once",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 198.51.100.7 2001:db8:c::1"],
+            command: &format!("allow replace {}", list.path().display()),
+            undo: &[
+                "detach eth0",
+                ATTACH,
+                "allow add 198.51.100.7 2001:db8:c::1",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn a_long_list_that_becomes_much_longer_does_so_at_once() {
+    let [small, large] = [
+        long_list(&["198.51.100.7", "2001:db8:c::1"], 1100),
+        long_list(&["192.0.2.1", "2001:db8:c::1"], 5000),
+    ];
+    let attach = format!("attach eth0 --allow-file {}", small.path().display());
+    kill_everywhere(
+        &Scene {
+            test: "a_long_list_that_becomes_much_longer_does_so_at_once",
+            interfaces: ONE,
+            before: &[&attach],
+            command: &format!("allow replace {}", large.path().display()),
+            undo: &["detach eth0", &attach],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn removing_hosts_from_a_long_list_is_all_or_nothing() {
+    const HOSTS: &str = "192.0.2.1 2001:db8:c::1 10.1.2.3";
+    let list = long_list(&["192.0.2.1", "2001:db8:c::1", "10.1.2.3"], 1100);
+    let attach = format!("attach eth0 --allow-file {}", list.path().display());
+    kill_everywhere(
+        &Scene {
+            test: "removing_hosts_from_a_long_list_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[&attach, "deny add 10.1.0.0/16"],
+            command: &format!("allow remove {HOSTS}"),
+            undo: &[&format!("allow add {HOSTS}")],
         },
         Several::Together,
     );

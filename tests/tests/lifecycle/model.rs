@@ -215,7 +215,7 @@ fn any_sequence_of_changes_comes_to_what_a_naive_model_says() {
     );
 }
 
-/// Once a list was long, finer blocks are asked before the tries.
+/// Once a list was long, a filter and tables are asked before the tries.
 #[test]
 fn any_sequence_of_changes_comes_to_it_where_a_list_was_long() {
     let list = hosts(0..1100);

@@ -1,6 +1,6 @@
 //! [`Snapshot`]: all that a guard is, to be compared with what it should be.
 
-use std::net::IpAddr;
+use std::{mem::offset_of, net::IpAddr};
 
 use rpcguard::{
     guard::{Entry, Guard, PrefixCounts, Verdict},
@@ -8,12 +8,12 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{PrefixEntry, map},
+    abi::{BUCKET_HOSTS, HostsV4, HostsV6, PrefixEntry, map},
     reason::Action,
 };
 use rpcguard_tests::site::Site;
 
-use aya::maps::{LpmTrie, Map, MapData};
+use aya::maps::{Array, LpmTrie, Map, MapData};
 
 /// A guard's settings and lists, and what they make of some addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,15 +110,30 @@ pub(crate) fn entries(site: &Site) -> usize {
     entries_of(site, "eth0")
 }
 
-/// As [`entries`], of another interface.
+/// As [`entries`], of another interface. What the tries and the tables of hosts hold.
 pub(crate) fn entries_of(site: &Site, interface: &str) -> usize {
     fn count<A: aya::Pod>(map: Map) -> usize {
         let trie = LpmTrie::<_, A, PrefixEntry>::try_from(map).unwrap();
         trie.keys().map(Result::unwrap).count()
     }
+    /// Counts the words of buckets that are in use.
+    fn hosts<const BUCKET: usize>(map: Map, words: usize) -> usize
+    where
+        [u8; BUCKET]: aya::Pod,
+    {
+        let table = Array::<_, [u8; BUCKET]>::try_from(map).unwrap();
+        let in_use = |bucket: [u8; BUCKET]| {
+            let words = bucket[words..].chunks_exact(8).take(BUCKET_HOSTS);
+            words.filter(|word| *word != [0; 8]).count()
+        };
+        table.iter().map(|bucket| in_use(bucket.unwrap())).sum()
+    }
     let pins = site.pins_of(interface);
     site.host.enter(|| {
         let open = |name| Map::from_map_data(MapData::from_pin(pins.join(name)).unwrap()).unwrap();
-        count::<[u8; 4]>(open(map::PREFIXES_V4)) + count::<[u8; 16]>(open(map::PREFIXES_V6))
+        count::<[u8; 4]>(open(map::PREFIXES_V4))
+            + count::<[u8; 16]>(open(map::PREFIXES_V6))
+            + hosts::<{ size_of::<HostsV4>() }>(open(map::HOSTS_V4), offset_of!(HostsV4, words))
+            + hosts::<{ size_of::<HostsV6>() }>(open(map::HOSTS_V6), offset_of!(HostsV6, words))
     })
 }

@@ -109,7 +109,7 @@ fn main() -> Result<ExitCode> {
         return timed::run(&arguments.timed);
     }
     let effort = Effort {
-        rounds: if arguments.quick { 15 } else { 501 },
+        rounds: if arguments.quick { 15 } else { 101 },
         quick: arguments.quick,
     };
     let mut report = Report::begin();

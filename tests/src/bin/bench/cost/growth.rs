@@ -200,7 +200,7 @@ fn measure_length(
         filter: Replay::to(&filter)?,
     };
     // Every cell takes rounds of its own, since all share the tables of sources.
-    let rounds = if effort.quick { 5 } else { 101 };
+    let rounds = if effort.quick { 5 } else { 31 };
     for (family, list) in &lists {
         for sent in Sent::ALL {
             report.progress(

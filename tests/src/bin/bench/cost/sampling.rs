@@ -24,7 +24,7 @@ pub(super) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
     kernel.apply(&Setup::default())?;
     report.section(
         "Cost of sampling drops, in nanoseconds per packet",
-        "one source; one drop in 64 is sampled; BPF_PROG_TEST_RUN",
+        "one source; one drop in 128 is sampled; BPF_PROG_TEST_RUN",
     );
     for (name, frame) in [
         ("unlisted DUMP, IPv4", Frame::ethernet().ipv4(STRANGER_V4)),

@@ -22,7 +22,7 @@ pub(super) fn measure(effort: Effort, core: &Core, report: &mut Report) -> Resul
     kernel.apply(&Setup::default())?;
     let wire = Wire::guarded_by(&lab, kernel.xdp_mut(Program::Linear)?)?;
     report.section(
-        "Flood of DUMP calls of which one in 64 is sampled, in million packets a second on one core",
+        "Flood of DUMP calls of which one in 128 is sampled, in million packets a second on one core",
         "against the same program with no sample due; everything dropped",
     );
     let frame = Frame::ethernet().ipv4(STRANGER_V4).dump().build();

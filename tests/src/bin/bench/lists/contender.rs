@@ -29,6 +29,8 @@ pub(super) enum Contender {
 pub(super) enum Step {
     /// It is the first.
     Load,
+    /// It is the first once more, after a list of one prefix.
+    Again,
     /// It is the same but for a hundredth.
     Change,
     /// It is another.
@@ -39,6 +41,7 @@ impl Step {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
+            Self::Again => "load again",
             Self::Change => "change 1%",
             Self::Replace => "replace all",
         }
@@ -131,7 +134,7 @@ impl Contender {
 /// A set of intervals is what holds prefixes; a plain one is faster, and holds addresses.
 fn nft_commands(step: Step, prefixes: &[Prefix], only_hosts: bool) -> String {
     let before = match step {
-        Step::Load => {
+        Step::Load | Step::Again => {
             let flags = if only_hosts { "" } else { "flags interval;" };
             let set = format!("set allowed {{ type ipv4_addr; {flags} }}");
             format!("table ip rpcguard {{ {set} {NFT_RULE}}}")
@@ -146,7 +149,7 @@ fn nft_commands(step: Step, prefixes: &[Prefix], only_hosts: bool) -> String {
 /// A set that is in use is changed by making another and swapping them.
 fn ipset_commands(step: Step, prefixes: &[Prefix], only_hosts: bool) -> String {
     let (set, after) = match step {
-        Step::Load => ("allowed", ""),
+        Step::Load | Step::Again => ("allowed", ""),
         Step::Change | Step::Replace => ("other", "swap other allowed\ndestroy other\n"),
     };
     let kind = if only_hosts { "hash:ip" } else { "hash:net" };

@@ -32,7 +32,7 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Result<()> {
 }
 
 const fn rounds(effort: Effort) -> usize {
-    if effort.quick { 4 } else { 31 }
+    if effort.quick { 4 } else { 11 }
 }
 
 /// Contenders that meet the same flood with the same list.
