@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
-use crate::{guard::Verdict, list_file::ListFileError, prefix::Prefix};
+use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -162,6 +162,9 @@ pub enum Error {
     /// A file that would be written is there already.
     #[error("{} is there already, and evidence is not overwritten", .0.display())]
     EvidenceExists(PathBuf),
+    /// The portmapper could not be disabled, or enabled again.
+    #[error(transparent)]
+    Disable(#[from] DisableError),
     /// The events of a guard go to one reader.
     #[error("another process follows the events of `{0}` already")]
     EventsTaken(String),
@@ -274,6 +277,7 @@ impl Error {
                     .to_owned()
             }
             Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
+            Self::Disable(error) => return error.hint(),
             Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
         })
     }

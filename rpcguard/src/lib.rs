@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod commands;
+pub mod disable;
 pub mod error;
 pub mod guard;
 pub mod list_file;

@@ -6,5 +6,6 @@ pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod packet;
+pub mod readme;
 pub mod release;
 pub mod site;

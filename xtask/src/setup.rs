@@ -5,13 +5,16 @@
 
 mod cargo_tools;
 mod debian;
+mod mirror;
 mod rustup;
+mod trees;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 pub(crate) use cargo_tools::Tool;
+pub(crate) use mirror::{keyring, mirror};
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
@@ -28,6 +31,20 @@ pub(crate) fn for_building() -> Result<()> {
 /// Installs what is missing to run virtual machines, which only `vm` and `test` do.
 pub(crate) fn for_vm() -> Result<()> {
     debian::ensure_for_vm()
+}
+
+/// Makes the Debian systems that tests boot in namespaces, which only `vm` and `test` do.
+pub(crate) fn trees() -> Result<()> {
+    debian::ensure_for_trees()?;
+    trees::Tree::SYSV.ensure()?;
+    trees::Tree::OPENRC.ensure()?;
+    Ok(())
+}
+
+/// Makes the one that is booted in a virtual machine, and returns its disk; only `vm` does that.
+pub(crate) fn systemd_disk() -> Result<PathBuf> {
+    debian::ensure_for_trees()?;
+    trees::Tree::SYSTEMD.disk()
 }
 
 /// Installs what is missing to measure, which only `bench` does.

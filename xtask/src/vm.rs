@@ -11,6 +11,7 @@ mod kernels;
 mod modules;
 mod programs;
 mod qemu;
+mod systemd;
 
 use std::{
     collections::VecDeque, fs, path::PathBuf, process::ExitCode, sync::Mutex, thread, time::Instant,
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Record how large the program is on each kernel, and do nothing else
     #[arg(long, conflicts_with_all = ["filters", "quick", "kernel"])]
     record: bool,
+    /// Run only the tests of `rpcguard disable`, on a Debian with systemd
+    #[arg(long, conflicts_with_all = ["filters", "quick", "kernel", "record"])]
+    systemd: bool,
     /// Run only tests whose names contain one of these
     filters: Vec<String>,
 }
@@ -69,19 +73,24 @@ pub(crate) fn run_quick(tally: &mut Tally) -> Result<()> {
         quick: true,
         kvm: false,
         record: false,
+        systemd: false,
         filters: Vec::new(),
     };
     run_into(&args, tally)
 }
 
 fn run_into(args: &Args, tally: &mut Tally) -> Result<()> {
-    let kernels = chosen(&args.kernel)?;
+    let kernels = if args.systemd {
+        Vec::new()
+    } else {
+        chosen(&args.kernel)?
+    };
     setup::for_vm()?;
     let mut machines = VecDeque::new();
     for kernel in kernels {
         machines.push_back((kernel, kernel.ensure()?));
     }
-    let programs = step("building the tests for virtual machines", || {
+    let built = step("building the tests for virtual machines", || {
         let which = if args.record {
             Which::Figures
         } else if !args.filters.is_empty() {
@@ -93,6 +102,15 @@ fn run_into(args: &Args, tally: &mut Tally) -> Result<()> {
         };
         programs::build(which)
     })?;
+    if !args.quick && !args.record && args.kernel.is_empty() && systemd::is_chosen(&args.filters) {
+        let results = step("testing under systemd", || {
+            systemd::run(&built.disable, args.kvm)
+        })?;
+        tally.absorb("systemd", results);
+    }
+    if machines.is_empty() {
+        return Ok(());
+    }
     let names: Vec<_> = machines.iter().map(|(kernel, _)| kernel.name).collect();
     let machines = Mutex::new(machines);
     let tally = Mutex::new(tally);
@@ -106,7 +124,7 @@ fn run_into(args: &Args, tally: &mut Tally) -> Result<()> {
                             let Some((kernel, unpacked)) = next else {
                                 return Ok(());
                             };
-                            let results = run_on(kernel, &unpacked, &programs, args)?;
+                            let results = run_on(kernel, &unpacked, &built.programs, args)?;
                             tally.lock().expect("no panic").absorb(kernel.name, results);
                         }
                     })
@@ -166,7 +184,9 @@ fn run_on(
         initramfs: &initramfs,
         console: &console,
         kvm: args.kvm,
-        wires: wires.is_ok(),
+        hardware: qemu::Hardware::Cards {
+            wires: wires.is_ok(),
+        },
     };
     let mut read = console::Reader::default();
     let mut printed = String::new();

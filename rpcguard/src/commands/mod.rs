@@ -3,6 +3,7 @@
 mod attach;
 mod check;
 mod detach;
+mod disable;
 mod events;
 mod exit;
 mod follow_log;
@@ -76,6 +77,7 @@ Examples:
     Events(events::Args),
     Report(report::Args),
     Check(check::Args),
+    Disable(disable::Args),
 }
 
 impl Cli {
@@ -106,6 +108,7 @@ impl Cli {
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Disable(args) => disable::run(&args),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Drop for Lock {
 
 impl Lock {
     /// Waits for the lock on `directory`, which `provide` sees to being there.
-    pub(super) fn acquire(directory: &Path, provide: impl Fn() -> Result<()>) -> Result<Self> {
+    pub(crate) fn acquire(directory: &Path, provide: impl Fn() -> Result<()>) -> Result<Self> {
         Self::acquire_within(PATIENCE, directory, provide)
     }
 

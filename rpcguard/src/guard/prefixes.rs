@@ -99,7 +99,7 @@ impl Guard {
         self.consistently(|epoch| {
             for prefix in everybody.map(|address: IpAddr| Prefix::new(address, 0)) {
                 let Some(prefix) = prefix else { continue };
-                let entry = self.tries.longest(prefix)?;
+                let entry = self.maps.longest(prefix, epoch)?;
                 let verdict = entry.and_then(|entry| listed_verdict(entry.at(epoch)));
                 if verdict == Some(Verdict::Allow) {
                     return Ok(true);

@@ -32,7 +32,8 @@ impl ProgramNames {
         Self::load_from(Path::new("/etc/rpc"))
     }
 
-    fn load_from(path: &Path) -> Self {
+    /// As [`ProgramNames::load`], from a file like it.
+    pub(crate) fn load_from(path: &Path) -> Self {
         let mut names: HashMap<_, _> = USUAL
             .map(|(program, name)| (program, name.to_owned()))
             .into();

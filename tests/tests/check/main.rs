@@ -9,6 +9,7 @@ mod evidence;
 mod filtered;
 mod hostile;
 mod local;
+mod readme;
 mod remote;
 mod rpcinfo;
 mod scene;

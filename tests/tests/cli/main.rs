@@ -4,6 +4,7 @@ mod arguments;
 mod attack_documents;
 mod attacks;
 mod check_documents;
+mod disable;
 mod documents;
 mod help;
 mod interfaces;

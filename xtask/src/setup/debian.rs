@@ -81,6 +81,20 @@ const VM_PACKAGES: [Package; 5] = [
     },
 ];
 
+/// What the tests of `rpcguard disable` need besides.
+const TREE_PACKAGES: [Package; 2] = [
+    Package {
+        name: "debootstrap",
+        command: "debootstrap",
+        why: "makes small Debian systems, to disable their portmappers",
+    },
+    Package {
+        name: "e2fsprogs",
+        command: "mke2fs",
+        why: "makes the disk of one that runs in a virtual machine",
+    },
+];
+
 /// What `cargo xtask bench` needs besides.
 const BENCH_PACKAGES: [Package; 1] = [Package {
     name: "iperf3",
@@ -128,6 +142,11 @@ pub(super) fn ensure() -> Result<()> {
 /// What the virtual machines need, besides what the tests do.
 pub(super) fn ensure_for_vm() -> Result<()> {
     ensure_these(&VM_PACKAGES, &[])
+}
+
+/// What makes Debian systems for tests.
+pub(super) fn ensure_for_trees() -> Result<()> {
+    ensure_these(&TREE_PACKAGES, &[])
 }
 
 /// What the benchmark needs, besides what the tests do.

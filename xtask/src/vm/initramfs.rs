@@ -36,12 +36,11 @@ pub(super) fn write(
     archive: &Path,
 ) -> Result<()> {
     let scratch = tempfile::tempdir_in(archive.parent().unwrap_or(archive))?;
-    let root = Root(scratch.path());
+    let root = Root::new(scratch.path());
     for directory in ["dev", "etc", "proc", "run", "sys", "tmp", "usr/sbin"] {
         fs::create_dir_all(root.path(directory))?;
     }
-    root.add(&find("busybox")?, "/bin/busybox")?;
-    symlink("busybox", root.path("bin/sh"))?;
+    root.add_busybox()?;
     for tool in TOOLS {
         if let Ok(path) = find(tool) {
             root.add(&path, &format!("/usr/sbin/{tool}"))?;
@@ -60,11 +59,7 @@ pub(super) fn write(
     )?;
     root.write("/etc/group", "root:x:0:\nnogroup:x:65534:\n")?;
     root.write("/etc/nsswitch.conf", "passwd: files\nservices: files\n")?;
-    for entry in fs::read_dir(&kernel.modules)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        root.copy(&entry.path(), &format!("/modules/{}", name.display()))?;
-    }
+    root.add_modules(kernel)?;
     for program in programs {
         root.add(&program.path, &format!("/tests/{}", program.name))?;
     }
@@ -81,16 +76,20 @@ pub(super) fn write(
             .arg(&fixtures)
             .arg(root.parent_of(&fixtures)?),
     )?;
-    root.write("/init", INIT)?;
-    fs::set_permissions(root.path("init"), fs::Permissions::from_mode(0o755))?;
+    root.write_init(INIT)?;
     root.pack(archive)
 }
 
 /// A directory that becomes the root.
-struct Root<'a>(&'a Path);
+pub(super) struct Root<'a>(&'a Path);
 
-impl Root<'_> {
-    fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
+impl<'a> Root<'a> {
+    /// One that exists.
+    pub(super) const fn new(directory: &'a Path) -> Self {
+        Self(directory)
+    }
+
+    pub(super) fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let absolute = absolute.as_ref();
         self.0.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
@@ -102,12 +101,12 @@ impl Root<'_> {
         Ok(path)
     }
 
-    fn write(&self, to: &str, text: &str) -> Result<()> {
+    pub(super) fn write(&self, to: &str, text: &str) -> Result<()> {
         fs::write(self.parent_of(Path::new(to))?, text)
             .with_context(|| format!("cannot write {to}"))
     }
 
-    fn copy(&self, from: &Path, to: &str) -> Result<()> {
+    pub(super) fn copy(&self, from: &Path, to: &str) -> Result<()> {
         fs::copy(from, self.parent_of(Path::new(to))?)
             .with_context(|| format!("cannot copy {}", from.display()))?;
         Ok(())
@@ -125,8 +124,32 @@ impl Root<'_> {
         Ok(())
     }
 
+    /// Adds a shell, and the commands that busybox has.
+    pub(super) fn add_busybox(&self) -> Result<()> {
+        self.add(&find("busybox")?, "/bin/busybox")?;
+        symlink("busybox", self.path("bin/sh"))?;
+        Ok(())
+    }
+
+    /// Adds a kernel's modules.
+    pub(super) fn add_modules(&self, kernel: &kernels::Unpacked) -> Result<()> {
+        for entry in fs::read_dir(&kernel.modules)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            self.copy(&entry.path(), &format!("/modules/{}", name.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the kernel starts.
+    pub(super) fn write_init(&self, script: &str) -> Result<()> {
+        self.write("/init", script)?;
+        fs::set_permissions(self.path("init"), fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
+
     /// The kernel unpacks it as it is: to compress it would take longer than that saves.
-    fn pack(&self, archive: &Path) -> Result<()> {
+    pub(super) fn pack(&self, archive: &Path) -> Result<()> {
         let mut find = process::command("find");
         find.args([".", "-print0"]).current_dir(self.0);
         let mut names = find.stdout(Stdio::piped()).spawn()?;

@@ -13,6 +13,7 @@ use super::modules;
 use crate::{
     process::{self, relative},
     progress::step,
+    setup,
 };
 
 /// A kernel to test on.
@@ -54,12 +55,6 @@ const PARTS: [&str; 4] = [
     "linux-image-",
     "linux-modules-",
 ];
-
-/// Where Debian's keys are, on Debian.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-
-/// Names another mirror than the one that apt is configured for.
-const MIRROR: &str = "RPCGUARD_DEBIAN_MIRROR";
 
 /// An unpacked kernel.
 #[derive(Clone, Debug)]
@@ -149,12 +144,9 @@ impl Apt<'_> {
         for directory in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(self.directory.join(directory))?;
         }
-        let signed_by = if Path::new(KEYRING).is_file() {
-            format!("[signed-by={KEYRING}] ")
-        } else {
-            String::new()
-        };
-        let sources = format!("deb {signed_by}{} {suite} main\n", mirror()?);
+        let signed_by = setup::keyring().map(|keyring| format!("[signed-by={keyring}] "));
+        let signed_by = signed_by.unwrap_or_default();
+        let sources = format!("deb {signed_by}{} {suite} main\n", setup::mirror()?);
         fs::write(self.directory.join("sources.list"), sources)?;
         Ok(())
     }
@@ -215,35 +207,6 @@ fn parts_in(shown: &str) -> Vec<String> {
         .filter(|name| PARTS.iter().any(|part| name.starts_with(part)))
         .map(ToOwned::to_owned)
         .collect()
-}
-
-/// Where this machine gets Debian's packages from.
-fn mirror() -> Result<String> {
-    if let Ok(mirror) = std::env::var(MIRROR) {
-        return Ok(mirror);
-    }
-    let listed = process::output(process::command("apt-get").args([
-        "indextargets",
-        "--no-release-info",
-        "--format",
-        "$(SITE) $(RELEASE) $(COMPONENT)",
-        "Created-By: Packages",
-    ]))
-    .context("cannot ask apt where this machine gets its packages from")?;
-    mirror_in(&listed).with_context(|| {
-        format!("apt is not configured for a mirror of Debian; name one in {MIRROR}")
-    })
-}
-
-/// The site of a whole release of Debian, among lines of site, release and component. Updates and
-/// backports have a hyphen in their names, and other people's archives are not called debian.
-fn mirror_in(listed: &str) -> Option<String> {
-    listed.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let (site, release, component) = (words.next()?, words.next()?, words.next()?);
-        let is_debian = site.trim_end_matches('/').ends_with("/debian");
-        (is_debian && component == "main" && !release.contains(['-', '/'])).then(|| site.to_owned())
-    })
 }
 
 fn unpack(archives: &[PathBuf], to: &Path) -> Result<()> {
@@ -315,21 +278,7 @@ fn directory() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{mirror_in, parts_in};
-
-    #[test]
-    fn the_mirror_is_that_of_a_whole_release_of_debian() {
-        let listed = "https://example.org/node nodistro main\n\
-                      http://mirror.example/debian-security bookworm-security main\n\
-                      http://mirror.example/debian bookworm-updates main\n\
-                      http://mirror.example/debian bookworm contrib\n\
-                      http://other.example/debian bookworm main\n";
-        assert_eq!(
-            mirror_in(listed).as_deref(),
-            Some("http://other.example/debian")
-        );
-        assert_eq!(mirror_in("https://example.org/node nodistro main\n"), None);
-    }
+    use super::parts_in;
 
     #[test]
     fn the_parts_of_a_kernel_are_told_from_its_other_dependencies() {

@@ -10,9 +10,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// What Debian builds as modules: drivers of the machine's network cards, and kinds of interfaces.
-const WANTED: [&str; 10] = [
+/// What Debian builds as modules: drivers of the machine's network cards, kinds of interfaces, and for the
+/// machine that has one, a disk.
+const WANTED: [&str; 12] = [
     "virtio_pci",
+    "virtio_blk",
+    "ext4",
     "virtio_net",
     "vmxnet3",
     "e1000",

@@ -118,6 +118,9 @@ const SUITES: [Suite; 6] = [
 /// The test program that records figures.
 const FIGURES: &str = "verifier";
 
+/// The test program that runs under systemd, and on this machine.
+const DISABLE: &str = "disable";
+
 /// The package that the tests are in.
 const TESTS: &str = "rpcguard-tests";
 
@@ -148,12 +151,22 @@ pub(super) enum Which<'a> {
     Figures,
 }
 
+/// What was built.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    /// The command, and the test programs for all kernels.
+    pub(super) programs: Vec<Program>,
+    /// The command, and its test for systemd.
+    pub(super) disable: [Program; 2],
+}
+
 /// Builds the command and the test programs.
-pub(super) fn build(which: Which<'_>) -> Result<Vec<Program>> {
+pub(super) fn build(which: Which<'_>) -> Result<Built> {
     let mut cargo = process::cargo(&["build", "--profile", "vm", "--target", TARGET]);
     cargo
         .args(["--package", COMMAND, "--bin", COMMAND, "--package", TESTS])
         .args(SUITES.iter().flat_map(|suite| ["--test", suite.name]))
+        .args(["--test", DISABLE])
         .args(["--message-format", "json-render-diagnostics"])
         // For this target alone: build scripts are for this machine, and stay as they are.
         .env(
@@ -174,11 +187,14 @@ pub(super) fn build(which: Which<'_>) -> Result<Vec<Program>> {
             .map(|(_, path)| path.clone())
             .with_context(|| format!("cargo built no {name}"))
     };
-    let mut programs = vec![Program {
-        name: COMMAND,
-        path: path_of(COMMAND)?,
-        run: None,
-    }];
+    let only_there = |name: &'static str| -> Result<Program> {
+        Ok(Program {
+            name,
+            path: path_of(name)?,
+            run: None,
+        })
+    };
+    let mut programs = vec![only_there(COMMAND)?];
     for suite in SUITES.iter().filter(|suite| suite.is_in(which)) {
         programs.push(Program {
             name: suite.name,
@@ -193,7 +209,10 @@ pub(super) fn build(which: Which<'_>) -> Result<Vec<Program>> {
             }),
         });
     }
-    Ok(programs)
+    Ok(Built {
+        programs,
+        disable: [only_there(COMMAND)?, only_there(DISABLE)?],
+    })
 }
 
 impl Suite {

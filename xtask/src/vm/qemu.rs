@@ -27,8 +27,19 @@ pub(super) struct Machine<'a> {
     pub(super) console: &'a Path,
     /// Whether the processor runs it, and not software.
     pub(super) kvm: bool,
-    /// Whether [`try_wires`] succeeded.
-    pub(super) wires: bool,
+    pub(super) hardware: Hardware<'a>,
+}
+
+/// What a machine has besides processors, memory and serial ports.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hardware<'a> {
+    /// Network cards.
+    Cards {
+        /// Whether [`try_wires`] succeeded.
+        wires: bool,
+    },
+    /// A disk, in this file.
+    Disk(&'a Path),
 }
 
 /// Models of network cards, two of each on one wire; the tests know them by their addresses, which are
@@ -82,7 +93,7 @@ pub(super) fn try_wires() -> Result<(), String> {
 }
 
 impl Machine<'_> {
-    /// Runs it until it powers off, and hands on each line that its tests print.
+    /// Runs it until it powers off or would boot again, and hands on each line that its tests print.
     ///
     /// Returns why it did not come to its end, if it did not.
     pub(super) fn run(&self, mut line: impl FnMut(&str)) -> Result<Option<String>> {
@@ -122,7 +133,8 @@ impl Machine<'_> {
 
     fn command(&self) -> Command {
         const QEMU: &str = "qemu-system-x86_64";
-        let mut command = if self.wires {
+        let wires = matches!(self.hardware, Hardware::Cards { wires: true });
+        let mut command = if wires {
             let mut command = with_wires();
             command.arg(QEMU);
             command
@@ -149,22 +161,34 @@ impl Machine<'_> {
             ])
             .args(["-serial", &format!("file:{}", self.console.display())])
             .args(["-serial", "stdio"]);
-        for (number, model) in CARDS.iter().enumerate() {
-            for end in 0..2 {
-                let id = format!("n{number}{end}");
-                let wire = format!("hubport,id={id},hubid={number}");
-                let card = format!("{model},netdev={id},mac=52:54:00:00:0{number}:0{end}");
-                command.args(["-netdev", &wire, "-device", &card]);
-            }
-        }
-        if self.wires {
-            for (name, queues, options) in MORE_CARDS {
-                let wire = format!("tap,id={name},ifname={name},{queues},script=no,downscript=no");
-                let card = format!("virtio-net-pci,netdev={name},{options}");
-                command.args(["-netdev", &wire, "-device", &card]);
+        match self.hardware {
+            Hardware::Cards { wires } => add_cards(&mut command, wires),
+            Hardware::Disk(disk) => {
+                // A comma in a path is doubled.
+                let disk = disk.display().to_string().replace(',', ",,");
+                let drive = format!("if=virtio,format=raw,cache=unsafe,file={disk}");
+                command.args(["-drive", &drive]);
             }
         }
         command
+    }
+}
+
+fn add_cards(command: &mut Command, wires: bool) {
+    for (number, model) in CARDS.iter().enumerate() {
+        for end in 0..2 {
+            let id = format!("n{number}{end}");
+            let wire = format!("hubport,id={id},hubid={number}");
+            let card = format!("{model},netdev={id},mac=52:54:00:00:0{number}:0{end}");
+            command.args(["-netdev", &wire, "-device", &card]);
+        }
+    }
+    if wires {
+        for (name, queues, options) in MORE_CARDS {
+            let wire = format!("tap,id={name},ifname={name},{queues},script=no,downscript=no");
+            let card = format!("virtio-net-pci,netdev={name},{options}");
+            command.args(["-netdev", &wire, "-device", &card]);
+        }
     }
 }
 

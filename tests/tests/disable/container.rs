@@ -1,0 +1,180 @@
+//! A Debian system in namespaces of its own, which can be booted more than once.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::unistd::Uid;
+use rpcguard_tests::lab::{Finished, rpcguard_binary, skip};
+use tempfile::TempDir;
+
+/// Holds the file system: the tree below, and above it what is changed. Both this and [`BOOT`] print the
+/// number that their process has outside, and end when the test does, since nobody else has the other
+/// end of what they read.
+const HOLD: &str = r#"
+    set -e
+    mount --make-rprivate /
+    mount -t tmpfs tmpfs "$2"
+    mkdir "$2/upper" "$2/work" "$2/root"
+    mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+    cp "$3" "$2/root/usr/local/bin/rpcguard"
+    read -r id rest </proc/self/stat
+    echo "$id"
+    exec cat
+"#;
+
+/// Becomes the first process of the system, whose orphans the kernel then reaps.
+const BOOT: &str = r#"
+    set -e
+    read -r id rest </proc/self/stat
+    mount -t proc proc "$1/root/proc"
+    mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+    ip link set lo up
+    trap '' CHLD
+    exec chroot "$1/root" sh -c 'echo "$0"; exec cat' "$id"
+"#;
+
+/// How long a portmapper may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A system, which goes with this value.
+pub(crate) struct Container {
+    init: Option<Process>,
+    holder: Process,
+    scratch: TempDir,
+}
+
+/// A process that prints its number and then waits for the end of its input.
+struct Process {
+    child: Child,
+    id: String,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let mut id = String::new();
+        let output = child.stdout.take().expect("it has an output");
+        BufReader::new(output)
+            .read_line(&mut id)
+            .expect("its output can be read");
+        let id = id.trim().to_owned();
+        assert!(!id.is_empty(), "{command:?} has failed");
+        Self { child, id }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+impl Container {
+    /// Makes one of the tree of this name, and boots it; says that `test` is skipped if that cannot be.
+    pub(crate) fn boot_or_skip(tree: &str, test: &str) -> Option<Self> {
+        if !Uid::effective().is_root() {
+            skip(test, "needs root, for namespaces and mounts");
+            return None;
+        }
+        let trees = env::var_os("RPCGUARD_TREES").map(PathBuf::from);
+        let Some(tree) = trees.map(|trees| trees.join(tree)).filter(|t| t.is_dir()) else {
+            let reason = format!("there is no Debian with {tree}; `cargo xtask test` makes it");
+            skip(test, &reason);
+            return None;
+        };
+        let container = Self::new(&tree);
+        let version = container.run(&["rpcguard", "--version"]);
+        if !version.is_success() {
+            let reason = format!(
+                "rpcguard does not run on Debian 12: {}",
+                version.stderr.trim()
+            );
+            skip(test, &reason);
+            return None;
+        }
+        Some(container)
+    }
+
+    fn new(tree: &Path) -> Self {
+        let scratch = tempfile::tempdir().expect("a directory can be made");
+        let mut hold = Command::new("unshare");
+        hold.args(["--mount", "sh", "-c", HOLD, "hold"])
+            .arg(tree)
+            .arg(scratch.path())
+            .arg(rpcguard_binary());
+        let holder = Process::start(&mut hold);
+        let mut container = Self {
+            init: None,
+            holder,
+            scratch,
+        };
+        container.boot();
+        container
+    }
+
+    /// Ends every process of the system, forgets /run and the network, and starts anew with nothing but
+    /// the first process.
+    pub(crate) fn boot(&mut self) {
+        self.init = None;
+        let mut boot = Command::new("nsenter");
+        boot.args(["--target", &self.holder.id, "--mount", "unshare"])
+            .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork"])
+            .args(["--kill-child", "sh", "-c", BOOT, "boot"])
+            .arg(self.scratch.path());
+        self.init = Some(Process::start(&mut boot));
+    }
+
+    /// A command in the system.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let init = self.init.as_ref().expect("it is booted");
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &init.id, "--mount", "--net", "--pid"])
+            .args(["--uts", "--ipc", "--root", "--wd"])
+            .args(words)
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command in the system to its end.
+    pub(crate) fn run(&self, words: &[&str]) -> Finished {
+        Finished::wait_for(&mut self.command(words))
+    }
+
+    /// Runs lines of shell in the system, which have to succeed.
+    #[track_caller]
+    pub(crate) fn shell(&self, script: &str) -> String {
+        self.run(&["sh", "-ec", script]).succeeded().stdout
+    }
+
+    /// Waits for a portmapper to answer in the system: what starts one in the background does not.
+    #[track_caller]
+    pub(crate) fn wait_for_answer(&self) {
+        let begun = Instant::now();
+        while !self.answers() {
+            assert!(begun.elapsed() < PATIENCE, "no answer in {PATIENCE:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether a portmapper answers in the system.
+    pub(crate) fn answers(&self) -> bool {
+        self.run(&["rpcinfo", "-T", "udp", "127.0.0.1", "portmapper"])
+            .is_success()
+    }
+}

@@ -1,0 +1,63 @@
+//! A portmapper that no service has started, as a last resort.
+
+use crate::{
+    container::Container,
+    shut::{assert_shut, steps},
+};
+
+#[test]
+fn a_process_is_ended_and_started_again() {
+    let test = "process::a_process_is_ended_and_started_again";
+    let Some(debian) = Container::boot_or_skip("sysv", test) else {
+        return;
+    };
+    debian.shell("rm /etc/init.d/rpcbind /etc/rc?.d/*rpcbind; rpcbind -w -i");
+    debian.wait_for_answer();
+    let arguments = || debian.shell("tr '\\0' ' ' </proc/$(pidof rpcbind)/cmdline");
+    let before = arguments();
+    let id = debian.shell("pidof rpcbind");
+    let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+    assert_eq!(steps(&applied), [format!("kill {}", id.trim())]);
+    assert_shut(&applied);
+    let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
+    assert!(undone.stdout.contains("rpcbind -w -i &\n"), "{undone}");
+    debian.wait_for_answer();
+    assert_eq!(
+        arguments().split(' ').skip(1).collect::<Vec<_>>(),
+        before.split(' ').skip(1).collect::<Vec<_>>()
+    );
+}
+
+/// In another network namespace, it is somebody else's, and listens for them.
+#[test]
+fn the_portmapper_of_a_container_is_left_alone() {
+    let test = "process::the_portmapper_of_a_container_is_left_alone";
+    let Some(debian) = Container::boot_or_skip("sysv", test) else {
+        return;
+    };
+    debian.shell(
+        "rm /etc/init.d/rpcbind /etc/rc?.d/*rpcbind
+         unshare --net sh -c 'ip link set lo up; rpcbind -w'",
+    );
+    let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+    assert_eq!(steps(&applied), ["nothing was to be done"]);
+    debian.shell("pidof rpcbind");
+}
+
+/// What has the port and is no portmapper is named, and left alone.
+#[test]
+fn something_else_on_the_port_is_a_failure_that_names_it() {
+    let test = "process::something_else_on_the_port_is_a_failure_that_names_it";
+    let Some(debian) = Container::boot_or_skip("sysv", test) else {
+        return;
+    };
+    debian.shell("/etc/init.d/rpcbind start; cp /sbin/rpcbind /tmp/other");
+    let _ = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
+    debian.shell("/tmp/other -w");
+    let failed = debian
+        .run(&["rpcguard", "disable", "--apply"])
+        .exited_with(1);
+    assert!(failed.stderr.contains("port 111 is still open"), "{failed}");
+    assert!(failed.stderr.contains("UDP [::]:111"), "{failed}");
+    debian.shell("pidof other");
+}
