@@ -32,7 +32,8 @@ const LAST: usize = 900;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
-Exit status: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 `check` found exposure.
+Exit status: 0 done; 1 failed, and nothing was changed (but by `disable`, which says what it has done);
+2 wrong usage; 3 `check` found exposure.
 
 Privileges: root, or CAP_BPF and CAP_NET_ADMIN; to load the program (attach, the first --rate of a guard)
 also CAP_PERFMON.
