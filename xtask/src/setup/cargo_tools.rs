@@ -1,4 +1,4 @@
-//! Tools that cargo builds from crates.io, of fixed versions, for this workspace alone.
+//! Tools that cargo builds from the registry, of fixed versions, for this workspace alone.
 //!
 //! They are built without optimisation: that takes half as long, and makes them a second slower.
 
