@@ -76,7 +76,9 @@ fn kill_everywhere(scene: &Scene<'_>, several: Several) {
         scene.test,
         points.len() - missed
     );
-    assert!(missed <= 1 && done > 0 && done < points.len() - missed);
+    assert!(3 * missed <= points.len(), "{missed} of {}", points.len());
+    let done = done + missed;
+    assert!(done > 0 && done < points.len());
 }
 
 /// Checks what a killed command left, and that the next ones find nothing wrong: first one about

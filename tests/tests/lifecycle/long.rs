@@ -185,15 +185,17 @@ fn hosts_that_find_no_room_in_their_bucket_are_as_good_as_others() {
     list.truncate(LONG_FROM as usize);
 
     let mut random = fastrand::Rng::with_seed(7);
-    let mut most = 0;
     for step in 0..amount(60, 8) {
-        let many = random.usize(0..=crowd.len());
+        // All of them first: more than there is room for.
+        let many = match step {
+            0 => crowd.len(),
+            _ => random.usize(0..=crowd.len()),
+        };
         let present: Vec<IpAddr> = random
             .choose_multiple(&crowd, many)
             .into_iter()
             .copied()
             .collect();
-        most = most.max(present.len());
         let wanted: Vec<Prefix> = list
             .iter()
             .copied()
@@ -223,7 +225,6 @@ fn hosts_that_find_no_room_in_their_bucket_are_as_good_as_others() {
             "step {step}"
         );
     }
-    assert!(most > 12, "never more than {most} at a time");
     let tables = [map::HOSTS_V4, map::HOSTS_V6].map(|name| site.pins().join(name));
     for table in tables {
         let info = site.host.enter(|| MapInfo::from_pin(&table)).unwrap();
