@@ -1,17 +1,18 @@
 //! What starts the portmapper of this machine: systemd, scripts of System V init, or OpenRC.
 
 use std::{
-    collections::BTreeSet,
-    fs,
     io::Read as _,
-    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-/// What the portmapper is called, also where portmap's name is kept for it.
-const SERVICES: [&str; 2] = ["rpcbind", "portmap"];
+use crate::disable::{
+    Init, Machine,
+    openrc::{self, Services},
+    systemd,
+    sysv::Script,
+};
 
 /// systemd's units of it.
 const UNITS: [&str; 3] = ["rpcbind.socket", "rpcbind.service", "portmap.service"];
@@ -54,18 +55,14 @@ pub struct Unit {
     pub starts: bool,
 }
 
-/// What starts the portmapper, as far as the machine whose root directory this is has it.
+/// What starts the portmapper of a machine.
 #[must_use]
-pub fn units(root: &Path) -> Vec<Unit> {
-    // sd_booted(3). Where systemd has a unit, it does not look at the scripts of the same name.
-    if root.join("run/systemd/system").is_dir() {
-        return systemctl().map(|text| parse(&text)).unwrap_or_default();
-    }
-    // OpenRC's scripts are where System V has its own.
-    if root.join("etc/runlevels").is_dir() {
-        open_rc(root)
-    } else {
-        system_v(root)
+pub fn units(machine: &Machine) -> Vec<Unit> {
+    match Init::of(machine) {
+        // Where systemd has a unit, it does not look at the scripts of the same name.
+        Init::Systemd => systemctl().map(|text| parse(&text)).unwrap_or_default(),
+        Init::OpenRc => open_rc(machine),
+        Init::UpdateRcD | Init::Chkconfig | Init::Unknown => system_v(machine),
     }
 }
 
@@ -101,17 +98,11 @@ fn systemctl() -> Option<String> {
     Some(text)
 }
 
-/// Reads the properties of several units, with empty lines between them.
+/// Reads the properties of several units.
 fn parse(text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
-    for block in text.split("\n\n") {
-        let property = |name: &str| {
-            block
-                .lines()
-                .filter_map(|line| line.split_once('='))
-                .find(|(key, _)| *key == name)
-                .map_or("", |(_, value)| value)
-        };
+    for properties in systemd::answers(text) {
+        let property = |name: &str| properties.get(name).copied().unwrap_or_default();
         let name = property("Id");
         let known = units.iter().any(|unit| unit.name == name);
         if name.is_empty() || known || property("LoadState") == "not-found" {
@@ -132,74 +123,33 @@ fn parse(text: &str) -> Vec<Unit> {
     units
 }
 
-fn system_v(root: &Path) -> Vec<Unit> {
-    SERVICES
+fn system_v(machine: &Machine) -> Vec<Unit> {
+    // Whether they run is seen by who listens: no script is run for it.
+    Script::find(machine, |_| false)
         .into_iter()
-        .filter(|name| {
-            ["etc/init.d", "etc/rc.d/init.d"]
-                .iter()
-                .any(|directory| root.join(directory).join(name).exists())
-        })
-        .map(|name| {
-            let levels = start_levels(root, name);
-            Unit {
-                init: InitSystem::SystemV,
-                name: name.to_owned(),
-                state: "script".to_owned(),
-                boot: if levels.is_empty() {
-                    "no runlevel".to_owned()
-                } else {
-                    format!("runlevels {}", levels.iter().collect::<String>())
-                },
-                starts: !levels.is_empty(),
-            }
+        .map(|Script { name, levels, .. }| Unit {
+            init: InitSystem::SystemV,
+            name,
+            state: "script".to_owned(),
+            boot: if levels.is_empty() {
+                "no runlevel".to_owned()
+            } else {
+                format!("runlevels {}", levels.iter().collect::<String>())
+            },
+            starts: !levels.is_empty(),
         })
         .collect()
 }
 
-/// The runlevels that start a service: those that have a link `S??name`. `S` is that of booting.
-fn start_levels(root: &Path, service: &str) -> BTreeSet<char> {
-    let mut levels = BTreeSet::new();
-    for level in ['2', '3', '4', '5', 'S'] {
-        for directory in [format!("etc/rc{level}.d"), format!("etc/rc.d/rc{level}.d")] {
-            let Ok(entries) = fs::read_dir(root.join(directory)) else {
-                continue;
-            };
-            let starts = entries.flatten().any(|entry| {
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                name.strip_prefix('S')
-                    .and_then(|name| name.get(2..))
-                    .is_some_and(|name| name == service)
-            });
-            if starts {
-                levels.insert(level);
-            }
-        }
-    }
-    levels
-}
-
-fn open_rc(root: &Path) -> Vec<Unit> {
-    let Ok(entries) = fs::read_dir(root.join("etc/runlevels")) else {
-        return Vec::new();
-    };
-    let mut levels: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    levels.sort();
-    SERVICES
+fn open_rc(machine: &Machine) -> Vec<Unit> {
+    Services::find(machine, |name| openrc::is_started(machine, name))
+        .services
         .into_iter()
-        .filter(|name| root.join("etc/init.d").join(name).exists())
-        .map(|name| {
-            let levels: Vec<_> = levels
-                .iter()
-                .filter(|level| level.join(name).symlink_metadata().is_ok())
-                .filter_map(|level| level.file_name()?.to_str())
-                .collect();
-            let started = root.join("run/openrc/started").join(name);
+        .map(|service| {
+            let levels: Vec<_> = service.runlevels.iter().map(String::as_str).collect();
             Unit {
                 init: InitSystem::OpenRc,
-                name: name.to_owned(),
-                state: if started.symlink_metadata().is_ok() {
+                state: if service.started {
                     "started"
                 } else {
                     "stopped"
@@ -211,6 +161,7 @@ fn open_rc(root: &Path) -> Vec<Unit> {
                     format!("runlevel {}", levels.join(", "))
                 },
                 starts: !levels.is_empty(),
+                name: service.name,
             }
         })
         .collect()
@@ -220,7 +171,7 @@ fn open_rc(root: &Path) -> Vec<Unit> {
 mod tests {
     use std::{fs, os::unix::fs::symlink, path::Path};
 
-    use super::{InitSystem, parse, units};
+    use super::{InitSystem, Machine, parse, units};
 
     fn script(root: &Path, name: &str) {
         let directory = root.join("etc/init.d");
@@ -262,10 +213,10 @@ mod tests {
     #[test]
     fn scripts_and_their_runlevels_are_found() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(units(root.path()), []);
+        assert_eq!(units(&Machine::new(root.path())), []);
         script(root.path(), "rpcbind");
         let boot = |root: &Path| {
-            let units = units(root);
+            let units = units(&Machine::new(root));
             assert_eq!(units.len(), 1);
             assert_eq!(units[0].init, InitSystem::SystemV);
             (units[0].boot.clone(), units[0].starts)
@@ -286,7 +237,7 @@ mod tests {
         link(root.path(), "etc/runlevels/default/rpcbind");
         fs::create_dir_all(root.path().join("etc/runlevels/boot")).unwrap();
         link(root.path(), "run/openrc/started/rpcbind");
-        let found = units(root.path());
+        let found = units(&Machine::new(root.path()));
         assert_eq!(found.len(), 1);
         let first = &found[0];
         assert_eq!(first.init, InitSystem::OpenRc);

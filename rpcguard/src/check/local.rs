@@ -1,9 +1,6 @@
 //! Looks whether the portmapper of this host is exposed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rpcguard_common::parse::Transport;
 
@@ -11,6 +8,7 @@ use super::{
     Cover, InsecureOption, NetworkInterface, Unit, Verdict, init, insecure_options, network,
 };
 use crate::{
+    disable::Machine,
     error::{Report, Result},
     guard::Registry,
     policy::PORTMAPPER_PORT,
@@ -76,7 +74,7 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
         .flat_map(insecure_options)
         .collect();
     Ok(LocalReport {
-        units: init::units(Path::new("/")),
+        units: init::units(&Machine::new("/")),
         inventory,
         table,
         interfaces,

@@ -49,7 +49,7 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
         if steps.is_empty() {
             return Ok(Applied {
                 changed: record.is_some(),
-                probes: verify::closed(machine)?,
+                probes: verify::closed()?,
             });
         }
         let mut recording = match record.take() {
@@ -69,7 +69,7 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
         Some(step) => Err(DisableError::Back(Box::new(step)).into()),
         None => Ok(Applied {
             changed: true,
-            probes: verify::closed(machine)?,
+            probes: verify::closed()?,
         }),
     }
 }

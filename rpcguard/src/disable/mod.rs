@@ -9,14 +9,14 @@ mod error;
 mod init;
 mod machine;
 mod needs;
-mod openrc;
+pub(crate) mod openrc;
 mod process;
 mod record;
 mod run;
 mod state;
 mod step;
-mod systemd;
-mod sysv;
+pub(crate) mod systemd;
+pub(crate) mod sysv;
 mod verify;
 
 pub use apply::{Applied, apply, undo};
@@ -28,7 +28,7 @@ pub use process::Process;
 pub use record::Record;
 pub use state::{Services, State};
 pub use step::Step;
-pub use verify::{Answer, Listener, Probe, Transport, listeners, probe};
+pub use verify::{Answer, Listener, Probe, listeners, probe};
 
 use crate::{
     portmapper::{self, Registration},

@@ -16,6 +16,11 @@ const STARTED: &str = "run/openrc/started";
 /// Where it has runlevels.
 const RUNLEVELS: &str = "etc/runlevels";
 
+/// Whether OpenRC has started a service.
+pub(crate) fn is_started(machine: &Machine, name: &str) -> bool {
+    machine.has(format!("{STARTED}/{name}"))
+}
+
 /// The services of the portmapper, and who needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Services {
@@ -39,7 +44,7 @@ pub struct Service {
 impl Services {
     /// Those that there are; `is_running` asks the service of a name: scripts that are not made for
     /// OpenRC are run by it as they are, and what it thinks of them is then not always true.
-    pub(super) fn find(machine: &Machine, is_running: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn find(machine: &Machine, is_running: impl Fn(&str) -> bool) -> Self {
         let services = NAMES
             .into_iter()
             .filter(|name| machine.has(path(name)))

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sockets;
+
 use super::{
     DisableError, Init, Machine, Process, Step, openrc, run,
     systemd::{self, Units},
@@ -9,7 +11,7 @@ use super::{
 };
 
 /// The portmapper's programs, as the kernel has their names.
-pub(super) const PROGRAMS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
+pub(super) const PROGRAMS: [&str; 3] = sockets::PORTMAPPERS;
 
 /// What starts a portmapper, and what of it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

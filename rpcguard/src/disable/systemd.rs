@@ -102,7 +102,7 @@ pub(super) fn question<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Stri
 }
 
 /// What systemctl says about some units, in the order of the question.
-pub(super) fn answers(output: &str) -> Vec<BTreeMap<&str, &str>> {
+pub(crate) fn answers(output: &str) -> Vec<BTreeMap<&str, &str>> {
     output
         .split("\n\n")
         .map(|block| {

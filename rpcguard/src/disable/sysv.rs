@@ -32,7 +32,7 @@ pub(super) enum Tool {
 
 impl Script {
     /// Those that there are; `is_running` asks the script of a name.
-    pub(super) fn find(machine: &Machine, is_running: impl Fn(&str) -> bool) -> Vec<Self> {
+    pub(crate) fn find(machine: &Machine, is_running: impl Fn(&str) -> bool) -> Vec<Self> {
         NAMES
             .into_iter()
             .filter(|name| machine.has(path(name)))

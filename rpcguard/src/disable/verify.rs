@@ -7,8 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DisableError, Machine};
-use crate::policy::PORTMAPPER_PORT;
+use rpcguard_common::parse::Transport;
+
+use super::DisableError;
+use crate::{
+    check::transport_name,
+    error::Result,
+    policy::PORTMAPPER_PORT,
+    sockets::{Address, Inventory, Kind},
+};
 
 /// How long what was ended may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,24 +25,6 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a probe over loopback is waited for: it is refused at once, or a filter swallows it.
 const SILENCE: Duration = Duration::from_millis(500);
-
-/// What a probe was sent over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        })
-    }
-}
 
 /// A socket that is bound to the portmapper's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +37,7 @@ pub struct Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.transport, self.address)
+        write!(f, "{} {}", transport_name(self.transport), self.address)
     }
 }
 
@@ -161,68 +150,34 @@ fn answer(result: io::Result<()>) -> Answer {
     }
 }
 
-/// The sockets of this network namespace that are bound to port 111, whatever their address.
-#[must_use]
-pub fn listeners(machine: &Machine) -> Vec<Listener> {
-    listeners_on(machine, PORTMAPPER_PORT)
+/// The sockets of this network namespace that wait on port 111, whatever their address.
+///
+/// # Errors
+///
+/// If /proc cannot be read.
+pub fn listeners() -> Result<Vec<Listener>> {
+    listeners_on(PORTMAPPER_PORT)
 }
 
-fn listeners_on(machine: &Machine, port: u16) -> Vec<Listener> {
-    [
-        ("tcp", Transport::Tcp),
-        ("tcp6", Transport::Tcp),
-        ("udp", Transport::Udp),
-        ("udp6", Transport::Udp),
-    ]
-    .into_iter()
-    .flat_map(|(file, transport)| {
-        let text = machine.text(format!("proc/net/{file}"));
-        let lines: Vec<_> = text
-            .lines()
-            .skip(1)
-            .filter_map(|line| bound(line, transport))
-            .collect();
-        lines
-    })
-    .filter(|listener| listener.address.port() == port)
-    .collect()
-}
-
-/// A line of proc_net_tcp(5): number, local address, remote address, state. Addresses are words of the
-/// machine's byte order in hexadecimal.
-fn bound(line: &str, transport: Transport) -> Option<Listener> {
-    const TCP_LISTEN: &str = "0A";
-    let mut fields = line.split_whitespace().skip(1);
-    let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
-    if transport == Transport::Tcp && state != TCP_LISTEN {
-        return None;
-    }
-    let (address, port) = local.split_once(':')?;
-    let words: Option<Vec<_>> = address
-        .as_bytes()
-        .chunks(8)
-        .map(|digits| {
-            let digits = str::from_utf8(digits).ok()?;
-            (digits.len() == 8).then(|| u32::from_str_radix(digits, 16).ok())?
+fn listeners_on(port: u16) -> Result<Vec<Listener>> {
+    // Whose they are is for `check` to tell.
+    let sockets = Inventory::of_portmappers()?.sockets.into_iter();
+    Ok(sockets
+        .filter_map(|socket| match (socket.kind, socket.address) {
+            (Kind::Udp, Address::Ip(address)) => Some((Transport::Udp, address)),
+            (Kind::Tcp, Address::Ip(address)) => Some((Transport::Tcp, address)),
+            _ => None,
         })
-        .collect();
-    let bytes: Vec<_> = words?.into_iter().flat_map(u32::to_ne_bytes).collect();
-    let address = match <[u8; 4]>::try_from(bytes.as_slice()) {
-        Ok(bytes) => IpAddr::from(bytes),
-        Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?),
-    };
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Listener {
-        transport,
-        address: SocketAddr::new(address, port),
-    })
+        .filter(|(_, address)| address.port() == port)
+        .map(|(transport, address)| Listener { transport, address })
+        .collect())
 }
 
 /// Waits for the port to be nobody's, and tries to reach it.
-pub(super) fn closed(machine: &Machine) -> Result<Vec<Probe>, DisableError> {
+pub(super) fn closed() -> Result<Vec<Probe>> {
     let begun = Instant::now();
     loop {
-        let mut open = listeners(machine);
+        let mut open = listeners()?;
         if open.is_empty() {
             let probes = probe();
             let reached = probes.iter().filter(|probe| probe.answer == Answer::Open);
@@ -235,7 +190,7 @@ pub(super) fn closed(machine: &Machine) -> Result<Vec<Probe>, DisableError> {
             }
         }
         if begun.elapsed() >= PATIENCE {
-            return Err(DisableError::StillOpen(open));
+            return Err(DisableError::StillOpen(open).into());
         }
         thread::sleep(INTERVAL);
     }
@@ -260,51 +215,22 @@ mod tests {
         };
         assert_eq!(answer(Transport::Udp), Some(Answer::Silent));
         assert_eq!(answer(Transport::Tcp), Some(Answer::Refused));
-        let machine = Machine::new("/");
         let expected = Listener {
             transport: Transport::Udp,
             address: udp.local_addr().unwrap(),
         };
-        assert_eq!(listeners_on(&machine, port), [expected]);
+        assert_eq!(listeners_on(port).unwrap(), [expected]);
         drop(udp);
         assert_eq!(answer(Transport::Udp), Some(Answer::Refused));
         if let Ok(tcp) = TcpListener::bind(("127.0.0.1", port)) {
             assert_eq!(answer(Transport::Tcp), Some(Answer::Open));
-            let found = listeners_on(&machine, port);
+            let found = listeners_on(port).unwrap();
             assert!(
                 found
                     .iter()
                     .any(|found| found.address == tcp.local_addr().unwrap()),
                 "{found:?}"
             );
-        }
-    }
-
-    #[cfg(target_endian = "little")]
-    #[test]
-    fn sockets_are_read_from_proc() {
-        let shown = |line: &str, transport| bound(line, transport).map(|found| found.to_string());
-        for (line, transport, expected) in [
-            (
-                "   0: 00000000:006F 00000000:0000 0A 00000000:00000000 00:00000000",
-                Transport::Tcp,
-                Some("TCP 0.0.0.0:111"),
-            ),
-            (
-                "   1: 0100007F:006F 0100007F:D431 01 00000000:00000000 02:000AF",
-                Transport::Tcp,
-                None,
-            ),
-            (
-                "  12: 00000000000000000000000001000000:006F 0:0000 07 00000000:00000000",
-                Transport::Udp,
-                Some("UDP [::1]:111"),
-            ),
-            ("  12: 0000:006F 0:0000 07", Transport::Udp, None),
-            ("  12: é0000000:006F 0:0000 07", Transport::Udp, None),
-            ("", Transport::Udp, None),
-        ] {
-            assert_eq!(shown(line, transport).as_deref(), expected, "{line}");
         }
     }
 }

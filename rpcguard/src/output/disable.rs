@@ -8,8 +8,9 @@ use super::{
     SCHEMA_VERSION, stdout,
     text::{Align, table},
 };
-use crate::disable::{
-    self, Applied, Init, Machine, NfsServer, Probe, Record, Step, Survey, Version3,
+use crate::{
+    check::transport_name,
+    disable::{self, Applied, Init, Machine, NfsServer, Probe, Record, Step, Survey, Version3},
 };
 
 /// What the document is about.
@@ -105,7 +106,7 @@ impl Document {
     /// With what became of trying to reach the port.
     pub(crate) fn with_probes(self, probes: &[Probe]) -> Self {
         let probes = probes.iter().map(|probe| Probed {
-            transport: probe.transport.to_string().to_lowercase(),
+            transport: transport_name(probe.transport).to_lowercase(),
             address: probe.address.to_string(),
             answer: probe.answer.name(),
         });
@@ -172,7 +173,10 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
     let steps = state.disable();
     if steps.is_empty() {
         writeln!(out, "nothing is to be done to disable it")?;
-        let listeners = disable::listeners(machine);
+        let listeners = disable::listeners().unwrap_or_else(|error| {
+            log::warn!("{error}");
+            Vec::new()
+        });
         for listener in &listeners {
             writeln!(out, "but something else listens on {listener}")?;
         }
@@ -260,7 +264,7 @@ fn write_probes(out: &mut impl Write, probes: &[Probe]) -> io::Result<()> {
         .iter()
         .map(|probe| {
             [
-                probe.transport.to_string(),
+                transport_name(probe.transport).to_owned(),
                 probe.address.to_string(),
                 probe.answer.to_string(),
             ]

@@ -10,6 +10,7 @@ mod processes;
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 pub use inventory::Inventory;
+pub(crate) use processes::PORTMAPPERS;
 pub use processes::Process;
 
 /// What a socket speaks.

@@ -16,7 +16,7 @@ pub struct Process {
 }
 
 /// What portmappers are called.
-const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
+pub(crate) const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 
 /// Whether a process of this name is a portmapper.
 pub(super) fn is_portmapper(name: &str) -> bool {
