@@ -4,7 +4,9 @@ mod init;
 mod local;
 mod network;
 mod options;
+mod probe;
 mod remote;
+mod remote_report;
 mod verdict;
 mod wire;
 
@@ -13,9 +15,8 @@ pub(crate) use local::transport_name;
 pub use local::{Exposure, LocalReport, exposed_ports, local};
 pub use network::{Cover, Guarded, NetworkInterface};
 pub use options::{InsecureOption, insecure_options};
-pub use remote::{
-    AddressReport, Answered, HostReport, MAX_ADDRESSES, MAX_CALLS, MAX_DATAGRAMS, Outcome, Probe,
-    ProbeResult, remote, resolve,
-};
+pub use probe::{Answered, Outcome, Probe, ProbeResult};
+pub use remote::{MAX_ADDRESSES, MAX_CALLS, MAX_DATAGRAMS, remote, resolve};
+pub use remote_report::{AddressReport, HostReport};
 pub use verdict::Verdict;
 pub use wire::wire_len;

@@ -36,26 +36,18 @@ const fn xid(request: Request) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use rpcguard_common::{
-        packet::SliceReader,
-        rpc::{Datagram, Request},
-    };
+    use rpcguard_common::rpc::Request;
 
-    use super::{super::reply_sizes::is_asked, Call};
+    use super::{
+        super::{call::tests::read_by_the_filter, reply_sizes::is_asked},
+        Call,
+    };
 
     #[test]
     fn what_is_asked_is_what_the_filter_reads() {
         for request in Request::all().filter(|request| is_asked(*request)) {
             let (version, procedure) = request.version_and_procedure().unwrap();
-            let payload = Call::of(version, procedure).datagram(7);
-            let len = 8 + payload.len();
-            let header = [0, 1, 0, 111, (len >> 8) as u8, len as u8, 0, 0];
-            let frame = [&header, &payload[..]].concat();
-            let datagram = Datagram {
-                offset: 0,
-                end: frame.len(),
-            };
-            assert_eq!(Request::read(&SliceReader(&frame), datagram), request);
+            assert_eq!(read_by_the_filter(&Call::of(version, procedure)), request);
         }
     }
 }

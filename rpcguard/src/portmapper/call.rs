@@ -129,7 +129,7 @@ impl Call {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rpcguard_common::{
         packet::SliceReader,
         rpc::{Datagram, Request},
@@ -137,7 +137,8 @@ mod tests {
 
     use super::Call;
 
-    fn read_by_the_filter(call: &Call) -> &'static str {
+    /// What the filter takes a call for.
+    pub(in crate::portmapper) fn read_by_the_filter(call: &Call) -> Request {
         let payload = call.datagram(7);
         let len = 8 + payload.len();
         let header = [0, 1, 0, 111, (len >> 8) as u8, len as u8, 0, 0];
@@ -146,7 +147,7 @@ mod tests {
             offset: 0,
             end: frame.len(),
         };
-        Request::read(&SliceReader(&frame), datagram).name()
+        Request::read(&SliceReader(&frame), datagram)
     }
 
     #[test]
@@ -163,7 +164,7 @@ mod tests {
             (Call::relay_null(2), "v2.CALLIT"),
             (Call::relay_null(3), "v3.CALLIT"),
         ] {
-            assert_eq!(read_by_the_filter(&call), name);
+            assert_eq!(read_by_the_filter(&call).name(), name);
         }
     }
 

@@ -138,6 +138,13 @@ fn who_had_a_guard_open_while_a_list_became_long_sees_and_changes_what_is_in_for
             assert_eq!(decided, Some((host, Verdict::Allow)), "{others}");
             assert_eq!(early.prefixes().unwrap().len(), 1 + others as usize);
         }
+        // Who only reads sees it, too.
+        let mut change = Change::default();
+        let host = "203.0.113.7".parse().unwrap();
+        let wanted = hosts(0..29_999).into_iter().chain([host]);
+        change.replace(Verdict::Allow, wanted);
+        late.commit(&lock, &change).unwrap();
+        assert_eq!(early.prefixes().unwrap().len(), 30_000);
     });
     let addresses = ["203.0.113.7", "10.0.0.7", "203.0.113.8"];
     let addresses = addresses.map(|address| address.parse().unwrap());

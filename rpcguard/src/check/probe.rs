@@ -1,0 +1,213 @@
+//! What another portmapper is asked, and what comes of it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+
+use rpcguard_common::parse::Transport;
+
+use super::wire_len;
+use crate::portmapper::{Call, Registrations, Reply, read_reply};
+
+/// What ICMP errors become that a router or firewall sends (icmp(7), net/ipv6/icmp.c in Linux).
+const REJECTIONS: [i32; 2] = [libc::EHOSTUNREACH, libc::EACCES];
+
+/// Something to ask a portmapper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Probe {
+    /// The procedure that does nothing.
+    Null,
+    /// Everything that is registered, in this version of the protocol.
+    Dump(u32),
+    /// How often each procedure was called.
+    Statistics,
+    /// Where the portmapper itself is.
+    Address,
+    /// To relay a call, of the portmapper's own procedure that does nothing.
+    Relay,
+    /// As [`Probe::Dump`] of version 2 or 3, of the port that relayed calls are answered from.
+    DumpOfRelay,
+}
+
+impl Probe {
+    /// The procedure's name in RFC 1833.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Dump(_) | Self::DumpOfRelay => "DUMP",
+            Self::Statistics => "GETSTAT",
+            Self::Address => "GETADDR",
+            Self::Relay => "CALLIT",
+        }
+    }
+
+    pub(super) fn call(self, transport: Transport, ipv6: bool) -> Call {
+        // Version 2 knows of no IPv6.
+        let oldest = if ipv6 { 3 } else { 2 };
+        match self {
+            Self::Null => Call::null(oldest),
+            Self::Dump(version) => Call::dump(version),
+            Self::DumpOfRelay => Call::dump(oldest),
+            Self::Statistics => Call::statistics(),
+            Self::Address => {
+                let netid = match (transport, ipv6) {
+                    (Transport::Udp, false) => "udp",
+                    (Transport::Udp, true) => "udp6",
+                    (Transport::Tcp, false) => "tcp",
+                    (Transport::Tcp, true) => "tcp6",
+                };
+                Call::address(3, netid)
+            }
+            Self::Relay => Call::relay_null(oldest),
+        }
+    }
+}
+
+/// A reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Its payload, in bytes.
+    pub len: usize,
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// How long it took.
+    pub took: Duration,
+    /// Why the call was refused, if it was.
+    pub refused: Option<String>,
+    /// What is registered, if that was asked.
+    pub registrations: Option<Registrations>,
+    /// The beginning of the message.
+    pub beginning: Vec<u8>,
+}
+
+/// What came of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A reply.
+    Answered(Answered),
+    /// Nothing.
+    Silent,
+    /// Nobody listens: an ICMP error or a reset connection said so.
+    Closed,
+    /// Something on the way, or a firewall, said that it cannot be reached.
+    Rejected(String),
+    /// Something else than a reply.
+    Garbage(String),
+    /// It could not be sent.
+    Failed(String),
+}
+
+impl Outcome {
+    /// The word for it in tables and JSON.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Silent => "silent",
+            Self::Closed => "closed",
+            Self::Rejected(_) => "rejected",
+            Self::Garbage(_) => "garbage",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    pub(super) fn of_error(error: &io::Error, sent: bool) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::TimedOut => Self::Silent,
+            Kind::ConnectionRefused => Self::Closed,
+            Kind::InvalidData => Self::Garbage(error.to_string()),
+            // As a server does that consults hosts.deny.
+            Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe => {
+                Self::Rejected("the connection was ended".to_owned())
+            }
+            // EPERM is what this host's own firewall says.
+            _ if sent && REJECTIONS.contains(&error.raw_os_error().unwrap_or_default()) => {
+                Self::Rejected(error.to_string())
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// A probe, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeResult {
+    /// What was asked.
+    pub probe: Probe,
+    /// In which version of the protocol.
+    pub version: u32,
+    /// How.
+    pub transport: Transport,
+    /// Which port.
+    pub port: u16,
+    /// When it was sent first.
+    pub started: SystemTime,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Its payload, in bytes.
+    pub request_len: usize,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl ProbeResult {
+    /// The reply, if there is one.
+    #[must_use]
+    pub const fn answer(&self) -> Option<&Answered> {
+        match &self.outcome {
+            Outcome::Answered(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// How many times larger than the request the reply is, of payload and on the wire. Connections do not
+    /// amplify: their addresses cannot be forged.
+    #[must_use]
+    pub fn factors(&self, ipv6: bool) -> Option<[f64; 2]> {
+        let answer = self.answer()?;
+        (self.transport == Transport::Udp).then(|| {
+            let ratio = |reply: usize, request: usize| reply as f64 / request as f64;
+            [
+                ratio(answer.len, self.request_len),
+                ratio(wire_len(answer.len, ipv6), wire_len(self.request_len, ipv6)),
+            ]
+        })
+    }
+}
+
+/// What a message that came back makes of a probe.
+pub(super) fn answered(
+    probe: Probe,
+    call: &Call,
+    xid: u32,
+    message: &[u8],
+    from: SocketAddr,
+    took: Duration,
+) -> Outcome {
+    const BEGINNING: usize = 64;
+    let mut answered = Answered {
+        len: message.len(),
+        from,
+        took,
+        refused: None,
+        registrations: None,
+        beginning: message[..message.len().min(BEGINNING)].to_vec(),
+    };
+    match read_reply(xid, message) {
+        Some(Reply::Success(results)) => {
+            if let Probe::Dump(_) | Probe::DumpOfRelay = probe {
+                answered.registrations = Registrations::read(call.version(), results);
+                if answered.registrations.is_none() {
+                    answered.refused = Some("the list is malformed".to_owned());
+                }
+            }
+        }
+        Some(Reply::Refused(refusal)) => answered.refused = Some(refusal.to_string()),
+        None => return Outcome::Garbage("no reply to the call".to_owned()),
+    }
+    Outcome::Answered(answered)
+}
