@@ -178,7 +178,8 @@ fn a_flood_is_valid_packets_from_many_sources() {
                 sources.insert(datagram.source.ip());
             }
         }
-        assert!(sources.len() > 32, "{sources:?}");
+        // Of 64 draws from 64 addresses, some 40 are distinct, and hardly ever fewer than half as many.
+        assert!(sources.len() > 20, "{sources:?}");
     }
 }
 
