@@ -9,19 +9,20 @@ use core::{mem::MaybeUninit, ptr::addr_of};
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use rpcguard_common::{
     abi::{
-        BUCKET_HOSTS, BloomKey, Decision, FewPorts, HostEntry, Limits, PortSet, PrefixEntry,
-        Settings, State, VacantBlocks, flag, host_hash_v4, host_hash_v6,
+        BUCKET_HOSTS, BloomKey, DESTINATION_TAG_BITS, Decision, FewPorts, HostEntry, Limits,
+        PortSet, PrefixEntry, Settings, State, VacantBlocks, destination_key, flag, host_hash_v4,
+        host_hash_v6,
     },
     limiter,
-    policy::{Source, Tables},
+    policy::{Address, Tables},
 };
 
 use crate::{
     ctx::widen,
     limiter::Maps,
     maps::{
-        BLOOM, BLOOM_LOG2, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, LONG,
-        PREFIXES_V4, PREFIXES_V6, SEED, STATE,
+        BLOOM, BLOOM_LOG2, DESTINATIONS, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER,
+        LONG, PREFIXES_V4, PREFIXES_V6, SEED, STATE,
     },
 };
 
@@ -103,9 +104,28 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn lookup(&self, source: Source) -> Decision {
+    fn is_selective(&self) -> bool {
+        self.flags() & flag::SELECTIVE != 0
+    }
+
+    #[inline(always)]
+    fn guards_destination(&self, destination: Address) -> bool {
+        let set = flag::destinations(self.flags());
+        let (high, low) = match destination {
+            Address::V4(address) => (u32::from_be_bytes(address).into(), 0),
+            Address::V6(address) => (high_half(&address), low_half(&address)),
+        };
+        let family = match destination {
+            Address::V4(_) => 4,
+            Address::V6(_) => 6,
+        };
+        is_destination(set.into(), family, high, low) != 0
+    }
+
+    #[inline(always)]
+    fn lookup(&self, source: Address) -> Decision {
         match source {
-            Source::V4(address) => {
+            Address::V4(address) => {
                 let number = u32::from_be_bytes(address);
                 let block = (number >> 16) as u16;
                 // SAFETY: a field of a live map value.
@@ -124,7 +144,7 @@ impl Tables for KernelTables {
                     self.epoch,
                 )
             }
-            Source::V6(address) => {
+            Address::V6(address) => {
                 let high = high_half(&address);
                 let block = (high >> 48) as u16;
                 // SAFETY: as above.
@@ -158,13 +178,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn admits(&self, source: Source, call: u32) -> bool {
+    fn admits(&self, source: Address, call: u32) -> bool {
         // SAFETY: settings points into the live state value.
         let limits = unsafe { addr_of!((*self.settings()).limits) };
         let (family, address) = match source {
-            Source::V4([a, b, c, d]) => (4, u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0])),
+            Address::V4([a, b, c, d]) => (4, u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0])),
             // What follows is not looked at.
-            Source::V6(address) => (6, high_half(&address)),
+            Address::V6(address) => (6, high_half(&address)),
         };
         admit(limits, family, address, call) != 0
     }
@@ -320,13 +340,31 @@ fn low_half(address: &[u8; 16]) -> u64 {
     u64::from_be_bytes(half)
 }
 
+/// Whether a set of destinations has an address, the halves of which are given, or all of an IPv4 address. In
+/// a function of its own: few guards have such a set.
+#[inline(never)]
+fn is_destination(set: u32, family: u32, high: u64, low: u64) -> u32 {
+    let (length, address) = match family {
+        4 => (32, Address::V4((high as u32).to_be_bytes())),
+        _ => {
+            let mut address = [0; 16];
+            address[..8].copy_from_slice(&high.to_be_bytes());
+            address[8..].copy_from_slice(&low.to_be_bytes());
+            (128, Address::V6(address))
+        }
+    };
+    let key = destination_key(set as u8, address);
+    let key = AlignedKey::new(DESTINATION_TAG_BITS + length, key);
+    u32::from(DESTINATIONS.get(&key.key).is_some())
+}
+
 /// The limiter, in a function of its own: under a flood, it is asked about a few packets at most.
 #[inline(never)]
 fn admit(limits: *const Limits, family: u32, address: u64, call: u32) -> u32 {
     let [a, b, c, d, e, f, g, h] = address.to_be_bytes();
     let source = match family {
-        4 => Source::V4([a, b, c, d]),
-        _ => Source::V6([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]),
+        4 => Address::V4([a, b, c, d]),
+        _ => Address::V6([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]),
     };
     // SAFETY: the limits are in a live map value; the reference to what only changes under another epoch
     // does not outlive this call.

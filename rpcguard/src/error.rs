@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
+use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_PREFIXES};
 
 use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
 
@@ -148,6 +148,12 @@ pub enum Error {
         /// How many there would have been.
         count: usize,
     },
+    /// Packets to no destination would be guarded.
+    #[error("the set of guarded destinations would be empty")]
+    NoDestination,
+    /// There are more guarded destinations than the filter holds.
+    #[error("{0} destinations are more than the {MAX_DESTINATIONS} that a guard can have")]
+    TooManyDestinations(usize),
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
@@ -264,7 +270,10 @@ impl Error {
             } => {
                 format!("`rpcguard {verdict} list -i {interface}` shows what is in it")
             }
-            Self::TooManyPrefixes { .. } => {
+            Self::NoDestination => {
+                "name at least one, or `all`; `rpcguard detach` stops guarding".to_owned()
+            }
+            Self::TooManyDestinations(_) | Self::TooManyPrefixes { .. } => {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }
             Self::Locked { .. } => "try again when it is done".to_owned(),

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     guard::{self, Entry, Guard, Registry, Verdict},
     list_file, output,
+    policy::Destinations,
     prefix::{ParsePrefixError, Prefix},
 };
 
@@ -37,6 +38,24 @@ impl FromStr for PrefixArg {
     }
 }
 
+impl PrefixArg {
+    fn note_mask(&self) {
+        if self.masked {
+            note(&format!(
+                "`{}` has host bits set, read as {}",
+                self.written, self.prefix
+            ));
+        }
+    }
+}
+
+/// The destinations that were given, if any were.
+pub(super) fn destinations(args: &[PrefixArg]) -> Option<Destinations> {
+    args.iter().for_each(PrefixArg::note_mask);
+    let prefixes = args.iter().map(|arg| arg.prefix).collect();
+    (!args.is_empty()).then_some(Destinations::Only(prefixes))
+}
+
 /// The prefixes of one list on the command line and in files, with notes about them on standard
 /// error.
 pub(super) fn prefixes(
@@ -46,12 +65,7 @@ pub(super) fn prefixes(
 ) -> Result<Vec<Prefix>> {
     let mut prefixes = Vec::with_capacity(args.len());
     for arg in args {
-        if arg.masked {
-            note(&format!(
-                "`{}` has host bits set, read as {}",
-                arg.written, arg.prefix
-            ));
-        }
+        arg.note_mask();
         if prefixes.contains(&arg.prefix) {
             return Err(Error::Repeated {
                 prefix: arg.prefix,

@@ -9,6 +9,7 @@ mod bloom;
 mod change;
 mod counters;
 mod cover;
+mod destinations;
 mod entries;
 mod events;
 mod hosts;
@@ -38,8 +39,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aya::maps::{Array, MapData, PerCpuArray};
-use rpcguard_common::abi::{self, Counter, Counters, State, map};
+use aya::maps::{Array, Map, MapData, PerCpuArray};
+use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
 pub use attach::{Attach, Attached, attach, commit, replace, set};
 pub use change::{Change, Committed};
@@ -61,7 +62,7 @@ pub use sources::SourceEstimate;
 
 use crate::{
     error::{Doing as _, Result},
-    policy::Policy,
+    policy::{Destinations, Policy},
     sys::bpf::XdpLink,
 };
 use bloom::Bloom;
@@ -113,6 +114,7 @@ pub struct Guard {
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
     sources: MapData,
+    destinations: Map,
     maps: PrefixMaps,
 }
 
@@ -126,6 +128,7 @@ impl Guard {
             counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
             sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
+            destinations: pin(map::DESTINATIONS)?,
             maps: PrefixMaps::of(directory)?,
             directory: directory.to_owned(),
             interface,
@@ -180,7 +183,18 @@ impl Guard {
     ///
     /// If the state cannot be read.
     pub fn policy(&self) -> Result<Policy> {
-        Ok(Policy::from_settings(self.state()?.current()))
+        self.consistently(|_| self.policy_in(self.state()?.current()))
+    }
+
+    /// The policy in settings that are in force.
+    fn policy_in(&self, settings: &Settings) -> Result<Policy> {
+        let destinations = if settings.flags & flag::SELECTIVE == 0 {
+            Destinations::All
+        } else {
+            let set = flag::destinations(settings.flags);
+            Destinations::Only(destinations::read(&self.destinations, set)?)
+        };
+        Ok(Policy::from_settings(settings, destinations))
     }
 
     /// How many prefixes the lists hold.

@@ -121,7 +121,7 @@ impl Guard {
     }
 
     /// Reads under one epoch: again, if a change was put in force meanwhile.
-    fn consistently<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
+    pub(super) fn consistently<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
         const ATTEMPTS: usize = 100;
         self.maps.refresh()?;
         let mut epoch = self.state()?.epoch;

@@ -16,13 +16,13 @@
 //! looking at every entry's epoch. A change of several guards that was interrupted in the third step
 //! is first [carried on](super::unfinished).
 
-use std::{num::NonZero, os::fd::AsFd as _};
+use std::{collections::BTreeSet, num::NonZero, os::fd::AsFd as _};
 
 use aya::maps::MapData;
-use rpcguard_common::abi::{Decision, FewPorts, PrefixEntry, Settings, State, map};
+use rpcguard_common::abi::{Decision, FewPorts, PrefixEntry, Settings, State, flag, map};
 
 use super::{
-    Change, Committed, Guard, Lock,
+    Change, Committed, Guard, Lock, destinations,
     entries::{Entries, Left},
     listing::count,
     plan::{self, Plan, Step},
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::{NoRatePolicy, Policy},
+    policy::{Destinations, NoRatePolicy},
     prefix::Prefix,
     sys::{mapped::MappedArray, packets, random},
 };
@@ -108,6 +108,8 @@ struct Work {
     /// All that is listed, if the change is large.
     listed: Option<Vec<(Prefix, Decision)>>,
     steps: Vec<Step>,
+    /// The destinations to write, if others are to be guarded.
+    destinations: Option<BTreeSet<Prefix>>,
 }
 
 /// A change that is written but not in force.
@@ -146,11 +148,22 @@ impl Guard {
         let listed = is_large.then(|| self.listed(state.epoch)).transpose()?;
         let (steps, committed) = self.plan(change, state.epoch, listed.as_deref())?;
         let mut settings = *state.current();
-        let mut policy = Policy::from_settings(&settings);
+        let mut policy = self.policy_in(&settings)?;
+        let destinations_before = policy.destinations.clone();
         policy
             .apply(&change.policy)
             .map_err(|NoRatePolicy| Error::NoRatePolicy(self.interface.name.clone()))?;
         policy.write_to(&mut settings);
+        let destinations = match policy.destinations {
+            Destinations::Only(prefixes) if change.policy.destinations.is_some() => {
+                destinations::check(&prefixes)?;
+                Some(prefixes).filter(|it| destinations_before.prefixes() != Some(it))
+            }
+            _ => None,
+        };
+        if destinations.is_some() {
+            settings.flags ^= flag::SECOND_SET;
+        }
         if steps.is_empty() && settings == *state.current() {
             return Ok(Prepared {
                 committed,
@@ -166,6 +179,7 @@ impl Guard {
                 settings,
                 listed,
                 steps,
+                destinations,
             }),
         })
     }
@@ -184,7 +198,14 @@ impl Guard {
             mut settings,
             listed,
             steps,
+            destinations,
         } = work;
+        if let Some(prefixes) = destinations {
+            // Those that began under the epoch before the last may still look into this set.
+            packets::wait_for_those_under_way();
+            let set = flag::destinations(settings.flags);
+            destinations::write(&mut self.destinations, set, &prefixes)?;
+        }
         let added = committed.added;
         let slots = self.take_slots(&mut settings, added, state.epoch, listed.as_deref())?;
         let array = self.map_state()?;

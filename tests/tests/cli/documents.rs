@@ -103,6 +103,8 @@ pub(crate) struct Policy {
     pub(crate) ports: Vec<u16>,
     /// The limits, if unlisted sources are limited; else null.
     pub(crate) rate: Option<Rate>,
+    /// The prefixes of the destinations that are guarded, in ascending order; null if all are.
+    pub(crate) only_to: Option<Vec<String>>,
 }
 
 /// The limits of unlisted sources, which hold all at once.

@@ -96,6 +96,7 @@ fn documents_say_exactly_what_is_the_case() {
                 "tcp": true,
                 "ports": [111, 2049],
                 "rate": null,
+                "only_to": null,
             },
             "prefixes": { "allow": { "v4": 1, "v6": 1 }, "deny": { "v4": 1, "v6": 0 } },
             "counters": {

@@ -335,6 +335,23 @@ fn settings_are_all_or_nothing() {
     );
 }
 
+#[test]
+fn other_destinations_are_guarded_all_at_once() {
+    kill_everywhere(
+        &Scene {
+            test: "other_destinations_are_guarded_all_at_once",
+            interfaces: ONE,
+            before: &[
+                ATTACH,
+                "set eth0 --only-to 203.0.113.1 --only-to 192.0.2.0/24",
+            ],
+            command: "set eth0 --only-to 203.0.113.9 --only-to 2001:db8::/64",
+            undo: &["set eth0 --only-to 203.0.113.1 --only-to 192.0.2.0/24"],
+        },
+        Several::Together,
+    );
+}
+
 /// Packets to a port are not looked at before it is known as one that may be guarded.
 #[test]
 fn guarding_another_port_is_all_or_nothing() {

@@ -11,7 +11,10 @@ use rpcguard_common::{
     abi::{BUCKET_HOSTS, HostsV4, HostsV6, PrefixEntry, map},
     reason::Action,
 };
-use rpcguard_tests::site::Site;
+use rpcguard_tests::{
+    packet::peers::{HOST_V4, HOST_V6},
+    site::Site,
+};
 
 use aya::maps::{Array, LpmTrie, Map, MapData};
 
@@ -48,7 +51,7 @@ impl Snapshot {
             let verdicts = site.verdicts_to(interface, port, samples);
             assert_eq!(
                 verdicts,
-                snapshot.expected(port),
+                snapshot.expected(port, samples),
                 "of {samples:?} to {port}"
             );
             if port == 111 {
@@ -59,12 +62,19 @@ impl Snapshot {
     }
 
     /// What is to become of calls from the samples to a port.
-    fn expected(&self, port: u16) -> Vec<Action> {
+    fn expected(&self, port: u16, samples: &[IpAddr]) -> Vec<Action> {
         let passes_all = self.policy.observe || !self.policy.ports.contains(&port);
-        let decided = self.decided.iter().map(|decided| match decided {
-            Some((_, Verdict::Allow)) => Action::Pass,
-            _ if passes_all => Action::Pass,
-            _ => Action::Drop,
+        let decided = self.decided.iter().zip(samples);
+        let decided = decided.map(|(decided, source)| {
+            let host: IpAddr = match source {
+                IpAddr::V4(_) => HOST_V4.into(),
+                IpAddr::V6(_) => HOST_V6.into(),
+            };
+            match decided {
+                Some((_, Verdict::Allow)) => Action::Pass,
+                _ if passes_all || !self.policy.destinations.contain(host) => Action::Pass,
+                _ => Action::Drop,
+            }
         });
         decided.collect()
     }
