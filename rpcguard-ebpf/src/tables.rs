@@ -1,17 +1,17 @@
 //! [`Tables`] over the maps.
 #![expect(
     unsafe_code,
-    reason = "map values are shared with userspace and read through pointers"
+    reason = "map values are shared with userspace and read through pointers; helpers are foreign functions"
 )]
 
 use core::{mem::MaybeUninit, ptr::addr_of};
 
-use aya_ebpf::btf_maps::lpm_trie::Key;
+use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_ktime_get_boot_ns};
 use rpcguard_common::{
     abi::{
         BUCKET_HOSTS, BloomKey, DESTINATION_TAG_BITS, Decision, FewPorts, HostEntry, Limits,
-        PortSet, PrefixEntry, Settings, State, VacantBlocks, destination_key, flag, host_hash_v4,
-        host_hash_v6,
+        MAX_LAPSED, PortSet, PrefixEntry, Settings, State, VacantBlocks, destination_key, flag,
+        host_hash_v4, host_hash_v6,
     },
     limiter,
     policy::{Address, Tables},
@@ -21,8 +21,8 @@ use crate::{
     ctx::widen,
     limiter::Maps,
     maps::{
-        BLOOM, BLOOM_LOG2, DESTINATIONS, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER,
-        LONG, PREFIXES_V4, PREFIXES_V6, SEED, STATE,
+        BLOOM, BLOOM_LOG2, DESTINATIONS, ENDS, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK,
+        LIMITER, LONG, PREFIXES_V4, PREFIXES_V6, SEED, STATE,
     },
 };
 
@@ -139,10 +139,14 @@ impl Tables for KernelTables {
                         return Decision::from_bits(said as u32);
                     }
                 }
-                said(
+                let decision = said(
                     PREFIXES_V4.get(&AlignedKey::new(32, address).key),
                     self.epoch,
-                )
+                );
+                if decision.end() != 0 {
+                    return Decision::from_bits(lasting_v4(number, self.epoch));
+                }
+                decision
             }
             Address::V6(address) => {
                 let high = high_half(&address);
@@ -158,10 +162,15 @@ impl Tables for KernelTables {
                         return Decision::from_bits(said as u32);
                     }
                 }
-                said(
+                let decision = said(
                     PREFIXES_V6.get(&AlignedKey::new(128, address).key),
                     self.epoch,
-                )
+                );
+                if decision.end() != 0 {
+                    let [high, low] = [high, low_half(&address)];
+                    return Decision::from_bits(lasting_v6(high, low, self.epoch));
+                }
+                decision
             }
         }
     }
@@ -256,10 +265,59 @@ fn long_v6(high: u64, low: u64, epoch: u32) -> u64 {
 #[inline(always)]
 fn long(word: u64, epoch: u32, may_be_in_trie: bool) -> u64 {
     match HostEntry::from_word(word) {
-        Some(host) => host.at(epoch).bits().into(),
+        Some(host) => match host.at(epoch) {
+            HostEntry::IN_TRIE => ASK_TRIE,
+            decision => decision.bits().into(),
+        },
         None if may_be_in_trie => ASK_TRIE,
         None => Decision::UNLISTED.bits().into(),
     }
+}
+
+/// What the longest prefix says about an IPv4 source that has not lapsed: the bits of its decision. In a
+/// function of its own: few prefixes have an end.
+#[inline(never)]
+fn lasting_v4(number: u32, epoch: u32) -> u32 {
+    let address = number.to_be_bytes();
+    lasting(32, |length| {
+        let entry = PREFIXES_V4.get(&AlignedKey::new(length, address).key)?;
+        Some((entry.at(epoch), entry.length))
+    })
+}
+
+/// As [`lasting_v4`].
+#[inline(never)]
+fn lasting_v6(high: u64, low: u64, epoch: u32) -> u32 {
+    let mut address = [0; 16];
+    address[..8].copy_from_slice(&high.to_be_bytes());
+    address[8..].copy_from_slice(&low.to_be_bytes());
+    lasting(128, |length| {
+        let entry = PREFIXES_V6.get(&AlignedKey::new(length, address).key)?;
+        Some((entry.at(epoch), entry.length))
+    })
+}
+
+#[inline(always)]
+fn lasting(mut length: u32, longest: impl Fn(u32) -> Option<(Decision, u32)>) -> u32 {
+    // SAFETY: the helper takes nothing and only tells a number.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    for _ in 0..MAX_LAPSED {
+        let Some((decision, found)) = longest(length) else {
+            break;
+        };
+        let until = ENDS
+            .get_ptr(decision.end())
+            // SAFETY: the pointer is to a live map value.
+            .map_or(0, |end| load(unsafe { addr_of!((*end).until) }));
+        if decision.end() == 0 || now < until {
+            return decision.bits();
+        }
+        if found == 0 {
+            break;
+        }
+        length = found - 1;
+    }
+    Decision::UNLISTED.bits()
 }
 
 /// The word of the filter that a key is in, if it is there.

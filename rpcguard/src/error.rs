@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_PREFIXES};
+use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
 
@@ -154,6 +154,16 @@ pub enum Error {
     /// There are more guarded destinations than the filter holds.
     #[error("{0} destinations are more than the {MAX_DESTINATIONS} that a guard can have")]
     TooManyDestinations(usize),
+    /// There are more prefixes with an end than a guard holds.
+    #[error(
+        "`{interface}` has room for {room} more prefixes that end by themselves, of {MAX_ENDS} in all"
+    )]
+    TooManyEnds {
+        /// The interface.
+        interface: String,
+        /// How many more there can be.
+        room: usize,
+    },
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
@@ -273,6 +283,7 @@ impl Error {
             Self::NoDestination => {
                 "name at least one, or `all`; `rpcguard detach` stops guarding".to_owned()
             }
+            Self::TooManyEnds { .. } => "remove some, or add prefixes for good".to_owned(),
             Self::TooManyDestinations(_) | Self::TooManyPrefixes { .. } => {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }

@@ -12,6 +12,7 @@
 mod bloom;
 mod counters;
 mod destinations;
+mod ends;
 mod event;
 mod hosts;
 mod limiter;
@@ -22,6 +23,7 @@ mod state;
 pub use bloom::*;
 pub use counters::*;
 pub use destinations::*;
+pub use ends::*;
 pub use event::*;
 pub use hosts::*;
 pub use limiter::*;
@@ -66,6 +68,8 @@ pub mod map {
     pub const HOSTS_V4: &str = "HOSTS_V4";
     /// Array of [`HostsV6`](super::HostsV6), as [`HOSTS_V4`].
     pub const HOSTS_V6: &str = "HOSTS_V6";
+    /// Array of [`End`](super::End), mappable into userspace.
+    pub const ENDS: &str = "ENDS";
     /// LPM trie from [`DestinationKey`](super::DestinationKey) to a `u32` that is not read.
     pub const DESTINATIONS: &str = "DESTINATIONS";
     /// Ring buffer of [`Event`](super::Event).

@@ -157,6 +157,7 @@ pub fn replace<'a>(
     for name in names {
         let mut guard = registry.guard(name)?;
         successor::finish_take_over(&mut guard)?;
+        guard.remove_lapsed(lock)?;
         let mut policy = guard.policy()?;
         policy
             .apply(&change.policy)
@@ -201,6 +202,7 @@ pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<
     let mut successors = Vec::new();
     for guard in guards.iter_mut() {
         successor::finish_take_over(guard)?;
+        guard.remove_lapsed(lock)?;
         let needs = Needs::after(guard, change, change.policy.rate.begins())?;
         successors.push(if needs.are_lacking(guard)? {
             Some(Successor::load(guard, needs, LogLevel::Off)?)

@@ -10,6 +10,7 @@ mod change;
 mod counters;
 mod cover;
 mod destinations;
+mod ends;
 mod entries;
 mod events;
 mod hosts;
@@ -45,6 +46,7 @@ use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 pub use attach::{Attach, Attached, attach, commit, replace, set};
 pub use change::{Change, Committed};
 pub use counters::FilterCounters;
+pub use ends::BootTime;
 pub use events::{Event, Events};
 pub(crate) use interface::check_name;
 pub use link::Mode;
@@ -66,6 +68,7 @@ use crate::{
     sys::bpf::XdpLink,
 };
 use bloom::Bloom;
+use ends::Ends;
 use interface::Interface;
 use prefix_maps::PrefixMaps;
 use program::LongSizes;
@@ -115,6 +118,7 @@ pub struct Guard {
     hits: Array<MapData, Counter>,
     sources: MapData,
     destinations: Map,
+    ends: Ends,
     maps: PrefixMaps,
 }
 
@@ -129,6 +133,7 @@ impl Guard {
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
             sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
             destinations: pin(map::DESTINATIONS)?,
+            ends: Ends::of(directory)?,
             maps: PrefixMaps::of(directory)?,
             directory: directory.to_owned(),
             interface,
@@ -183,7 +188,7 @@ impl Guard {
     ///
     /// If the state cannot be read.
     pub fn policy(&self) -> Result<Policy> {
-        self.consistently(|_| self.policy_in(self.state()?.current()))
+        self.under_one_epoch(|_| self.policy_in(self.state()?.current()))
     }
 
     /// The policy in settings that are in force.
@@ -203,7 +208,14 @@ impl Guard {
     ///
     /// If the state cannot be read.
     pub fn prefix_counts(&self) -> Result<PrefixCounts> {
-        Ok(self.state()?.current().prefixes)
+        let listed = self.state()?.current().prefixes;
+        let lapsed = self.ends.lapsed();
+        Ok(PrefixCounts {
+            allow_v4: listed.allow_v4.saturating_sub(lapsed.allow_v4),
+            allow_v6: listed.allow_v6.saturating_sub(lapsed.allow_v6),
+            deny_v4: listed.deny_v4.saturating_sub(lapsed.deny_v4),
+            deny_v6: listed.deny_v6.saturating_sub(lapsed.deny_v6),
+        })
     }
 
     /// Whether the maps of the rate policy have their full size. Those of a guard that has had no

@@ -8,7 +8,9 @@ use std::iter::Peekable;
 
 use rpcguard_common::abi::Decision;
 
-use super::{Change, Committed, Verdict, change::Edit, cover::Cover, prefixes::listed_verdict};
+use super::{
+    BootTime, Change, Committed, Verdict, change::Edit, cover::Cover, prefixes::listed_verdict,
+};
 use crate::{
     error::{Error, Result},
     prefix::Prefix,
@@ -48,13 +50,26 @@ impl Before {
 impl Step {
     /// Whether the prefix is listed afterwards.
     pub(super) const fn adds(&self) -> bool {
-        matches!(self.edit, Edit::Add(_))
+        matches!(self.edit, Edit::Add(..))
+    }
+
+    /// Whether the prefix is listed afterwards, and was not before.
+    pub(super) fn is_new(&self) -> bool {
+        self.adds() && !self.before.own.is_listed()
+    }
+
+    /// Until when it is listed afterwards, and in which list, if not for good.
+    pub(super) const fn until(&self) -> Option<(BootTime, Verdict)> {
+        match self.edit {
+            Edit::Add(verdict, Some(until)) => Some((until, verdict)),
+            _ => None,
+        }
     }
 
     /// By how much it changes the length of which list.
     pub(super) fn counted(&self) -> (Prefix, Verdict, i64) {
         match self.edit {
-            Edit::Add(verdict) => (self.prefix, verdict, 1),
+            Edit::Add(verdict, _) => (self.prefix, verdict, i64::from(self.is_new())),
             Edit::Remove(verdict) => (self.prefix, verdict, -1),
         }
     }
@@ -86,18 +101,21 @@ impl<'a> Plan<'a> {
     pub(super) fn edit(&mut self, prefix: Prefix, edit: Edit, before: Before) -> Result<()> {
         let interface = || self.interface.to_owned();
         match (edit, listed_verdict(before.own)) {
-            (Edit::Add(wanted), Some(listed)) if wanted == listed => {
-                self.committed.unchanged += 1;
-                return Ok(());
+            (Edit::Add(wanted, _), Some(listed)) if wanted == listed => {
+                if before.own.end() == 0 {
+                    self.committed.unchanged += 1;
+                    return Ok(());
+                }
+                self.committed.renewed += 1;
             }
-            (Edit::Add(_), Some(listed)) => {
+            (Edit::Add(..), Some(listed)) => {
                 return Err(Error::Conflict {
                     prefix,
                     listed,
                     interface: interface(),
                 });
             }
-            (Edit::Add(_), None) => self.committed.added += 1,
+            (Edit::Add(..), None) => self.committed.added += 1,
             (Edit::Remove(verdict), Some(listed)) if verdict == listed => {
                 self.committed.removed += 1;
             }
@@ -131,7 +149,7 @@ impl<'a> Plan<'a> {
                 is_wanted = true;
             }
             match listed_verdict(*own) {
-                Some(list) if !is_wanted && change.replaces(list) => {
+                Some(list) if !is_wanted && change.drops(*own) => {
                     self.edit(*prefix, Edit::Remove(list), before)?;
                 }
                 _ => {}

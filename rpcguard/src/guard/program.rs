@@ -16,7 +16,7 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 14] = [
+pub(super) const MAPS: [&str; 15] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
@@ -27,6 +27,7 @@ pub(super) const MAPS: [&str; 14] = [
     map::BLOOM,
     map::SOURCES,
     map::DESTINATIONS,
+    map::ENDS,
     map::EVENTS,
     map::LIMITS,
     map::SIGHTINGS,

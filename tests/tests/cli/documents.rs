@@ -241,6 +241,8 @@ pub(crate) struct ListedPrefix {
     pub(crate) packets: Option<u64>,
     /// Their bytes, from the link-layer header to the end of the frame; or null.
     pub(crate) bytes: Option<u64>,
+    /// When it lapses by itself, in RFC 3339; null if it is there for good.
+    pub(crate) until: Option<String>,
 }
 
 /// A list.

@@ -222,6 +222,20 @@ fn settings_that_fail_change_nothing() {
 }
 
 #[test]
+fn an_addition_for_some_time_that_fails_changes_nothing() {
+    fail_everywhere(&Scene {
+        test: "an_addition_for_some_time_that_fails_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH, "allow add 10.2.0.0/16 --for 1h"],
+        command: "allow add 10.2.0.0/16 10.2.0.0/24 192.0.2.1 --for 2h",
+        undo: &[
+            "allow remove 10.2.0.0/24 192.0.2.1",
+            "allow add 10.2.0.0/16 --for 1h",
+        ],
+    });
+}
+
+#[test]
 fn destinations_that_fail_to_be_written_change_nothing() {
     fail_everywhere(&Scene {
         test: "destinations_that_fail_to_be_written_change_nothing",

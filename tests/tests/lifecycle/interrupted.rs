@@ -322,6 +322,40 @@ fn denying_prefixes_is_all_or_nothing() {
 }
 
 #[test]
+fn an_addition_for_some_time_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "an_addition_for_some_time_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 10.2.0.0/16 --for 1h"],
+            command: "allow add 10.1.0.0/24 10.2.0.0/16 10.2.0.0/24 192.0.2.1 --for 2h",
+            undo: &[
+                "allow remove 10.1.0.0/24 10.2.0.0/24 192.0.2.1",
+                "allow add 10.2.0.0/16 --for 1h",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn what_is_added_for_some_time_and_then_for_good_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "what_is_added_for_some_time_and_then_for_good_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 10.2.0.0/16 192.0.2.1 --for 1h"],
+            command: "allow add 10.2.0.0/16 10.2.0.0/24 192.0.2.1",
+            undo: &[
+                "allow remove 10.2.0.0/16 10.2.0.0/24 192.0.2.1",
+                "allow add 10.2.0.0/16 192.0.2.1 --for 1h",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
 fn settings_are_all_or_nothing() {
     kill_everywhere(
         &Scene {

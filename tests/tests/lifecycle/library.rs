@@ -104,6 +104,7 @@ fn replace_lists(guard: &mut guard::Guard, lock: &guard::Lock) -> Result<()> {
         added: 3,
         removed: 3,
         unchanged: 0,
+        renewed: 0,
     };
     assert_eq!(committed, expected);
     let counts = PrefixCounts {

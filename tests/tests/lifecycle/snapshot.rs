@@ -8,7 +8,7 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{BUCKET_HOSTS, HostsV4, HostsV6, PrefixEntry, map},
+    abi::{BUCKET_HOSTS, End, HostsV4, HostsV6, PrefixEntry, map},
     reason::Action,
 };
 use rpcguard_tests::{
@@ -23,6 +23,8 @@ use aya::maps::{Array, LpmTrie, Map, MapData};
 pub(crate) struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) prefixes: Vec<(Prefix, Verdict)>,
+    /// Those that have an end.
+    temporary: Vec<Prefix>,
     decided: Vec<Option<(Prefix, Verdict)>>,
     verdicts: Vec<Action>,
 }
@@ -83,11 +85,13 @@ impl Snapshot {
         let listed = guard.prefixes().unwrap();
         let prefixes: Vec<_> = listed.iter().map(|l| (l.prefix, l.verdict)).collect();
         assert_eq!(guard.prefix_counts().unwrap(), counts(&prefixes));
+        let temporary = listed.iter().filter(|listed| listed.until.is_some());
         let decide = |address: &IpAddr| guard.decide(*address).unwrap().by;
         Self {
             policy: guard.policy().unwrap(),
             decided: samples.iter().map(decide).collect(),
             verdicts: Vec::new(),
+            temporary: temporary.map(|listed| listed.prefix).collect(),
             prefixes,
         }
     }
@@ -107,6 +111,15 @@ pub(crate) fn counts(prefixes: &[(Prefix, Verdict)]) -> PrefixCounts {
         deny_v4: count(Verdict::Deny, true),
         deny_v6: count(Verdict::Deny, false),
     }
+}
+
+/// How many ends are in use on the guard of an interface of the site's host.
+pub(crate) fn ends_of(site: &Site, interface: &str) -> usize {
+    let pin = site.pins_of(interface).join(map::ENDS);
+    let ends = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
+    let ends: Array<_, End> = Map::Array(ends).try_into().unwrap();
+    let ends = ends.iter().map(Result::unwrap);
+    ends.filter(|end| end.until != 0).count()
 }
 
 /// Whether the kernel runs an XDP program for an interface of the site's host.
