@@ -56,6 +56,20 @@ pub enum Error {
     /// There is a guard on this interface.
     #[error("`{0}` is already guarded")]
     AlreadyAttached(String),
+    /// There is a guard on this interface that stays only if it is confirmed.
+    #[error("the guard of `{0}` is not confirmed yet")]
+    Unconfirmed(String),
+    /// No guard waits to be confirmed.
+    #[error("no guard of this network namespace waits to be confirmed")]
+    NothingToConfirm,
+    /// Guards were not confirmed, or not for long.
+    #[error("{why}: `{interfaces}` {verb} not guarded any more", verb = if interfaces.contains(' ') { "are" } else { "is" })]
+    NotConfirmed {
+        /// What came in between.
+        why: String,
+        /// Their interfaces, separated by blanks.
+        interfaces: String,
+    },
     /// There is no guard on this interface.
     #[error("`{0}` is not guarded")]
     NotAttached(String),
@@ -235,6 +249,18 @@ impl Error {
                 "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
                  change it; `attach --replace` renews its program"
             ),
+            Self::Unconfirmed(name) => {
+                format!("`rpcguard confirm {name}` keeps it, `rpcguard detach {name}` ends it")
+            }
+            Self::NothingToConfirm => {
+                "`rpcguard status` shows what is guarded; if it was too late, attach again"
+                    .to_owned()
+            }
+            Self::NotConfirmed { .. } => {
+                "attach again if this machine could be reached meanwhile; \
+                                          `rpcguard confirm` in another session confirms as well"
+                    .to_owned()
+            }
             Self::NotAttached(name) => format!("`rpcguard attach {name}` guards it"),
             Self::NothingAttached => "`rpcguard attach IFACE` guards one".to_owned(),
             Self::InterfaceGone(name) => {

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod commands;
 pub mod disable;
+mod end_signals;
 pub mod error;
 pub mod guard;
 pub mod list_file;

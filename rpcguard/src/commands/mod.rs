@@ -2,6 +2,8 @@
 
 mod attach;
 mod check;
+mod confirm;
+mod confirmation;
 mod detach;
 mod disable;
 mod events;
@@ -52,6 +54,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attach(attach::Args),
+    Confirm(confirm::Args),
     Detach(detach::Args),
     Status(status::Args),
     /// Show and change the allow list: the prefixes whose packets pass.
@@ -100,6 +103,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Attach(args) => attach::run(&args),
+            Command::Confirm(args) => confirm::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Allow(command) => lists::run(command, Verdict::Allow),

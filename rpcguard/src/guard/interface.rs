@@ -28,6 +28,15 @@ pub(super) fn by_name(name: &str) -> Result<Interface> {
         .ok_or_else(|| Error::NoSuchInterface(name.to_owned()))
 }
 
+/// Whether there is such an interface in this network namespace.
+pub(crate) fn interface_exists(name: &str) -> Result<bool> {
+    match by_name(name) {
+        Ok(_) => Ok(true),
+        Err(Error::NoSuchInterface(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Looks an interface of this network namespace up; `None` if it is gone, as is that of a link with
 /// index zero.
 pub(super) fn by_index(index: u32) -> Result<Option<Interface>> {

@@ -7,6 +7,7 @@
 mod attach;
 mod bloom;
 mod change;
+mod confirm;
 mod counters;
 mod cover;
 mod entries;
@@ -41,11 +42,12 @@ use std::{
 use aya::maps::{Array, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, State, map};
 
-pub use attach::{Attach, Attached, attach, commit, replace, set};
+pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, replace, set};
 pub use change::{Change, Committed};
+pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
 pub use events::{Event, Events};
-pub(crate) use interface::check_name;
+pub(crate) use interface::{check_name, interface_exists};
 pub use link::Mode;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
@@ -109,6 +111,7 @@ pub struct Guard {
     interface: Interface,
     directory: PathBuf,
     link: XdpLink,
+    confirmed: bool,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
@@ -118,7 +121,12 @@ pub struct Guard {
 
 impl Guard {
     /// Opens the pinned objects in `directory`, which belong to `interface`.
-    fn open(directory: &Path, interface: Interface, link: XdpLink) -> Result<Self> {
+    fn open(
+        directory: &Path,
+        interface: Interface,
+        link: XdpLink,
+        confirmed: bool,
+    ) -> Result<Self> {
         let pin = |name: &str| pins::map(directory, name);
         let failed = format!("use the maps pinned in {}", directory.display());
         Ok(Self {
@@ -130,6 +138,7 @@ impl Guard {
             directory: directory.to_owned(),
             interface,
             link,
+            confirmed,
         })
     }
 
@@ -151,7 +160,8 @@ impl Guard {
         self.link.program_id
     }
 
-    /// The kernel's id of the link.
+    /// The kernel's id of the link; zero if it is not confirmed, and this process lacks CAP_SYS_ADMIN, which it
+    /// takes to find out.
     #[must_use]
     pub const fn link_id(&self) -> u32 {
         self.link.id
@@ -241,7 +251,11 @@ impl Guard {
     /// If the filter cannot be taken off; it is in force then as before. Once it is off, pins that
     /// cannot be removed are left to the next [`attach`] or [`Leftover::remove`].
     pub fn detach(self, _lock: &Lock) -> Result<()> {
-        pins::detach(&self.directory)?;
+        if self.confirmed {
+            pins::detach(&self.directory)?;
+        } else {
+            self.detach_unconfirmed()?;
+        }
         if let Err(error) = pins::clear(&self.directory) {
             log::warn!(
                 "`rpcguard detach {}` removes what is left: {error}",
