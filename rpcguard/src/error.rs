@@ -4,7 +4,10 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
-use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
+use crate::{
+    disable::DisableError, doctor::Obstacle, guard::Verdict, list_file::ListFileError,
+    prefix::Prefix,
+};
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -313,9 +316,7 @@ impl Error {
         let Self::Refused { interface, why, .. } = self else {
             return None;
         };
-        let why = why.to_lowercase();
-        let (_, remedy) = REMEDIES.iter().find(|(words, _)| why.contains(words))?;
-        Some(remedy.replace("{}", interface))
+        Obstacle::told_by(why).map(|obstacle| obstacle.remedy(interface))
     }
 
     /// Whether the command was wrong, rather than something in the way of it.
@@ -354,26 +355,6 @@ impl<T> Doing<T> for Option<T> {
         self.ok_or("it is not in the BPF object").doing(action)
     }
 }
-
-/// What drivers say when they refuse a program, and what helps.
-const REMEDIES: &[(&str, &str)] = &[
-    (
-        "too few free tx rings",
-        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later, and newer 5.10, can do with what there are",
-    ),
-    (
-        "gro_hw",
-        "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left",
-    ),
-    (
-        "mtu",
-        "lower the MTU: `ip link set {} mtu 1500`; more drivers take large frames with each kernel \
-         since 5.18",
-    ),
-    ("channel", "use fewer queues: `ethtool -L {} combined N`"),
-    ("queue", "use fewer queues: `ethtool -L {} combined N`"),
-    ("lro", "`ethtool -K {} lro off`"),
-];
 
 /// An error with all its causes, each said once.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {

@@ -6,6 +6,7 @@ mod confirm;
 mod confirmation;
 mod detach;
 mod disable;
+mod doctor;
 mod events;
 mod exit;
 mod follow_log;
@@ -82,6 +83,7 @@ Examples:
     Report(report::Args),
     Check(check::Args),
     Disable(disable::Args),
+    Doctor(doctor::Args),
 }
 
 impl Cli {
@@ -114,6 +116,7 @@ impl Cli {
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
         }
     }
 }

@@ -85,18 +85,23 @@ pub(super) fn foreign_program(interface: &Interface) -> Result<Option<Error>> {
     let Some(program) = interface.xdp.first() else {
         return Ok(None);
     };
-    let name = loaded_programs()
-        .filter_map(std::result::Result::ok)
-        .find(|info| info.id() == program.id)
-        .and_then(|info| info.name_as_str().map(ToOwned::to_owned));
     Ok(Some(Error::ForeignProgram {
         interface: interface.name.clone(),
         id: program.id,
-        name: name.unwrap_or_default(),
+        name: program_name(program.id),
         mode: match program.attached {
             XdpAttached::Native => "native",
             XdpAttached::Generic => "generic",
             XdpAttached::Offloaded => "offloaded",
         },
     }))
+}
+
+/// The name of a program; empty if it has none, or has gone.
+pub(crate) fn program_name(id: u32) -> String {
+    loaded_programs()
+        .filter_map(std::result::Result::ok)
+        .find(|info| info.id() == id)
+        .and_then(|info| info.name_as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
 }

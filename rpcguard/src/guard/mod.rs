@@ -20,7 +20,7 @@ mod lock;
 mod orphans;
 mod pins;
 mod plan;
-mod preconditions;
+pub(crate) mod preconditions;
 mod prefix_maps;
 mod prefixes;
 mod program;
@@ -47,8 +47,11 @@ pub use change::{Change, Committed};
 pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
 pub use events::{Event, Events};
-pub(crate) use interface::{check_name, interface_exists};
+pub(crate) use interface::{
+    by_name as interface_by_name, check_name, interface_exists, link_layer,
+};
 pub use link::Mode;
+pub(crate) use link::program_name;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
 pub use program::LogLevel;

@@ -106,6 +106,10 @@ impl Registry {
         self.netns
     }
 
+    pub(crate) fn bpffs(&self) -> &Path {
+        &self.bpffs
+    }
+
     pub(super) fn directory(&self) -> PathBuf {
         self.bpffs.join(pins::DIRECTORY)
     }

@@ -6,6 +6,7 @@ mod attacks;
 mod check_documents;
 mod confirm;
 mod disable;
+mod doctor;
 mod documents;
 mod help;
 mod interfaces;
