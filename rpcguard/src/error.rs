@@ -4,7 +4,10 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
-use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
+use crate::{
+    disable::DisableError, doctor::Obstacle, guard::Verdict, list_file::ListFileError,
+    prefix::Prefix,
+};
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -56,6 +59,20 @@ pub enum Error {
     /// There is a guard on this interface.
     #[error("`{0}` is already guarded")]
     AlreadyAttached(String),
+    /// There is a guard on this interface that stays only if it is confirmed.
+    #[error("the guard of `{0}` is not confirmed yet")]
+    Unconfirmed(String),
+    /// No guard waits to be confirmed.
+    #[error("no guard of this network namespace waits to be confirmed")]
+    NothingToConfirm,
+    /// Guards were not confirmed, or not for long.
+    #[error("{why}: `{interfaces}` {verb} not guarded any more", verb = if interfaces.contains(' ') { "are" } else { "is" })]
+    NotConfirmed {
+        /// What came in between.
+        why: String,
+        /// Their interfaces, separated by blanks.
+        interfaces: String,
+    },
     /// There is no guard on this interface.
     #[error("`{0}` is not guarded")]
     NotAttached(String),
@@ -251,6 +268,18 @@ impl Error {
                 "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
                  change it; `attach --replace` renews its program"
             ),
+            Self::Unconfirmed(name) => {
+                format!("`rpcguard confirm {name}` keeps it, `rpcguard detach {name}` ends it")
+            }
+            Self::NothingToConfirm => {
+                "`rpcguard status` shows what is guarded; if it was too late, attach again"
+                    .to_owned()
+            }
+            Self::NotConfirmed { .. } => {
+                "attach again if this machine could be reached meanwhile; \
+                                          `rpcguard confirm` in another session confirms as well"
+                    .to_owned()
+            }
             Self::NotAttached(name) => format!("`rpcguard attach {name}` guards it"),
             Self::NothingAttached => "`rpcguard attach IFACE` guards one".to_owned(),
             Self::InterfaceGone(name) => {
@@ -307,9 +336,7 @@ impl Error {
         let Self::Refused { interface, why, .. } = self else {
             return None;
         };
-        let why = why.to_lowercase();
-        let (_, remedy) = REMEDIES.iter().find(|(words, _)| why.contains(words))?;
-        Some(remedy.replace("{}", interface))
+        Obstacle::told_by(why).map(|obstacle| obstacle.remedy(interface))
     }
 
     /// Whether the command was wrong, rather than something in the way of it.
@@ -348,26 +375,6 @@ impl<T> Doing<T> for Option<T> {
         self.ok_or("it is not in the BPF object").doing(action)
     }
 }
-
-/// What drivers say when they refuse a program, and what helps.
-const REMEDIES: &[(&str, &str)] = &[
-    (
-        "too few free tx rings",
-        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later, and newer 5.10, can do with what there are",
-    ),
-    (
-        "gro_hw",
-        "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left",
-    ),
-    (
-        "mtu",
-        "lower the MTU: `ip link set {} mtu 1500`; more drivers take large frames with each kernel \
-         since 5.18",
-    ),
-    ("channel", "use fewer queues: `ethtool -L {} combined N`"),
-    ("queue", "use fewer queues: `ethtool -L {} combined N`"),
-    ("lro", "`ethtool -K {} lro off`"),
-];
 
 /// An error with all its causes, each said once.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {

@@ -4,6 +4,8 @@
 pub mod check;
 pub mod commands;
 pub mod disable;
+pub mod doctor;
+mod end_signals;
 pub mod error;
 pub mod guard;
 pub mod list_file;

@@ -2,8 +2,11 @@
 
 mod attach;
 mod check;
+mod confirm;
+mod confirmation;
 mod detach;
 mod disable;
+mod doctor;
 mod events;
 mod exit;
 mod follow_log;
@@ -52,6 +55,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attach(attach::Args),
+    Confirm(confirm::Args),
     Detach(detach::Args),
     Status(status::Args),
     /// Show and change the allow list: the prefixes whose packets pass.
@@ -79,6 +83,7 @@ Examples:
     Report(report::Args),
     Check(check::Args),
     Disable(disable::Args),
+    Doctor(doctor::Args),
 }
 
 impl Cli {
@@ -100,6 +105,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Attach(args) => attach::run(&args),
+            Command::Confirm(args) => confirm::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Allow(command) => lists::run(command, Verdict::Allow),
@@ -110,6 +116,7 @@ impl Cli {
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod attach;
 mod bloom;
 mod change;
+mod confirm;
 mod counters;
 mod cover;
 mod destinations;
@@ -21,7 +22,7 @@ mod lock;
 mod orphans;
 mod pins;
 mod plan;
-mod preconditions;
+pub(crate) mod preconditions;
 mod prefix_maps;
 mod prefixes;
 mod program;
@@ -43,13 +44,17 @@ use std::{
 use aya::maps::{Array, Map, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
-pub use attach::{Attach, Attached, attach, commit, replace, set};
+pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, replace, set};
 pub use change::{Change, Committed};
+pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
 pub use ends::BootTime;
 pub use events::{Event, Events};
-pub(crate) use interface::check_name;
+pub(crate) use interface::{
+    by_name as interface_by_name, check_name, interface_exists, link_layer,
+};
 pub use link::Mode;
+pub(crate) use link::program_name;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
 pub use program::LogLevel;
@@ -113,6 +118,7 @@ pub struct Guard {
     interface: Interface,
     directory: PathBuf,
     link: XdpLink,
+    confirmed: bool,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
@@ -124,7 +130,12 @@ pub struct Guard {
 
 impl Guard {
     /// Opens the pinned objects in `directory`, which belong to `interface`.
-    fn open(directory: &Path, interface: Interface, link: XdpLink) -> Result<Self> {
+    fn open(
+        directory: &Path,
+        interface: Interface,
+        link: XdpLink,
+        confirmed: bool,
+    ) -> Result<Self> {
         let pin = |name: &str| pins::map(directory, name);
         let failed = format!("use the maps pinned in {}", directory.display());
         Ok(Self {
@@ -138,6 +149,7 @@ impl Guard {
             directory: directory.to_owned(),
             interface,
             link,
+            confirmed,
         })
     }
 
@@ -159,7 +171,8 @@ impl Guard {
         self.link.program_id
     }
 
-    /// The kernel's id of the link.
+    /// The kernel's id of the link; zero if it is not confirmed, and this process lacks CAP_SYS_ADMIN, which it
+    /// takes to find out.
     #[must_use]
     pub const fn link_id(&self) -> u32 {
         self.link.id
@@ -267,7 +280,11 @@ impl Guard {
     /// If the filter cannot be taken off; it is in force then as before. Once it is off, pins that
     /// cannot be removed are left to the next [`attach`] or [`Leftover::remove`].
     pub fn detach(self, _lock: &Lock) -> Result<()> {
-        pins::detach(&self.directory)?;
+        if self.confirmed {
+            pins::detach(&self.directory)?;
+        } else {
+            self.detach_unconfirmed()?;
+        }
         if let Err(error) = pins::clear(&self.directory) {
             log::warn!(
                 "`rpcguard detach {}` removes what is left: {error}",

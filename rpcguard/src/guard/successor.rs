@@ -79,6 +79,9 @@ impl Successor {
     /// Has the verifier check it, and nothing more.
     pub(super) fn load(guard: &Guard, needs: Needs, log: LogLevel) -> Result<Self> {
         preconditions::privileges("load the program", preconditions::TO_LOAD)?;
+        if !guard.is_confirmed() {
+            return Err(Error::Unconfirmed(guard.interface.name.clone()));
+        }
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;

@@ -6,6 +6,7 @@ pub(crate) mod check_host;
 pub(crate) mod check_local;
 pub(crate) mod decision;
 pub(crate) mod disable;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod prefixes;
