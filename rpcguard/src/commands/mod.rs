@@ -9,6 +9,7 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod metrics;
 mod rate_args;
 mod report;
 mod set;
@@ -77,6 +78,7 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
 }
@@ -108,6 +110,7 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
         }
