@@ -2,6 +2,7 @@
 
 mod attach;
 mod check;
+mod completions;
 mod detach;
 mod disable;
 mod events;
@@ -9,6 +10,7 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod man;
 mod metrics;
 mod rate_args;
 mod report;
@@ -81,6 +83,8 @@ Examples:
     Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -113,6 +117,8 @@ impl Cli {
             Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
         }
     }
 }
