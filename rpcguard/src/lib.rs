@@ -9,6 +9,7 @@ mod end_signals;
 pub mod error;
 pub mod guard;
 pub mod list_file;
+pub mod metrics;
 pub mod object;
 mod output;
 pub mod policy;

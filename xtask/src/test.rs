@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that can be tested, on a machine as it is found.
 
 mod leftovers;
-mod reproducible;
+pub(crate) mod reproducible;
 
 use std::{
     fs,

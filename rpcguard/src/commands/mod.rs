@@ -2,6 +2,7 @@
 
 mod attach;
 mod check;
+mod completions;
 mod confirm;
 mod confirmation;
 mod detach;
@@ -12,6 +13,8 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod man;
+mod metrics;
 mod rate_args;
 mod report;
 mod set;
@@ -81,9 +84,12 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
     Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Cli {
@@ -114,9 +120,12 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
         }
     }
 }

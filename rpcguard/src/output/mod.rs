@@ -81,6 +81,13 @@ pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints what was made as a whole.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// A time as RFC 3339 has it, to the second.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     rfc3339_to(0, time)

@@ -135,6 +135,12 @@ impl Container {
         self.init = Some(Process::start(&mut boot));
     }
 
+    /// Its network namespace, for `ip link ... netns`.
+    pub(crate) fn network(&self) -> String {
+        let init = self.init.as_ref().expect("it is booted");
+        format!("/proc/{}/ns/net", init.id)
+    }
+
     /// A command in the system.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let init = self.init.as_ref().expect("it is booted");

@@ -36,6 +36,24 @@ pub(super) const CARGO_FUZZ: Tool = Tool {
     version: "0.13.2",
 };
 
+/// Makes Debian packages.
+pub(super) const CARGO_DEB: Tool = Tool {
+    name: "cargo-deb",
+    version: "3.8.0",
+};
+
+/// Makes RPM packages.
+pub(super) const CARGO_GENERATE_RPM: Tool = Tool {
+    name: "cargo-generate-rpm",
+    version: "0.21.1",
+};
+
+/// Writes software bills of materials.
+pub(super) const CARGO_CYCLONEDX: Tool = Tool {
+    name: "cargo-cyclonedx",
+    version: "0.5.9",
+};
+
 impl Tool {
     /// Where it is installed.
     pub(crate) fn path(&self) -> PathBuf {
