@@ -33,11 +33,12 @@ pub(crate) fn for_vm() -> Result<()> {
     debian::ensure_for_vm()
 }
 
-/// Makes the Debian systems that tests boot in namespaces, which only `vm` and `test` do.
+/// Makes the Debian systems that tests use in namespaces, which only `vm` and `test` do.
 pub(crate) fn trees() -> Result<()> {
     debian::ensure_for_trees()?;
     trees::Tree::SYSV.ensure()?;
     trees::Tree::OPENRC.ensure()?;
+    trees::Tree::SYSTEMD.ensure()?;
     Ok(())
 }
 
