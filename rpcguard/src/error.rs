@@ -4,7 +4,10 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
-use crate::{disable::DisableError, guard::Verdict, list_file::ListFileError, prefix::Prefix};
+use crate::{
+    config::ConfigError, disable::DisableError, guard::Verdict, list_file::ListFileError,
+    prefix::Prefix,
+};
 
 /// A result of this library.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -151,6 +154,9 @@ pub enum Error {
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// A configuration is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A host cannot be asked, since it has no address.
     #[error("cannot find the addresses of `{host}`: {why}")]
     NoAddress {
@@ -278,7 +284,9 @@ impl Error {
             }
             Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
             Self::Disable(error) => return error.hint(),
-            Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
+            Self::Config(_) | Self::ListFile(_) | Self::File { .. } | Self::System { .. } => {
+                return None;
+            }
         })
     }
 

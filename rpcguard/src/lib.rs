@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod commands;
+pub mod config;
 pub mod disable;
 pub mod error;
 pub mod guard;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod check;
+mod config;
 mod detach;
 mod disable;
 mod events;
@@ -79,6 +80,9 @@ Examples:
     Report(report::Args),
     Check(check::Args),
     Disable(disable::Args),
+    /// Check the daemon's configuration, or write one that describes what is attached.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 impl Cli {
@@ -110,6 +114,7 @@ impl Cli {
             Command::Report(args) => report::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Config(command) => config::run(command),
         }
     }
 }
