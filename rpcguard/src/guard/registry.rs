@@ -239,6 +239,15 @@ impl Registry {
         Ok(leftover)
     }
 
+    /// What is pinned in a directory; `None` if nothing is, or that of another network namespace.
+    pub(crate) fn entry_in(&self, directory: &Path) -> Result<Option<Entry>> {
+        if !directory.exists() {
+            return Ok(None);
+        }
+        pins::check_directory(directory)?;
+        self.settled_entry(directory)
+    }
+
     /// A directory for the guard of `interface` that no other guard has: one that was renamed keeps
     /// its directory, and leaves its name to another interface.
     pub(super) fn vacant_directory(&self, interface: &str) -> PathBuf {

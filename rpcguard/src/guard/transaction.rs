@@ -35,18 +35,20 @@ use crate::{
     sys::{mapped::MappedArray, packets, random},
 };
 
-/// Carries out one change on several guards, on all of them or on none; with something else that is to be
-/// done if the change can be made, and only then: before anything is written.
+/// Carries out a change on each of several guards, on all of them or on none; with something else that is to
+/// be done if the changes can be made, and only then: before anything is written.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
-    change: &Change,
+    changes: &[&Change],
     and: impl FnOnce(&mut [Guard]) -> Result<()>,
 ) -> Result<Vec<Committed>> {
+    assert_eq!(guards.len(), changes.len(), "each guard has its change");
     let number = random::number()?;
     let prepared: Vec<_> = guards
         .iter_mut()
-        .map(|guard| guard.prepare(change))
+        .zip(changes)
+        .map(|(guard, change)| guard.prepare(change))
         .collect::<Result<_>>()?;
     let staged = and(guards).and_then(|()| {
         let pairs = guards.iter_mut().zip(prepared);
