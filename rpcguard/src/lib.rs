@@ -8,6 +8,7 @@ pub mod disable;
 pub mod error;
 pub mod guard;
 pub mod list_file;
+pub mod metrics;
 pub mod object;
 mod output;
 pub mod policy;

@@ -10,6 +10,7 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod metrics;
 mod rate_args;
 mod report;
 mod set;
@@ -78,6 +79,7 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
     /// Check the daemon's configuration, or write one that describes what is attached.
@@ -112,6 +114,7 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
             Command::Config(command) => config::run(command),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::AddrParseError,
     ops::Range,
     path::{Path, PathBuf},
     str::FromStr,
@@ -67,12 +66,7 @@ pub(super) fn config(
         lists: BTreeMap::new(),
         notes: Vec::new(),
     };
-    let metrics_listen = document.metrics_listen.as_ref().and_then(|address| {
-        assembling.parsed(address, |_: AddrParseError| {
-            let what = "is no address and port to listen on, such as 127.0.0.1:9811 or [::1]:9811";
-            format!("`{}` {what}", address.get_ref())
-        })
-    });
+    let metrics_listen = assembling.parsed_option(document.metrics_listen.as_ref());
     let mut tables: Vec<Table> = Vec::with_capacity(document.guard.len());
     for table in &document.guard {
         let table = assembling.table(table, &tables);
@@ -304,18 +298,12 @@ impl Assembling<'_> {
     where
         T: FromStr<Err: ToString>,
     {
-        self.parsed(written?, |error: T::Err| error.to_string())
-    }
-
-    fn parsed<T: FromStr>(
-        &mut self,
-        written: &Spanned<String>,
-        what: impl FnOnce(T::Err) -> String,
-    ) -> Option<T> {
+        let written = written?;
         match written.get_ref().parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.flaw(written.span(), what(error));
+                let what: T::Err = error;
+                self.flaw(written.span(), what.to_string());
                 None
             }
         }

@@ -15,7 +15,6 @@ mod tests;
 use std::{
     fs::File,
     io::{self, Read as _},
-    net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,7 +26,7 @@ pub use error::{ConfigError, Flaw, Flaws};
 pub use lists::ListFiles;
 pub use patterns::Interfaces;
 
-use crate::{guard::Mode, policy::Policy, prefix::Prefix};
+use crate::{guard::Mode, metrics::ListenAddress, policy::Policy, prefix::Prefix};
 
 /// The largest configuration that is read, in bytes. Long lists are in files of their own.
 pub const MAX_BYTES: u64 = 16 << 20;
@@ -36,7 +35,7 @@ pub const MAX_BYTES: u64 = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where to serve metrics, if anywhere.
-    pub metrics_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<ListenAddress>,
     /// What becomes of the guards when the daemon is told to end.
     pub on_stop: OnStop,
     /// In the order of the file.

@@ -113,7 +113,7 @@ interfaces = [\"!eth0\"]
     let errors = errors(text);
     let lines: Vec<&str> = errors.lines().collect();
     for (line, (place, what)) in lines.iter().zip([
-        ("1:18", "`here` is no address and port"),
+        ("1:18", "`here` is no address to listen on"),
         ("2:1", "`10.0.0.0/8` both allowed and denied"),
         ("3:15", "it contains a slash"),
         ("4:10", "`/33` is not a prefix length"),

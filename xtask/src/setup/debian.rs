@@ -109,9 +109,9 @@ struct Unpacked {
     why: &'static str,
 }
 
-/// Their installation would start an open portmapper and have it started at every boot, on a machine
-/// whose owner may be here to get rid of one.
-const UNPACKED: [Unpacked; 3] = [
+/// Their installation would start an open portmapper (or a server of metrics) and have it started at every
+/// boot, on a machine whose owner may be here to get rid of one.
+const UNPACKED: [Unpacked; 4] = [
     Unpacked {
         name: "rpcbind",
         commands: ["rpcbind", "rpcinfo"],
@@ -126,6 +126,11 @@ const UNPACKED: [Unpacked; 3] = [
         name: "nfs-kernel-server",
         commands: ["rpc.mountd", "exportfs"],
         why: "a service to be registered with the portmapper",
+    },
+    Unpacked {
+        name: "prometheus",
+        commands: ["prometheus", "promtool"],
+        why: "scrapes rpcguard's metrics, and checks them and the rules about them",
     },
 ];
 
