@@ -182,6 +182,9 @@ pub enum Error {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Another daemon keeps the interfaces of this network namespace.
+    #[error("another rpcguard daemon runs in this network namespace: {0}")]
+    DaemonRuns(String),
     /// A change was interrupted and could not be undone; the next command tries again.
     #[error("the change failed ({cause}), and tidying up after it failed too: {source}")]
     Unfinished {
@@ -274,6 +277,10 @@ impl Error {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }
             Self::Locked { .. } => "try again when it is done".to_owned(),
+            Self::DaemonRuns(_) => {
+                "end it first, or change its configuration, which it reads again by itself"
+                    .to_owned()
+            }
             Self::Unfinished { .. } => {
                 "the next rpcguard command that changes something tries again".to_owned()
             }

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod disable;
 pub mod error;
 pub mod guard;

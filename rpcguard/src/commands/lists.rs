@@ -153,6 +153,7 @@ fn describe(guard: &Guard, verdict: Verdict, committed: Committed) -> String {
         added,
         removed,
         unchanged,
+        moved: _,
     } = committed;
     let mut text = format!(
         "{}: {verdict} list: {added} added, {removed} removed",

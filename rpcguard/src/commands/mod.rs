@@ -13,6 +13,7 @@ mod lists;
 mod metrics;
 mod rate_args;
 mod report;
+mod run;
 mod set;
 mod status;
 mod top;
@@ -20,6 +21,7 @@ mod top;
 pub use exit::Exit;
 
 use clap::{ArgAction, Parser, Subcommand};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::guard::Verdict;
 
@@ -82,6 +84,7 @@ Examples:
     Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
+    Run(run::Args),
     /// Check the daemon's configuration, or write one that describes what is attached.
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +95,7 @@ impl Cli {
     #[must_use]
     pub fn log_filter(&self) -> &'static str {
         match self.verbose {
+            0 if matches!(self.command, Command::Run(_)) => "info",
             0 => "warn",
             1 => "info,rpcguard=debug",
             _ => "trace",
@@ -104,6 +108,7 @@ impl Cli {
     ///
     /// Whatever stood in its way; a [`crate::Error`] or an error of standard output.
     pub fn run(self) -> anyhow::Result<Exit> {
+        lift_descriptor_limit();
         match self.command {
             Command::Attach(args) => attach::run(&args),
             Command::Detach(args) => detach::run(&args),
@@ -117,7 +122,17 @@ impl Cli {
             Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Run(args) => run::run(&args),
             Command::Config(command) => config::run(command),
         }
+    }
+}
+
+/// A guard is a dozen of descriptors, and a host with guests has hundreds of guards.
+fn lift_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::debug!("RLIMIT_NOFILE stays as it is: {error}");
     }
 }

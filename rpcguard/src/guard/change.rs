@@ -17,6 +17,8 @@ pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
     /// In ascending order, each once.
     replaced: BTreeMap<Verdict, Vec<Prefix>>,
+    /// Whether a prefix that is added to one list is taken out of the other.
+    pub(super) moves: bool,
     pub(super) policy: PolicyChange,
 }
 
@@ -25,12 +27,14 @@ pub struct Change {
 pub(super) enum Edit {
     Add(Verdict),
     Remove(Verdict),
+    /// From the other list to this one.
+    Move(Verdict),
 }
 
 impl Edit {
     const fn list(self) -> Verdict {
         match self {
-            Self::Add(verdict) | Self::Remove(verdict) => verdict,
+            Self::Add(verdict) | Self::Remove(verdict) | Self::Move(verdict) => verdict,
         }
     }
 }
@@ -80,6 +84,12 @@ impl Change {
         wanted.sort_unstable();
         wanted.dedup();
         self.replaced.insert(verdict, wanted);
+    }
+
+    /// Has prefixes that are added to one list, and are in the other, moved rather than refused; they keep
+    /// their hits.
+    pub const fn move_between_lists(&mut self) {
+        self.moves = true;
     }
 
     /// Whether a list is replaced as a whole.
@@ -209,4 +219,6 @@ pub struct Committed {
     pub removed: usize,
     /// How many were to be added and were there already.
     pub unchanged: usize,
+    /// How many were taken from the other list.
+    pub moved: usize,
 }

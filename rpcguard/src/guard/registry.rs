@@ -65,6 +65,11 @@ pub struct Leftover {
 }
 
 impl Leftover {
+    /// Where it is pinned.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Removes it.
     ///
     /// # Errors
@@ -100,7 +105,7 @@ impl Registry {
         })
     }
 
-    pub(super) const fn netns(&self) -> u64 {
+    pub(crate) const fn netns(&self) -> u64 {
         self.netns
     }
 

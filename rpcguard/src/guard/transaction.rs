@@ -159,7 +159,7 @@ impl Guard {
                 work: None,
             });
         }
-        let counted = steps.iter().map(Step::counted);
+        let counted = steps.iter().flat_map(Step::counted);
         count(&mut settings.prefixes, &mut settings.long, counted)?;
         Ok(Prepared {
             committed,
@@ -230,7 +230,7 @@ impl Guard {
         epoch: u32,
         listed: Option<&[(Prefix, Decision)]>,
     ) -> Result<(Vec<Step>, Committed)> {
-        let mut plan = Plan::new(&self.interface.name);
+        let mut plan = Plan::new(&self.interface.name, change.moves);
         match listed {
             Some(listed) => plan.whole(change, listed)?,
             None => {
