@@ -306,7 +306,7 @@ impl EventLoop {
 
     /// Watches all files that the configuration consists of.
     fn watch_also(&mut self, keeper: &Keeper) {
-        if self.files.watch_also(&keeper.files()) {
+        if self.files.watch(&keeper.files()) {
             self.due.files_changed();
         }
     }

@@ -10,6 +10,7 @@ mod event_loop;
 mod files;
 mod instance;
 mod keeper;
+mod looks;
 mod metrics;
 mod plan;
 mod service;

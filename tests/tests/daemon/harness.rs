@@ -1,23 +1,15 @@
 //! A daemon in a site's host, and what it says.
 
 use std::{
-    fs::{self, File},
-    os::unix::net::UnixDatagram,
+    fs,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus},
-    sync::mpsc::{self, Receiver},
+    process::ExitStatus,
     thread,
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use rpcguard_tests::{
-    lab::rpcguard_binary,
-    site::{PATIENCE, Site},
-};
+use nix::sys::signal::Signal;
+use rpcguard_tests::site::{PATIENCE, Site};
 use tempfile::TempDir;
 
 /// The directory of a configuration, and the host that it is for.
@@ -64,26 +56,11 @@ impl Scene {
 
     /// Starts the daemon with more variables in its environment, and does not wait.
     pub(crate) fn spawn(&self, variables: &[(&str, &str)]) -> Daemon {
-        let socket = self.path("notify");
-        let _ = fs::remove_file(&socket);
-        let notifications = read_all(UnixDatagram::bind(&socket).unwrap());
-        let log = self.path("log");
-        let child = self
-            .site
-            .host
-            .command(rpcguard_binary())
-            .args(["run", "--config"])
-            .arg(self.config())
-            .env("NOTIFY_SOCKET", &socket)
-            .envs(variables.iter().copied())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Daemon {
-            child,
-            log,
-            notifications,
-        }
+        let (host, directory) = (&self.site.host, self.directory.path());
+        let config = self.config();
+        let daemon =
+            rpcguard_tests::daemon::Daemon::spawn(host, &config, directory, variables, PATIENCE);
+        Daemon(daemon.unwrap())
     }
 
     /// What `status` says about an interface, as JSON; null if it is not guarded.
@@ -141,74 +118,45 @@ impl Scene {
     }
 }
 
-/// A daemon that runs; it is killed if nobody has waited for its end.
-pub(crate) struct Daemon {
-    child: Child,
-    log: PathBuf,
-    notifications: Receiver<String>,
-}
+/// A daemon from which everything is expected that its tests say.
+pub(crate) struct Daemon(rpcguard_tests::daemon::Daemon);
 
 impl Daemon {
     /// What it has said so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+        self.0.log()
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.0.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        self.0.signal(signal).unwrap();
     }
 
     /// Waits for the next notification of the service manager that has this line, and returns it.
     #[track_caller]
     pub(crate) fn await_notification(&self, line: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            let Some(notification) = self.notification(left) else {
-                break;
-            };
-            if notification.lines().any(|found| found == line) {
-                return notification;
-            }
-            seen.push(notification);
-        }
-        panic!("no {line} but {seen:?}; the daemon said:\n{}", self.log());
+        self.0.notified_of(line).unwrap()
     }
 
     /// The next notification, if one comes within this time.
     pub(crate) fn notification(&self, within: Duration) -> Option<String> {
-        self.notifications.recv_timeout(within).ok()
+        self.0.notification(within)
     }
 
-    /// Has it reload, and waits until it has.
+    /// Has it reload, and waits until it has, or has refused to.
     #[track_caller]
     pub(crate) fn reload(&self) {
         self.signal(Signal::SIGHUP);
-        self.await_reload();
-    }
-
-    /// Waits until it has reloaded, or has refused to.
-    #[track_caller]
-    pub(crate) fn await_reload(&self) {
-        self.await_notification("RELOADING=1");
-        self.await_notification("READY=1");
+        self.0.reloaded().unwrap();
     }
 
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "still running:\n{}", self.log());
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.0.ended().unwrap()
     }
 
     /// Ends it, and expects it to end well.
@@ -225,28 +173,6 @@ impl Daemon {
         self.signal(Signal::SIGKILL);
         self.wait();
     }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Reads what comes, as service managers do: whoever notifies waits for that.
-fn read_all(socket: UnixDatagram) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length) = socket.recv(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if sender.send(text).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 /// A table for these interfaces that allows these prefixes.
