@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
+use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
     config::ConfigError, disable::DisableError, guard::Verdict, list_file::ListFileError,
@@ -151,6 +151,22 @@ pub enum Error {
         /// How many there would have been.
         count: usize,
     },
+    /// Packets to no destination would be guarded.
+    #[error("the set of guarded destinations would be empty")]
+    NoDestination,
+    /// There are more guarded destinations than the filter holds.
+    #[error("{0} destinations are more than the {MAX_DESTINATIONS} that a guard can have")]
+    TooManyDestinations(usize),
+    /// There are more prefixes with an end than a guard holds.
+    #[error(
+        "`{interface}` has room for {room} more prefixes that end by themselves, of {MAX_ENDS} in all"
+    )]
+    TooManyEnds {
+        /// The interface.
+        interface: String,
+        /// How many more there can be.
+        room: usize,
+    },
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
@@ -273,7 +289,11 @@ impl Error {
             } => {
                 format!("`rpcguard {verdict} list -i {interface}` shows what is in it")
             }
-            Self::TooManyPrefixes { .. } => {
+            Self::NoDestination => {
+                "name at least one, or `all`; `rpcguard detach` stops guarding".to_owned()
+            }
+            Self::TooManyEnds { .. } => "remove some, or add prefixes for good".to_owned(),
+            Self::TooManyDestinations(_) | Self::TooManyPrefixes { .. } => {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }
             Self::Locked { .. } => "try again when it is done".to_owned(),

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     guard::Mode,
     list_file::ListFileError,
-    policy::{Policy, PolicyChange, RateChange, RateLimit},
+    policy::{Destinations, Policy, PolicyChange, RateChange, RateLimit},
     prefix::Prefix,
 };
 
@@ -177,11 +177,25 @@ impl Assembling<'_> {
             tcp: Some(table.tcp),
             observe: Some(table.observe),
             rate: self.rate(table),
+            destinations: self.destinations(table.only_to.as_ref()),
         };
         let mut policy = Policy::default();
         // Without a rate there is nothing that a limit could be of, which `rate` has said.
         let _ = policy.apply(&change);
         policy
+    }
+
+    fn destinations(
+        &mut self,
+        only_to: Option<&Spanned<Vec<Spanned<String>>>>,
+    ) -> Option<Destinations> {
+        let only_to = only_to?;
+        if only_to.get_ref().is_empty() {
+            let what = "no destination is guarded: name one, or leave `only_to` out for all";
+            self.flaw(only_to.span(), what.to_owned());
+        }
+        let prefixes = self.prefixes(only_to.get_ref());
+        Some(Destinations::Only(prefixes.into_iter().collect()))
     }
 
     fn rate(&mut self, table: &document::Table) -> RateChange {
@@ -221,8 +235,8 @@ impl Assembling<'_> {
         Some(number)
     }
 
-    /// All prefixes of one list.
-    fn list(&mut self, written: &[Spanned<String>], files: &[Spanned<PathBuf>]) -> Arc<[Prefix]> {
+    /// Prefixes as they are written.
+    fn prefixes(&mut self, written: &[Spanned<String>]) -> Vec<Prefix> {
         let mut here = Vec::with_capacity(written.len());
         for word in written {
             match Prefix::parse_masking(word.get_ref()) {
@@ -239,6 +253,12 @@ impl Assembling<'_> {
                 Err(error) => self.flaw(word.span(), error.to_string()),
             }
         }
+        here
+    }
+
+    /// All prefixes of one list.
+    fn list(&mut self, written: &[Spanned<String>], files: &[Spanned<PathBuf>]) -> Arc<[Prefix]> {
+        let mut here = self.prefixes(written);
         here.sort_unstable();
         here.dedup();
         let mut all: Vec<Arc<[Prefix]>> = vec![here.into()];

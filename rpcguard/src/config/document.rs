@@ -37,6 +37,7 @@ pub(super) struct Table {
     pub(super) tcp: bool,
     #[serde(default)]
     pub(super) observe: bool,
+    pub(super) only_to: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) mode: Mode,
     pub(super) rate: Option<Spanned<String>>,

@@ -91,10 +91,15 @@ impl Shown {
             tcp,
             observe,
             rate,
+            destinations,
         } = &self.policy;
         if *ports != BTreeSet::from([PORTMAPPER_PORT]) {
             let ports: Vec<Value> = ports.iter().map(|port| i64::from(*port).into()).collect();
             line(text, "ports", ports);
+        }
+        if let Some(prefixes) = destinations.prefixes() {
+            let prefixes: Vec<String> = prefixes.iter().map(Prefix::to_string).collect();
+            line(text, "only_to", prefixes);
         }
         for (name, is_set) in [("tcp", *tcp), ("observe", *observe)] {
             if is_set {

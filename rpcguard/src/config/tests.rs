@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use super::{Config, ConfigError, ListFiles, Matched, OnStop, assemble};
 use crate::{
     guard::Mode,
-    policy::{Policy, PolicyChange, RateChange},
+    policy::{Destinations, Policy, PolicyChange, RateChange},
     prefix::Prefix,
 };
 
@@ -41,6 +41,7 @@ fn a_file_says_everything_that_can_be_said_on_the_command_line() {
         rpcbind_ports = true
         tcp = true
         observe = true
+        only_to = ["203.0.113.1"]
         mode = "generic"
         rate = "7/m"
         burst = 3
@@ -62,7 +63,7 @@ fn a_file_says_everything_that_can_be_said_on_the_command_line() {
     let [first, second] = config.tables.as_slice() else {
         panic!("{config:?}")
     };
-    assert_eq!((first.line, second.line), (5, 22));
+    assert_eq!((first.line, second.line), (5, 23));
     assert_eq!(*first.allow, *prefixes(&["10.0.0.0/8", "192.168.1.0/24"]));
     assert_eq!(*first.deny, *prefixes(&["10.0.0.1"]));
     assert!(first.rpcbind_ports);
@@ -72,6 +73,9 @@ fn a_file_says_everything_that_can_be_said_on_the_command_line() {
         ports: Some(BTreeSet::from([111, 2049])),
         tcp: Some(true),
         observe: Some(true),
+        destinations: Some(Destinations::Only(
+            prefixes(&["203.0.113.1"]).into_iter().collect(),
+        )),
         rate: RateChange {
             source: Some("7/m".parse().unwrap()),
             source_burst: Some(3),

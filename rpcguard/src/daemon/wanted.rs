@@ -79,6 +79,7 @@ fn whole(policy: &Policy) -> PolicyChange {
         more_ports: BTreeSet::new(),
         tcp: Some(policy.tcp),
         observe: Some(policy.observe),
+        destinations: Some(policy.destinations.clone()),
         rate: match policy.rate {
             Some(rate) => whole_rate(rate),
             None => RateChange {

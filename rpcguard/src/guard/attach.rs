@@ -8,12 +8,13 @@ use std::{
 use aya::{Ebpf, maps::MapData, programs::links::FdLink};
 use rpcguard_common::abi::{
     ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
-    VacantBlocks, map,
+    VacantBlocks, flag, map,
 };
 
 use super::{
     Change, Committed, Entry, Guard, Lock, Mode, Registry,
     bloom::Bloom,
+    destinations,
     interface::{self, Interface},
     link,
     listing::Listing,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::{NoRatePolicy, Policy},
+    policy::{Destinations, NoRatePolicy, Policy},
     prefix::Prefix,
     sys::{bpf, random},
 };
@@ -88,6 +89,9 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     }
     let link_layer = interface::link_layer(&interface)?;
     let listing = Listing::new(&how.allow, &how.deny)?;
+    if let Destinations::Only(prefixes) = &how.policy.destinations {
+        destinations::check(prefixes)?;
+    }
 
     preconditions::lift_memlock();
     let directory = registry.vacant_directory(name);
@@ -111,6 +115,10 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     let mut ebpf = loading.prepare()?;
     attaching.remove()?;
     fill(&mut ebpf, &listing, is_long, state.seed)?;
+    if let Destinations::Only(prefixes) = &how.policy.destinations {
+        let map = ebpf.map_mut(map::DESTINATIONS).doing("fill the BPF maps")?;
+        destinations::write(map, flag::destinations(0), prefixes)?;
+    }
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
@@ -149,6 +157,7 @@ pub fn replace<'a>(
     for name in names {
         let mut guard = registry.guard(name)?;
         successor::finish_take_over(&mut guard)?;
+        guard.remove_lapsed(lock)?;
         let mut policy = guard.policy()?;
         policy
             .apply(&change.policy)
@@ -213,6 +222,7 @@ pub fn commit_each(
     let mut successors = Vec::new();
     for (guard, change) in guards.iter_mut().zip(changes) {
         successor::finish_take_over(guard)?;
+        guard.remove_lapsed(lock)?;
         let needs = Needs::after(guard, change, change.policy.rate.begins())?;
         successors.push(if needs.are_lacking(guard)? {
             Some(Successor::load(guard, needs, LogLevel::Off)?)

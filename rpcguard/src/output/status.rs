@@ -13,7 +13,8 @@ use crate::{
     guard::{
         Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts, Request,
     },
-    policy::{Policy, RateLimit, RatePolicy},
+    policy::{Destinations, Policy, RateLimit, RatePolicy},
+    prefix::Prefix,
     sockets::Inventory,
 };
 
@@ -40,6 +41,8 @@ struct PolicyView {
     tcp: bool,
     ports: Vec<u16>,
     rate: Option<RateView>,
+    /// Prefixes of the destinations that are guarded; null if all are.
+    only_to: Option<Vec<String>>,
 }
 
 /// The limits of the rate policy.
@@ -189,6 +192,10 @@ impl Status {
                 tcp: policy.tcp,
                 ports: policy.ports.into_iter().collect(),
                 rate: policy.rate.map(RateView::from),
+                only_to: policy
+                    .destinations
+                    .prefixes()
+                    .map(|prefixes| prefixes.iter().map(Prefix::to_string).collect()),
             },
             prefixes: PrefixesView {
                 allow: FamiliesView {
@@ -398,6 +405,7 @@ pub(crate) fn summary(guard: &Guard) -> Result<String> {
         tcp,
         observe,
         rate,
+        destinations,
     } = guard.policy()?;
     let counts = guard.prefix_counts()?;
     let allowed = u64::from(counts.allow_v4) + u64::from(counts.allow_v6);
@@ -408,11 +416,15 @@ pub(crate) fn summary(guard: &Guard) -> Result<String> {
         (Some(mode), false) => format!("guarded in {mode} mode"),
     };
     Ok(format!(
-        "{}: {state}: {} port{} {}, {}",
+        "{}: {state}: {} port{} {}{}, {}",
         guard.interface(),
         if tcp { "UDP and TCP" } else { "UDP" },
         if ports.len() == 1 { "" } else { "s" },
         ports.join(", "),
+        match destinations {
+            Destinations::All => String::new(),
+            Destinations::Only(_) => format!(", only to {destinations}"),
+        },
         match (allowed, rate) {
             (0, None) => "no prefix is allowed".to_owned(),
             (_, None) => format!(

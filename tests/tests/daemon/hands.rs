@@ -16,8 +16,16 @@ fn what_is_changed_by_hand_stays_until_the_next_reload() {
     scene.site.add_interface("eth1");
     scene.wait_until("guarded", || scene.guarded() == ["eth0", "eth1"]);
     assert_eq!(scene.allowed("eth0"), ["192.0.2.1/32", "198.51.100.7/32"]);
+    scene
+        .site
+        .rpcguard("allow add 198.51.100.8 --for 1h -i eth0");
     daemon.reload();
-    assert_eq!(scene.allowed("eth0"), ["192.0.2.1/32"]);
+    assert_eq!(
+        scene.allowed("eth0"),
+        ["192.0.2.1/32", "198.51.100.8/32"],
+        "what has an end stays until then"
+    );
+    scene.site.rpcguard("allow remove 198.51.100.8 -i eth0");
     assert_eq!(scene.status("eth0")["policy"]["tcp"], false);
 
     scene.site.rpcguard("detach eth0");

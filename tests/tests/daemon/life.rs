@@ -130,7 +130,7 @@ fn a_file_of_what_is_attached_changes_nothing_when_it_is_run() {
     scene.site.add_interface("eth1");
     scene
         .site
-        .rpcguard("attach eth0 --allow 192.0.2.0/24 --allow 2001:db8::/32 --deny 192.0.2.7");
+        .rpcguard("attach eth0 --allow 192.0.2.0/24 --allow 2001:db8::/32 --deny 192.0.2.7 --only-to 203.0.113.1");
     scene
         .site
         .rpcguard("attach eth1 --port 7 --tcp --observe --rate 7/m --burst 3 --rate-total 900/s");
