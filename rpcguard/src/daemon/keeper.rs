@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -24,6 +24,9 @@ use crate::{
     sockets::Inventory,
     sys::netlink,
 };
+
+/// How often prefixes are removed whose time is over.
+const PURGE: Duration = Duration::from_secs(60);
 
 /// Grows with each step that is made, so that somebody else sees that steps are made.
 pub(super) type Progress = Arc<AtomicU64>;
@@ -43,6 +46,7 @@ pub(super) struct Keeper {
     rpcbind: BTreeSet<u16>,
     /// What was said already, and is not to be said again until it has been otherwise.
     told: BTreeSet<String>,
+    next_purge: Instant,
     progress: Progress,
 }
 
@@ -78,6 +82,7 @@ impl Keeper {
             backoff: Backoff::default(),
             rpcbind: BTreeSet::new(),
             told: BTreeSet::new(),
+            next_purge: Instant::now() + PURGE,
             progress,
         };
         keeper.rpcbind = rpcbind_ports(&keeper.config)?;
@@ -145,12 +150,46 @@ impl Keeper {
         self.carry_out(&config, Scope::News)
     }
 
-    /// What is to be done now and then: other ports of rpcbind.
+    /// What is to be done now and then: other ports of rpcbind, and prefixes whose time is over.
     pub(super) fn periodically(&mut self) -> Result<()> {
         let rpcbind = rpcbind_ports(&self.config)?;
         if rpcbind != self.rpcbind {
             self.follow_rpcbind(&rpcbind)?;
             self.rpcbind = rpcbind;
+        }
+        let now = Instant::now();
+        if self.next_purge <= now {
+            self.next_purge = now + PURGE;
+            self.remove_lapsed()?;
+        }
+        Ok(())
+    }
+
+    /// Removes prefixes that were added for some time, which is over: they have no effect, but take up room.
+    fn remove_lapsed(&mut self) -> Result<()> {
+        let directories: Vec<(u32, PathBuf)> = self
+            .held
+            .iter()
+            .map(|(index, held)| (*index, held.directory.clone()))
+            .collect();
+        for (index, directory) in directories {
+            self.step();
+            let Some(Entry::Guard(mut guard)) = self.registry.entry_in(&directory)? else {
+                continue;
+            };
+            if !guard.has_lapsed() {
+                continue;
+            }
+            let lock = self.registry.lock()?;
+            let as_left = self.is_as_left(&guard)?;
+            let removed = guard.remove_lapsed(&lock)?;
+            log::info!(
+                "{}: {removed} prefixes whose time is over",
+                guard.interface()
+            );
+            if let Some(held) = self.held.get_mut(&index) {
+                held.epoch = as_left.then(|| guard.epoch()).transpose()?;
+            }
         }
         Ok(())
     }

@@ -317,6 +317,11 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether prefixes have [lapsed](Change::add_until) that take up room.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.ends.lapsed() != PrefixCounts::default()
+    }
+
     /// Removes the prefixes that have [lapsed](Change::add_until), which are in force no more, and returns how
     /// many there were. Every change to the lists does that first.
     ///
@@ -324,7 +329,7 @@ impl Guard {
     ///
     /// Failing system calls.
     pub fn remove_lapsed(&mut self, lock: &Lock) -> Result<usize> {
-        if self.ends.lapsed() == PrefixCounts::default() {
+        if !self.has_lapsed() {
             return Ok(0);
         }
         self.maps.refresh()?;
