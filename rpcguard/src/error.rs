@@ -5,8 +5,8 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
-    disable::DisableError, doctor::Obstacle, guard::Verdict, list_file::ListFileError,
-    prefix::Prefix,
+    config::ConfigError, disable::DisableError, doctor::Obstacle, guard::Verdict,
+    list_file::ListFileError, prefix::Prefix,
 };
 
 /// A result of this library.
@@ -184,6 +184,9 @@ pub enum Error {
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// A configuration is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A host cannot be asked, since it has no address.
     #[error("cannot find the addresses of `{host}`: {why}")]
     NoAddress {
@@ -209,6 +212,9 @@ pub enum Error {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Another daemon keeps the interfaces of this network namespace.
+    #[error("another rpcguard daemon runs in this network namespace: {0}")]
+    DaemonRuns(String),
     /// A change was interrupted and could not be undone; the next command tries again.
     #[error("the change failed ({cause}), and tidying up after it failed too: {source}")]
     Unfinished {
@@ -317,6 +323,10 @@ impl Error {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }
             Self::Locked { .. } => "try again when it is done".to_owned(),
+            Self::DaemonRuns(_) => {
+                "end it first, or change its configuration, which it reads again by itself"
+                    .to_owned()
+            }
             Self::Unfinished { .. } => {
                 "the next rpcguard command that changes something tries again".to_owned()
             }
@@ -327,7 +337,9 @@ impl Error {
             }
             Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
             Self::Disable(error) => return error.hint(),
-            Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
+            Self::Config(_) | Self::ListFile(_) | Self::File { .. } | Self::System { .. } => {
+                return None;
+            }
         })
     }
 

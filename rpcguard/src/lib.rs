@@ -3,6 +3,8 @@
 
 pub mod check;
 pub mod commands;
+pub mod config;
+pub mod daemon;
 pub mod disable;
 pub mod doctor;
 mod end_signals;

@@ -44,6 +44,8 @@ enum Task {
     Faults(faults::Args),
     /// Change, flood and read for an hour, and see whether everything adds up
     Soak(lab::Args),
+    /// Reload the daemon a thousand times under a flood, while 200 interfaces come and go
+    Endure(lab::Args),
     /// Look for input that the properties of the packet, call and list parsers do not hold for
     Fuzz(fuzz::Args),
     /// Run the decision core's tests under Miri, if a nightly toolchain is installed
@@ -78,6 +80,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         }
         Task::Hunt(args) => lab::run("hunt", &args)?,
         Task::Faults(args) => return faults::run(&args),
+        Task::Endure(args) => lab::run("endure", &args)?,
         Task::Soak(args) => lab::run("soak", &args)?,
         Task::Fuzz(args) => return fuzz::run(&args),
         Task::Miri => miri::run()?,

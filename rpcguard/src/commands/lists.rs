@@ -163,6 +163,7 @@ fn describe(guard: &Guard, verdict: Verdict, committed: Committed) -> String {
         removed,
         unchanged,
         renewed,
+        moved: _,
     } = committed;
     let mut text = format!(
         "{}: {verdict} list: {added} added, {removed} removed",

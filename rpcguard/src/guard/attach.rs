@@ -185,7 +185,8 @@ pub fn replace<'a>(
         successors.push(Successor::load(&guard, needs, log)?);
         guards.push(guard);
     }
-    commit_with(&mut guards, lock, change, |guards| {
+    let changes = vec![change; guards.len()];
+    commit_with(&mut guards, lock, &changes, |guards| {
         let pairs = guards.iter_mut().zip(successors);
         pairs
             .into_iter()
@@ -218,8 +219,27 @@ pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Res
 /// Everything is then as it was, but that the programs may be others, unless the error is
 /// [`Error::Unfinished`].
 pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
+    let changes = vec![change; guards.len()];
+    commit_each(guards, lock, &changes)
+}
+
+/// Carries out a change on each guard, that in the same place of `changes`: on all of them, or on none.
+///
+/// # Errors
+///
+/// As [`commit`].
+///
+/// # Panics
+///
+/// If there are not as many changes as guards.
+pub fn commit_each(
+    guards: &mut [Guard],
+    lock: &Lock,
+    changes: &[&Change],
+) -> Result<Vec<Committed>> {
+    assert_eq!(guards.len(), changes.len(), "each guard has its change");
     let mut successors = Vec::new();
-    for guard in guards.iter_mut() {
+    for (guard, change) in guards.iter_mut().zip(changes) {
         successor::finish_take_over(guard)?;
         guard.remove_lapsed(lock)?;
         let needs = Needs::after(guard, change, change.policy.rate.begins())?;
@@ -229,7 +249,7 @@ pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<
             None
         });
     }
-    commit_with(guards, lock, change, |guards| {
+    commit_with(guards, lock, changes, |guards| {
         let mut pairs = guards.iter_mut().zip(successors);
         pairs.try_for_each(|(guard, successor)| match successor {
             Some(successor) => successor.take_over(guard),

@@ -17,6 +17,8 @@ pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
     /// In ascending order, each once.
     replaced: BTreeMap<Verdict, Vec<Prefix>>,
+    /// Whether a prefix that is added to one list is taken out of the other.
+    pub(super) moves: bool,
     /// Whether lists that are replaced keep what has an end.
     keeps_temporary: bool,
     pub(super) policy: PolicyChange,
@@ -28,12 +30,14 @@ pub(super) enum Edit {
     /// Until some time, or for good.
     Add(Verdict, Option<BootTime>),
     Remove(Verdict),
+    /// From the other list to this one.
+    Move(Verdict),
 }
 
 impl Edit {
     const fn list(self) -> Verdict {
         match self {
-            Self::Add(verdict, _) | Self::Remove(verdict) => verdict,
+            Self::Add(verdict, _) | Self::Remove(verdict) | Self::Move(verdict) => verdict,
         }
     }
 }
@@ -103,6 +107,12 @@ impl Change {
         wanted.sort_unstable();
         wanted.dedup();
         self.replaced.insert(verdict, wanted);
+    }
+
+    /// Has prefixes that are added to one list, and are in the other, moved rather than refused; they keep
+    /// their hits.
+    pub const fn move_between_lists(&mut self) {
+        self.moves = true;
     }
 
     /// Whether a list is replaced as a whole.
@@ -239,6 +249,8 @@ pub struct Committed {
     pub removed: usize,
     /// How many were to be added and were there already.
     pub unchanged: usize,
+    /// How many were taken from the other list.
+    pub moved: usize,
     /// How many were there already and have another end now, or none.
     pub renewed: usize,
 }

@@ -65,6 +65,10 @@ impl Entries {
                         (parent.before.inherited(), own.counted_in(slot))
                     }
                 }
+                Edit::Move(verdict) => {
+                    let own = Decision::listed((*verdict).into(), known.own.hit_slot());
+                    (known.own, own)
+                }
                 Edit::Remove(_) => {
                     left.removed.push(*prefix);
                     let slot = known.own.hit_slot();
@@ -127,11 +131,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_says_what_the_lists_say_before_and_after(before in lists(), wanted in lists()) {
-            // A prefix cannot change lists at once.
+        fn an_entry_says_what_the_lists_say_before_and_after(
+            before in lists(),
+            wanted in lists(),
+            moves in any::<bool>(),
+        ) {
             let mut after = wanted;
-            after.retain(|prefix, verdict| before.get(prefix).is_none_or(|listed| listed == verdict));
             let mut change = Change::default();
+            if moves {
+                change.move_between_lists();
+            } else {
+                after.retain(|prefix, verdict| before.get(prefix).is_none_or(|listed| listed == verdict));
+            }
             for list in [Verdict::Allow, Verdict::Deny] {
                 let wanted = after.iter().filter(|(_, verdict)| **verdict == list);
                 change.replace(list, wanted.map(|(prefix, _)| *prefix));
@@ -141,7 +152,7 @@ mod tests {
                 .map(|(slot, (prefix, verdict))| (*prefix, Decision::listed((*verdict).into(), slot)))
                 .collect();
 
-            let mut plan = Plan::new("eth0");
+            let mut plan = Plan::new("eth0", moves);
             plan.whole(&change, &listed).unwrap();
             let (steps, _) = plan.finish();
             let Entries { entries, left } = Entries::new(&steps, vec![1000], &[], 7);
@@ -153,11 +164,18 @@ mod tests {
                 prop_assert_eq!(said(new), longest(&after, *prefix));
                 prop_assert_eq!(old.is_listed(), before.contains_key(prefix));
                 prop_assert_eq!(new.is_listed(), after.contains_key(prefix));
-                prop_assert!(old.is_listed() != new.is_listed());
+                if old.is_listed() && new.is_listed() {
+                    prop_assert!(moves && old.verdict() != new.verdict());
+                    prop_assert_eq!(old.hit_slot(), new.hit_slot());
+                } else {
+                    prop_assert!(old.is_listed() != new.is_listed());
+                }
             }
             let mut left_over: Vec<_> = remaining(&listed, &steps).collect();
             left_over.extend(steps.iter().filter(|step| step.adds()).map(|step| step.prefix));
             left_over.sort_unstable();
+            // What is moved was there, and is there.
+            left_over.dedup();
             prop_assert!(left_over.iter().eq(after.keys()));
             let removed = before.keys().filter(|prefix| !after.contains_key(prefix));
             prop_assert!(left.removed.iter().eq(removed));

@@ -44,7 +44,7 @@ use std::{
 use aya::maps::{Array, Map, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
-pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, replace, set};
+pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, commit_each, replace, set};
 pub use change::{Change, Committed};
 pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
@@ -239,6 +239,16 @@ impl Guard {
     /// If the map cannot be looked at.
     pub fn has_limiter(&self) -> Result<bool> {
         pins::is_full_size(&self.directory, map::LIMITS)
+    }
+
+    /// The number of the guard's present state: another one means that its lists or settings were changed.
+    pub(crate) fn epoch(&self) -> Result<u32> {
+        Ok(self.state()?.epoch)
+    }
+
+    /// Where it is pinned.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// How large the maps of long lists are; `None` if the lists have always been short.

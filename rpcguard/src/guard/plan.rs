@@ -50,7 +50,7 @@ impl Before {
 impl Step {
     /// Whether the prefix is listed afterwards.
     pub(super) const fn adds(&self) -> bool {
-        matches!(self.edit, Edit::Add(..))
+        !matches!(self.edit, Edit::Remove(_))
     }
 
     /// Whether the prefix is listed afterwards, and was not before.
@@ -66,12 +66,16 @@ impl Step {
         }
     }
 
-    /// By how much it changes the length of which list.
-    pub(super) fn counted(&self) -> (Prefix, Verdict, i64) {
-        match self.edit {
-            Edit::Add(verdict, _) => (self.prefix, verdict, i64::from(self.is_new())),
-            Edit::Remove(verdict) => (self.prefix, verdict, -1),
-        }
+    /// By how much it changes the length of which lists.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (Prefix, Verdict, i64)> {
+        let (come, gone) = match self.edit {
+            Edit::Add(verdict, _) => (Some(verdict).filter(|_| self.is_new()), None),
+            Edit::Remove(verdict) => (None, Some(verdict)),
+            Edit::Move(verdict) => (Some(verdict), listed_verdict(self.before.own)),
+        };
+        let come = come.map(|verdict| (self.prefix, verdict, 1));
+        come.into_iter()
+            .chain(gone.map(|verdict| (self.prefix, verdict, -1)))
     }
 }
 
@@ -79,14 +83,17 @@ impl Step {
 pub(super) struct Plan<'a> {
     /// Errors name it.
     interface: &'a str,
+    /// Whether prefixes may change lists.
+    moves: bool,
     steps: Vec<Step>,
     committed: Committed,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(interface: &'a str) -> Self {
+    pub(super) fn new(interface: &'a str, moves: bool) -> Self {
         Self {
             interface,
+            moves,
             steps: Vec::new(),
             committed: Committed::default(),
         }
@@ -98,24 +105,28 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what is to be done about one prefix. They must come in ascending order.
-    pub(super) fn edit(&mut self, prefix: Prefix, edit: Edit, before: Before) -> Result<()> {
+    pub(super) fn edit(&mut self, prefix: Prefix, mut edit: Edit, before: Before) -> Result<()> {
         let interface = || self.interface.to_owned();
         match (edit, listed_verdict(before.own)) {
-            (Edit::Add(wanted, _), Some(listed)) if wanted == listed => {
+            (Edit::Add(wanted, _) | Edit::Move(wanted), Some(listed)) if wanted == listed => {
                 if before.own.end() == 0 {
                     self.committed.unchanged += 1;
                     return Ok(());
                 }
                 self.committed.renewed += 1;
             }
-            (Edit::Add(..), Some(listed)) => {
+            (Edit::Add(wanted, _) | Edit::Move(wanted), Some(_)) if self.moves => {
+                edit = Edit::Move(wanted);
+                self.committed.moved += 1;
+            }
+            (Edit::Add(..) | Edit::Move(_), Some(listed)) => {
                 return Err(Error::Conflict {
                     prefix,
                     listed,
                     interface: interface(),
                 });
             }
-            (Edit::Add(..), None) => self.committed.added += 1,
+            (Edit::Add(..) | Edit::Move(_), None) => self.committed.added += 1,
             (Edit::Remove(verdict), Some(listed)) if verdict == listed => {
                 self.committed.removed += 1;
             }

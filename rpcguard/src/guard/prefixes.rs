@@ -64,6 +64,24 @@ impl Guard {
             .collect()
     }
 
+    /// The allow list and the deny list, in ascending order, without hits, and without what is in them for some
+    /// time only.
+    ///
+    /// # Errors
+    ///
+    /// If the maps cannot be read.
+    pub fn lists(&self) -> Result<[Vec<Prefix>; 2]> {
+        let mut lists = [Vec::new(), Vec::new()];
+        for (prefix, decision) in self.consistently(|epoch| self.listed(epoch))? {
+            match listed_verdict(decision).filter(|_| decision.end() == 0) {
+                Some(Verdict::Allow) => lists[0].push(prefix),
+                Some(Verdict::Deny) => lists[1].push(prefix),
+                None => {}
+            }
+        }
+        Ok(lists)
+    }
+
     /// Which prefix decides about packets from `address`.
     ///
     /// # Errors

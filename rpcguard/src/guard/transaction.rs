@@ -42,18 +42,20 @@ use crate::{
     sys::{mapped::MappedArray, packets, random},
 };
 
-/// Carries out one change on several guards, on all of them or on none; with something else that is to be
-/// done if the change can be made, and only then: before anything is written.
+/// Carries out a change on each of several guards, on all of them or on none; with something else that is to
+/// be done if the changes can be made, and only then: before anything is written.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
-    change: &Change,
+    changes: &[&Change],
     and: impl FnOnce(&mut [Guard]) -> Result<()>,
 ) -> Result<Vec<Committed>> {
+    assert_eq!(guards.len(), changes.len(), "each guard has its change");
     let number = random::number()?;
     let prepared: Vec<_> = guards
         .iter_mut()
-        .map(|guard| guard.prepare(change))
+        .zip(changes)
+        .map(|(guard, change)| guard.prepare(change))
         .collect::<Result<_>>()?;
     let staged = and(guards).and_then(|()| {
         let pairs = guards.iter_mut().zip(prepared);
@@ -185,7 +187,7 @@ impl Guard {
                 room: ends.len(),
             });
         }
-        let counted = steps.iter().map(Step::counted);
+        let counted = steps.iter().flat_map(Step::counted);
         count(&mut settings.prefixes, &mut settings.long, counted)?;
         Ok(Prepared {
             committed,
@@ -270,7 +272,7 @@ impl Guard {
         epoch: u32,
         listed: Option<&[(Prefix, Decision)]>,
     ) -> Result<(Vec<Step>, Committed)> {
-        let mut plan = Plan::new(&self.interface.name);
+        let mut plan = Plan::new(&self.interface.name, change.moves);
         match listed {
             Some(listed) => plan.whole(change, listed)?,
             None => {
@@ -315,6 +317,11 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether prefixes have [lapsed](Change::add_until) that take up room.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.ends.lapsed() != PrefixCounts::default()
+    }
+
     /// Removes the prefixes that have [lapsed](Change::add_until), which are in force no more, and returns how
     /// many there were. Every change to the lists does that first.
     ///
@@ -322,7 +329,7 @@ impl Guard {
     ///
     /// Failing system calls.
     pub fn remove_lapsed(&mut self, lock: &Lock) -> Result<usize> {
-        if self.ends.lapsed() == PrefixCounts::default() {
+        if !self.has_lapsed() {
             return Ok(0);
         }
         self.maps.refresh()?;
@@ -336,7 +343,7 @@ impl Guard {
             }
         }
         let guards = std::slice::from_mut(self);
-        let committed = commit_with(guards, lock, &change, |_| Ok(()))?;
+        let committed = commit_with(guards, lock, &[&change], |_| Ok(()))?;
         Ok(committed.iter().map(|committed| committed.removed).sum())
     }
 

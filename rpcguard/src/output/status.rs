@@ -415,7 +415,7 @@ fn request_rows(counters: &FilterCounters) -> Vec<[String; 3]> {
 }
 
 /// `eth0: guarded in native mode: UDP port 111, from 1 allowed prefix only`
-fn summary(guard: &Guard) -> Result<String> {
+pub(crate) fn summary(guard: &Guard) -> Result<String> {
     let Policy {
         ports,
         tcp,
