@@ -41,7 +41,7 @@ impl Machine {
         let deb = deb_or_skip(test)?;
         let debian = Container::boot_or_skip(TREE, test)?;
         let neighbour = Lab::or_skip(test)?.host().unwrap();
-        let network = debian.network();
+        let network = format!("/proc/{}/ns/net", debian.first_process());
         neighbour
             .ip(&format!(
                 "link add eth0 type veth peer name eth0 netns {network}"
