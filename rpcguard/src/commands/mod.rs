@@ -1,5 +1,6 @@
 //! The subcommands, one file each: its arguments, and what it does.
 
+mod adopt;
 mod attach;
 mod check;
 mod confirm;
@@ -84,6 +85,7 @@ Examples:
     Check(check::Args),
     Disable(disable::Args),
     Doctor(doctor::Args),
+    Adopt(adopt::Args),
 }
 
 impl Cli {
@@ -117,6 +119,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Adopt(args) => adopt::run(&args),
         }
     }
 }

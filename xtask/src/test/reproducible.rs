@@ -22,7 +22,7 @@ pub(super) fn check() -> Result<Outcome> {
     if !linker.exists() {
         fs::copy(build::linker(workspace()), &linker).context("cannot copy bpf-linker")?;
     }
-    for flavour in [Flavour::Embedded, Flavour::Portable] {
+    for flavour in [Flavour::Embedded, Flavour::Portable { cpus: 1 }] {
         let here = build::build(flavour)?;
         let there = build::build_in(&copy, &copy.join("target/elsewhere"), flavour)?;
         for object in OBJECTS {
