@@ -5,8 +5,12 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
-    config::ConfigError, disable::DisableError, doctor::Obstacle, guard::Verdict,
-    list_file::ListFileError, prefix::Prefix,
+    config::ConfigError,
+    disable::DisableError,
+    doctor::Obstacle,
+    guard::{DISPATCHER, Verdict},
+    list_file::ListFileError,
+    prefix::Prefix,
 };
 
 /// A result of this library.
@@ -62,6 +66,22 @@ pub enum Error {
     /// There is a guard on this interface that stays only if it is confirmed.
     #[error("the guard of `{0}` is not confirmed yet")]
     Unconfirmed(String),
+    /// A guard's program belongs to another loader.
+    #[error(
+        "the program that guards `{0}` was loaded by somebody else, and has no rate policy; it cannot be replaced"
+    )]
+    Adopted(String),
+    /// No program of rpcguard's is on this interface.
+    #[error("no program of rpcguard's is on `{0}`, neither alone nor under xdp-tools' dispatcher")]
+    NothingToAdopt(String),
+    /// The program was made from an object that does not fit.
+    #[error("cannot adopt the program on `{interface}`: {why}")]
+    ForeignObject {
+        /// The interface.
+        interface: String,
+        /// What does not fit.
+        why: String,
+    },
     /// No guard waits to be confirmed.
     #[error("no guard of this network namespace waits to be confirmed")]
     NothingToConfirm,
@@ -277,6 +297,18 @@ impl Error {
             Self::Unconfirmed(name) => {
                 format!("`rpcguard confirm {name}` keeps it, `rpcguard detach {name}` ends it")
             }
+            Self::Adopted(name) => format!(
+                "where rpcguard may have `{name}` for itself: `rpcguard detach {name}`, `xdp-loader unload {name} \
+                 --all`, `rpcguard attach {name} --rate 5/s`"
+            ),
+            Self::NothingToAdopt(name) => {
+                format!("`xdp-loader load -m native -n rpcguard {name} rpcguard.bpf.o` loads it")
+            }
+            Self::ForeignObject { .. } => {
+                "`cargo xtask build-ebpf`, in the sources of this rpcguard, builds an object that fits; `--cpus N` \
+                 for another machine"
+                    .to_owned()
+            }
             Self::NothingToConfirm => {
                 "`rpcguard status` shows what is guarded; if it was too late, attach again"
                     .to_owned()
@@ -291,6 +323,12 @@ impl Error {
             Self::InterfaceGone(name) => {
                 format!("`rpcguard detach {name}` removes what is left of the guard")
             }
+            Self::ForeignProgram {
+                interface, name, ..
+            } if name == DISPATCHER => format!(
+                "several programs can run under this one: `xdp-loader load -m native -n rpcguard {interface} \
+                 rpcguard.bpf.o`, then `rpcguard adopt {interface}`"
+            ),
             Self::ForeignProgram { id, interface, .. } => format!(
                 "`bpftool prog show id {id}` tells more about it; rpcguard never replaces it; `ip \
                  link set dev {interface} xdp off` or its own tool removes it"

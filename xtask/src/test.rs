@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Builds the tests, and what they run: the command, which is of another package, and the BPF
 /// object for other loaders, which they would build themselves, but as root.
 fn build() -> Result<()> {
-    build::build(Flavour::Portable)?;
+    build::build(Flavour::Portable { cpus: 1 })?;
     process::run(&mut process::cargo(&["build"]))?;
     process::run(&mut process::cargo(&["test", "--no-run"]))
 }

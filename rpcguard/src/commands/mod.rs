@@ -1,5 +1,6 @@
 //! The subcommands, one file each: its arguments, and what it does.
 
+mod adopt;
 mod attach;
 mod check;
 mod completions;
@@ -97,6 +98,7 @@ Examples:
     /// Check the daemon's configuration, or write one that describes what is attached.
     #[command(subcommand)]
     Config(config::Command),
+    Adopt(adopt::Args),
 }
 
 impl Cli {
@@ -137,6 +139,7 @@ impl Cli {
             Command::Man(args) => man::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Config(command) => config::run(command),
+            Command::Adopt(args) => adopt::run(&args),
         }
     }
 }

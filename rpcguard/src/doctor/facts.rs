@@ -114,6 +114,8 @@ pub(crate) struct Facts {
     pub(crate) machine: Machine,
     pub(crate) device: Device,
     pub(crate) guard: Option<Guarded>,
+    /// Whether a program of rpcguard's that somebody else attached waits to be adopted.
+    pub(crate) adoptable: bool,
 }
 
 impl Facts {
@@ -121,11 +123,13 @@ impl Facts {
     pub(crate) fn gather(registry: &Registry, name: &str) -> Result<Self> {
         let interface = guard::interface_by_name(name)?;
         let machine = Machine::look(registry);
-        let guard = if machine.missing.is_none() && machine.bpffs_error.is_none() {
+        let can_look = machine.missing.is_none() && machine.bpffs_error.is_none();
+        let guard = if can_look {
             guarded(registry, name)?
         } else {
             None
         };
+        let adoptable = can_look && guard.is_none() && guard::is_adoptable(registry, &interface)?;
         let mut device = Device::of(&interface);
         let others = others(&interface)?;
         let ports = others
@@ -153,6 +157,7 @@ impl Facts {
             machine,
             device,
             guard,
+            adoptable,
         })
     }
 }

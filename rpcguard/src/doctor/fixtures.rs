@@ -69,5 +69,6 @@ pub(super) fn facts(device: Device, version: Version) -> Facts {
         machine: machine(version),
         device,
         guard: None,
+        adoptable: false,
     }
 }

@@ -16,7 +16,10 @@ pub(crate) use obstacle::Obstacle;
 
 use rpcguard_common::abi::program;
 
-use crate::{error::Result, guard::Registry};
+use crate::{
+    error::Result,
+    guard::{DISPATCHER, Registry},
+};
 
 /// The first kernel that lets no program below another.
 const NONE_BELOW: Version = (5, 15);
@@ -136,8 +139,9 @@ impl Diagnosis {
             machine,
             device,
             guard,
+            adoptable,
         } = &facts;
-        let mut findings = blocks(machine, device, guard.as_ref());
+        let mut findings = blocks(machine, device, guard.as_ref(), *adoptable);
         let blocked = !findings.is_empty();
         // A guard's own program says where it runs.
         let native = match guard {
@@ -226,7 +230,12 @@ impl Finding {
 }
 
 /// What keeps anything from being attached.
-fn blocks(machine: &Machine, device: &Device, guard: Option<&Guarded>) -> Vec<Finding> {
+fn blocks(
+    machine: &Machine,
+    device: &Device,
+    guard: Option<&Guarded>,
+    adoptable: bool,
+) -> Vec<Finding> {
     let block = |what: String| finding(Severity::Blocks, what);
     let mut found = Vec::new();
     let name = &device.name;
@@ -280,12 +289,29 @@ fn blocks(machine: &Machine, device: &Device, guard: Option<&Guarded>) -> Vec<Fi
             ),
         ),
         Some(Guarded::Here { .. }) => {}
+        None if adoptable => found.push(
+            block(
+                "somebody else attached a program of rpcguard's, which lets everything pass until it is adopted"
+                    .to_owned(),
+            )
+            .cured_by(
+                format!("rpcguard adopt {name} --allow CIDR"),
+                "nothing, but there is no rate policy then",
+            ),
+        ),
         None => found.extend(device.programs.iter().map(|program| {
-            block(format!(
+            let what = block(format!(
                 "it has an XDP program of somebody else: id {}, name `{}`, in {} mode; rpcguard never replaces it",
                 program.id, program.name, program.mode
-            ))
-            .cured_by(format!("ip link set dev {name} xdp off"), ITS_WORK_ENDS)
+            ));
+            if program.name == DISPATCHER {
+                what.cured_by(
+                    format!("xdp-loader load -m native -n rpcguard {name} rpcguard.bpf.o"),
+                    "there is no rate policy then; `rpcguard adopt` comes next",
+                )
+            } else {
+                what.cured_by(format!("ip link set dev {name} xdp off"), ITS_WORK_ENDS)
+            }
         })),
     }
     found
@@ -297,6 +323,7 @@ fn notes(facts: &Facts, native: &Native) -> Vec<Finding> {
         machine,
         device,
         guard,
+        ..
     } = facts;
     let name = &device.name;
     let driver = device.driver.as_deref().unwrap_or_default();

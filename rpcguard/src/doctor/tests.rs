@@ -265,10 +265,22 @@ fn program() -> Program {
 fn somebody_elses_program_is_in_the_way() {
     let mut device = card("ena", Some(XDP));
     device.programs = vec![program()];
+    let facts = facts(device, TRIXIE);
     is_refused(
-        facts(device, TRIXIE),
+        facts.clone(),
         "id 41, name `xdp_dispatcher`",
-        "ip link set dev eth0 xdp off",
+        "xdp-loader load -m native -n rpcguard eth0 rpcguard.bpf.o",
+    );
+    let mut other = facts.clone();
+    other.device.programs[0].name = "pass".to_owned();
+    is_refused(other, "name `pass`", "ip link set dev eth0 xdp off");
+    is_refused(
+        Facts {
+            adoptable: true,
+            ..facts
+        },
+        "until it is adopted",
+        "rpcguard adopt eth0 --allow CIDR",
     );
 }
 

@@ -271,7 +271,11 @@ impl Guard {
 }
 
 /// The state that the filter starts with.
-fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Result<State> {
+pub(super) fn first_state(
+    registry: &Registry,
+    policy: &Policy,
+    listing: &Listing,
+) -> Result<State> {
     let mut settings = Settings::EMPTY;
     policy.write_to(&mut settings);
     settings.prefixes = listing.counts;

@@ -127,7 +127,7 @@ pub fn end(lock: &Lock, filters: Vec<Unconfirmed>) -> Result<()> {
 }
 
 /// An error, and what became of tidying up after it.
-fn because(cause: Error, tidied: Result<()>) -> Error {
+pub(super) fn because(cause: Error, tidied: Result<()>) -> Error {
     match tidied {
         Ok(()) => cause,
         Err(source) => Error::Unfinished {

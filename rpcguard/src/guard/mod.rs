@@ -4,6 +4,7 @@
 //! counters and prefixes and commits [`Change`]s. All state is in the kernel, pinned: a [`Guard`]
 //! is only a handle to it, and dropping one changes nothing.
 
+mod adopt;
 mod attach;
 mod bloom;
 mod change;
@@ -44,6 +45,8 @@ use std::{
 use aya::maps::{Array, Map, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
+pub use adopt::adopt;
+pub(crate) use adopt::{DISPATCHER, is_adoptable};
 pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, commit_each, replace, set};
 pub use change::{Change, Committed};
 pub use confirm::{Fate, Unconfirmed, confirm, end};
@@ -119,6 +122,8 @@ pub struct Guard {
     directory: PathBuf,
     link: XdpLink,
     confirmed: bool,
+    /// What the interface runs in the place of the program, where another loader attached it.
+    runs: Option<u32>,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
@@ -135,6 +140,7 @@ impl Guard {
         interface: Interface,
         link: XdpLink,
         confirmed: bool,
+        runs: Option<u32>,
     ) -> Result<Self> {
         let pin = |name: &str| pins::map(directory, name);
         let failed = format!("use the maps pinned in {}", directory.display());
@@ -150,6 +156,7 @@ impl Guard {
             interface,
             link,
             confirmed,
+            runs,
         })
     }
 
@@ -171,8 +178,8 @@ impl Guard {
         self.link.program_id
     }
 
-    /// The kernel's id of the link; zero if it is not confirmed, and this process lacks CAP_SYS_ADMIN, which it
-    /// takes to find out.
+    /// The kernel's id of the link; zero if it has none of its own ([adopted](Self::is_adopted)), or is not
+    /// confirmed and this process lacks CAP_SYS_ADMIN, which it takes to find out.
     #[must_use]
     pub const fn link_id(&self) -> u32 {
         self.link.id
@@ -181,8 +188,9 @@ impl Guard {
     /// Where the program runs; `None` if it was offloaded to the device, which rpcguard does not do.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
+        let runs = self.runs.unwrap_or(self.link.program_id);
         let mut programs = self.interface.xdp.iter();
-        let program = programs.find(|program| program.id == self.link.program_id)?;
+        let program = programs.find(|program| program.id == runs)?;
         Mode::of(program.attached)
     }
 
@@ -238,6 +246,11 @@ impl Guard {
     ///
     /// If the map cannot be looked at.
     pub fn has_limiter(&self) -> Result<bool> {
+        // The object for other loaders has the maps, but not the policy.
+        Ok(!self.is_adopted() && self.has_limiter_maps()?)
+    }
+
+    fn has_limiter_maps(&self) -> Result<bool> {
         pins::is_full_size(&self.directory, map::LIMITS)
     }
 
@@ -290,7 +303,9 @@ impl Guard {
     /// If the filter cannot be taken off; it is in force then as before. Once it is off, pins that
     /// cannot be removed are left to the next [`attach`] or [`Leftover::remove`].
     pub fn detach(self, _lock: &Lock) -> Result<()> {
-        if self.confirmed {
+        if self.is_adopted() {
+            adopt::let_go(&self.directory, &self.interface.name)?;
+        } else if self.confirmed {
             pins::detach(&self.directory)?;
         } else {
             self.detach_unconfirmed()?;

@@ -15,7 +15,7 @@ use aya::programs::ProgramInfo;
 use rpcguard_common::abi::{ABI_VERSION, State, map};
 
 use super::{
-    Guard, Lock, confirm,
+    Guard, Lock, adopt, confirm,
     interface::{self, Interface},
     pins, preconditions,
 };
@@ -78,6 +78,7 @@ impl Leftover {
     ///
     /// If a pin cannot be removed.
     pub fn remove(&self, _lock: &Lock) -> Result<()> {
+        adopt::let_go(&self.directory, &self.interface)?;
         pins::remove(&self.directory)
     }
 }
@@ -324,7 +325,15 @@ impl Registry {
         }
         let path = directory.join(pins::LINK);
         let confirmed = path.exists();
-        let attached = if confirmed {
+        let adopted = directory.join(pins::ADOPTED).exists();
+        let mut runs = None;
+        let attached = if adopted {
+            let attached = adopt::attached(self, directory, &interface)?;
+            attached.map(|(interface, link, id)| {
+                runs = Some(id);
+                (interface, link)
+            })
+        } else if confirmed {
             let failed = format!("open the pinned link {}", path.display());
             let link = bpf::open_pin(&path).doing(failed)?;
             attached_to(link.as_fd())?
@@ -343,7 +352,7 @@ impl Registry {
                 pins: leftover(),
             }));
         }
-        Guard::open(directory, interface, info, confirmed)
+        Guard::open(directory, interface, info, confirmed || adopted, runs)
             .map(|guard| Some(Entry::Guard(Box::new(guard))))
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn check() -> Result<Outcome> {
     let copy = process::target_directory().join("reproducible/a/copy/of/the workspace");
     copy_sources(&copy)?;
     copy_tools(&copy)?;
-    for flavour in [Flavour::Embedded, Flavour::Portable] {
+    for flavour in [Flavour::Embedded, Flavour::Portable { cpus: 1 }] {
         let here = build::build(flavour)?;
         let there = build::build_in(&copy, &copy.join("target/elsewhere"), flavour)?;
         for object in OBJECTS {
