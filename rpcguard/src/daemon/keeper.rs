@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::{Config, ListFiles, OnStop, Table},
     error::{Doing as _, Error, Result},
-    guard::{self, Attach, Change, Entry, Guard, Leftover, LogLevel, Registry},
+    guard::{self, Attach, Attached, Change, Entry, Guard, Leftover, LogLevel, Registry},
     output,
     policy::PolicyChange,
     sockets::Inventory,
@@ -46,6 +46,8 @@ pub(super) struct Keeper {
     rpcbind: BTreeSet<u16>,
     /// What was said already, and is not to be said again until it has been otherwise.
     told: BTreeSet<String>,
+    /// The links whose mode was told of.
+    told_of_mode: BTreeSet<u32>,
     next_purge: Instant,
     progress: Progress,
 }
@@ -82,6 +84,7 @@ impl Keeper {
             backoff: Backoff::default(),
             rpcbind: BTreeSet::new(),
             told: BTreeSet::new(),
+            told_of_mode: BTreeSet::new(),
             next_purge: Instant::now() + PURGE,
             progress,
         };
@@ -224,7 +227,7 @@ impl Keeper {
             config.check_interfaces(&self.path, names)?;
         }
         let plan = plan(config, &world, &self.places, scope);
-        self.tell(config, &world, &plan);
+        self.tell(config, &world, &plan, scope);
         self.update(config, &plan.update, guards)?;
         for (index, place) in plan.keep {
             self.places.insert(index, place);
@@ -318,7 +321,7 @@ impl Keeper {
     }
 
     /// Says what is worth knowing, once.
-    fn tell(&mut self, config: &Config, world: &World, plan: &Plan) {
+    fn tell(&mut self, config: &Config, world: &World, plan: &Plan, scope: Scope) {
         let mut now = BTreeSet::new();
         for name in &plan.strangers {
             now.insert(format!(
@@ -345,7 +348,11 @@ impl Keeper {
         for text in now.difference(&self.told) {
             log::warn!("{text}");
         }
-        self.told = now;
+        match scope {
+            Scope::Everything => self.told = now,
+            // Others were not looked at.
+            Scope::News => self.told.extend(now),
+        }
     }
 
     /// Makes guards as their tables say: all of them, or none.
@@ -400,7 +407,6 @@ impl Keeper {
         if !changed.is_empty() {
             guard::commit_each(&mut changed, &lock, &change_of_each)?;
         }
-        drop(lock);
         for (guard, (_, wanted)) in changed.iter().zip(&rest) {
             log::debug!("{}", output::status::summary(guard)?);
             self.hold(guard, wanted.clone())?;
@@ -419,6 +425,8 @@ impl Keeper {
             }
             self.hold(&guard, wanted)?;
         }
+        // Until it is known how they were left, nobody changes them.
+        drop(lock);
         for (index, place) in places {
             self.places.insert(*index, place.clone());
         }
@@ -446,7 +454,7 @@ impl Keeper {
                 "{name} is guarded in {mode} mode, not in {wanted} mode: `rpcguard detach {name}`, and then \
                  reload the daemon, unguarded in between"
             );
-            if self.told.insert(text.clone()) {
+            if self.told_of_mode.insert(guard.link_id()) {
                 log::warn!("{text}");
             }
         }
@@ -464,33 +472,16 @@ impl Keeper {
             mode: table.mode,
             log: LogLevel::Off,
         };
-        let attached = self
-            .registry
-            .lock_to_attach()
-            .and_then(|lock| guard::attach(&self.registry, &lock, &place.name, &how));
-        match attached {
-            Ok(attached) => {
-                let name = &place.name;
-                if let Some(refused) = attached.native_refused {
-                    let remedy = refused
-                        .remedy()
-                        .map(|remedy| format!("; for native mode: {remedy}"));
-                    log::warn!(
-                        "{refused}; running in generic mode, which is slower{}",
-                        remedy.unwrap_or_default()
-                    );
-                }
-                let held = output::status::summary(&attached.guard)
-                    .map(|summary| log::info!("{summary}"))
-                    .and_then(|()| self.hold(&attached.guard, wanted));
-                if let Err(error) = held {
-                    log::warn!("{name}: {error}");
-                }
-                // It may have got this name only now, and another one before that.
-                let index = attached.guard.ifindex();
-                self.backoff.retain(|waiting| waiting != index);
-                self.places.insert(index, place);
+        // Held until it is known how the guard was left.
+        let (attached, _lock) = match self.registry.lock_to_attach() {
+            Ok(lock) => {
+                let attached = guard::attach(&self.registry, &lock, &place.name, &how);
+                (attached, Some(lock))
             }
+            Err(error) => (Err(error), None),
+        };
+        match attached {
+            Ok(attached) => self.attached(attached, place, wanted),
             // It is gone again.
             Err(Error::NoSuchInterface(_)) => {}
             Err(error) => {
@@ -503,6 +494,26 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Takes note of a guard that was attached.
+    fn attached(&mut self, attached: Attached, place: Place, wanted: Wanted) {
+        if let Some(refused) = attached.native_refused {
+            let remedy = refused.remedy();
+            let remedy = remedy.map(|remedy| format!("; for native mode: {remedy}"));
+            let remedy = remedy.unwrap_or_default();
+            log::warn!("{refused}; running in generic mode, which is slower{remedy}");
+        }
+        let held = output::status::summary(&attached.guard)
+            .map(|summary| log::info!("{summary}"))
+            .and_then(|()| self.hold(&attached.guard, wanted));
+        if let Err(error) = held {
+            log::warn!("{}: {error}", place.name);
+        }
+        // Not that of another interface that had this name when it was planned.
+        let index = attached.guard.ifindex();
+        self.backoff.retain(|waiting| waiting != index);
+        self.places.insert(index, place);
     }
 
     fn detach(&mut self, index: u32, name: &str) -> Result<()> {

@@ -18,7 +18,7 @@ use rpcguard_common::abi::{
 use crate::{
     error::{Doing as _, Result},
     prefix::Prefix,
-    sys::{mapped::MappedArray, packets},
+    sys::mapped::MappedArray,
 };
 
 /// Both tables.
@@ -62,9 +62,10 @@ impl Hosts {
         }
     }
 
-    /// Removes hosts, as far as they are here, and waits for packets that have seen them: another host may
-    /// get the place then.
-    pub(super) fn remove(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+    /// Removes hosts, as far as they are here; true if any was. Another host may get the place once no packet is
+    /// under way that has seen the old one.
+    #[must_use]
+    pub(super) fn remove(&self, addresses: impl IntoIterator<Item = IpAddr>) -> bool {
         let mut any = false;
         for address in addresses {
             any |= match address {
@@ -72,9 +73,7 @@ impl Hosts {
                 IpAddr::V6(address) => self.v6.remove(address),
             };
         }
-        if any {
-            packets::wait_for_those_under_way();
-        }
+        any
     }
 
     /// Whether hosts of the same bucket may be in the trie.

@@ -165,10 +165,13 @@ impl PrefixMaps {
         self.tries.write(&rest)
     }
 
-    /// Removes prefixes, all of which must be there.
-    pub(super) fn remove(&mut self, prefixes: &[Prefix]) -> Result<()> {
+    /// Removes prefixes, all of which must be there. True if packets that are under way have to be waited for
+    /// before anything is added, which is left to the caller, who may do it once for many guards.
+    #[must_use = "another host may not get the place before"]
+    pub(super) fn remove(&mut self, prefixes: &[Prefix]) -> Result<bool> {
         let Some(hosts) = self.hosts()? else {
-            return self.tries.remove(prefixes);
+            self.tries.remove(prefixes)?;
+            return Ok(false);
         };
         let mut in_tries = Vec::new();
         let mut in_tables = Vec::new();
@@ -184,8 +187,7 @@ impl PrefixMaps {
             }
         }
         self.tries.remove(&in_tries)?;
-        hosts.remove(in_tables);
-        Ok(())
+        Ok(hosts.remove(in_tables))
     }
 
     /// Sees to it that the dates of hosts' entries stay unambiguous, before `epoch` is left.

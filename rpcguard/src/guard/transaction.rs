@@ -86,15 +86,25 @@ pub(super) fn commit_with(
     if left.any(|left| !(left.removed.is_empty() && left.ended.is_empty())) {
         packets::wait_for_those_under_way();
     }
-    for (guard, staged) in guards.iter_mut().zip(&staged) {
-        if let Some(pending) = &staged.pending {
-            // The change is made; what is left of the old entries is as good as gone.
-            if let Err(error) = guard.tidy_up(pending) {
-                log::warn!(
-                    "the next change of `{}` will tidy up: {error}",
-                    guard.interface.name
-                );
-            }
+    let pairs = guards.iter_mut().zip(&staged);
+    let pairs = pairs.filter_map(|(guard, staged)| Some((guard, staged.pending.as_ref()?)));
+    let removed: Vec<_> = pairs
+        .map(|(guard, pending)| (guard.maps.remove(&pending.left.removed), guard, pending))
+        .collect();
+    // Once for all guards: it takes longer than all the rest.
+    if removed
+        .iter()
+        .any(|(removed, ..)| matches!(removed, Ok(true)))
+    {
+        packets::wait_for_those_under_way();
+    }
+    for (removed, guard, pending) in removed {
+        // The change is made; what is left of the old entries is as good as gone.
+        if let Err(error) = removed.and_then(|_| guard.tidy_up(pending)) {
+            log::warn!(
+                "the next change of `{}` will tidy up: {error}",
+                guard.interface.name
+            );
         }
     }
     Ok(staged.into_iter().map(|staged| staged.committed).collect())
@@ -284,10 +294,9 @@ impl Guard {
         Ok(plan.finish())
     }
 
-    /// Steps 4 and 5.
+    /// The rest of step 4, once entries are removed, and step 5.
     fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
         let Pending { left, .. } = pending;
-        self.maps.remove(&left.removed)?;
         self.ends.vacate(left.ended.iter().copied());
         self.pass_slots_on(left)?;
         let mut state = pending.state;
@@ -376,7 +385,9 @@ impl Guard {
         self.maps.write(restored)?;
         // Some may look at what is removed, or at ends that are taken back.
         packets::wait_for_those_under_way();
-        self.maps.remove(&removed)?;
+        if self.maps.remove(&removed)? {
+            packets::wait_for_those_under_way();
+        }
         self.ends.vacate_all_but(&ends);
         self.vacate_all_but(&mut state, kept.into_iter())?;
         state.few_ports = FewPorts::of([&state.current().ports]);

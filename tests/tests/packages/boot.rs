@@ -128,7 +128,9 @@ fn boot_3_the_portmapper_was_guarded_before_it_answered_anybody() {
     wait_for("it was asked again", || tally().0 > asked + 100);
     let (asked, answered) = tally();
     assert_eq!(answered, 0, "of {asked}");
-    let dropped = guard["counters"]["unlisted"]["packets"].as_u64().unwrap();
+    let status = run("/usr/bin/rpcguard status tun0 --json").succeeded();
+    let dropped = &status.json()["interfaces"][0]["counters"]["unlisted"]["packets"];
+    let dropped = dropped.as_u64().unwrap();
     assert!(
         dropped > 0 && dropped < asked,
         "asked {asked} times, and dropped {dropped}"

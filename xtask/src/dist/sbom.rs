@@ -6,10 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rpcguard_ebpf::build::workspace;
 
 use super::{VERSION, packages::architecture, source_date};
-use crate::{process, progress::step, setup};
+use crate::{process, progress::step, setup, test::reproducible};
 
 /// Writes it in the form of CycloneDX 1.5.
 pub(super) fn write(target: &str, output: &Path) -> Result<PathBuf> {
@@ -19,44 +18,24 @@ pub(super) fn write(target: &str, output: &Path) -> Result<PathBuf> {
 }
 
 fn make(target: &str, output: &Path) -> Result<PathBuf> {
-    // The tool writes beside the manifest of each package of the workspace.
-    const NAME: &str = "rpcguard-sbom";
+    const NAME: &str = "sbom";
+    // The tool writes beside the manifest of each package, which would be built again then.
+    let sources = process::target_directory().join("dist/sources");
+    reproducible::copy_sources(&sources)?;
     process::run(
         process::command(setup::cargo_cyclonedx().path())
-            .args([
-                "cyclonedx",
-                "--quiet",
-                "--format",
-                "json",
-                "--spec-version",
-                "1.5",
-            ])
-            .args(["--no-build-deps", "--target", target])
-            .args(["--override-filename", NAME])
-            .env("SOURCE_DATE_EPOCH", source_date()?),
+            .args(["cyclonedx", "--quiet", "--format", "json"])
+            .args(["--spec-version", "1.5", "--no-build-deps"])
+            .args(["--target", target, "--override-filename", NAME])
+            .env("SOURCE_DATE_EPOCH", source_date()?)
+            .current_dir(&sources),
     )?;
-    let mut written = None;
-    for package in [
-        "rpcguard",
-        "rpcguard-common",
-        "rpcguard-ebpf",
-        "tests",
-        "tests/fuzz",
-        "xtask",
-    ] {
-        let path = workspace().join(package).join(format!("{NAME}.json"));
-        if package == "rpcguard" {
-            let failed = || format!("cargo-cyclonedx has not written {}", path.display());
-            written = Some(fs::read_to_string(&path).with_context(failed)?);
-        }
-        if path.exists() {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
+    let written = sources.join(format!("rpcguard/{NAME}.json"));
+    let sbom = fs::read_to_string(&written)
+        .with_context(|| format!("cannot read {}", written.display()))?;
     // Where it was built is nobody's business, and would be another each time.
-    let here = format!("file://{}", workspace().display()).replace(' ', "%20");
-    let written = written.context("rpcguard is among the packages")?;
-    let sbom = written.replace(&here, "file:///rpcguard");
+    let here = format!("file://{}", sources.display()).replace(' ', "%20");
+    let sbom = sbom.replace(&here, "file:///rpcguard");
     let architecture = architecture(target);
     let path = output.join(format!("rpcguard-{VERSION}-{architecture}.cdx.json"));
     fs::write(&path, sbom).with_context(|| format!("cannot write {}", path.display()))?;

@@ -13,6 +13,10 @@ pub(super) fn run(args: &Args, made: &[PathBuf]) -> Result<()> {
     let copy = process::target_directory().join("reproducible/a/copy/of/the packages");
     reproducible::copy_sources(&copy)?;
     reproducible::copy_tools(&copy)?;
+    // So that it can be asked what belongs to the sources there, too.
+    for arguments in [&["init", "--quiet"][..], &["add", "--all"]] {
+        process::run(process::command("git").args(arguments).current_dir(&copy))?;
+    }
     let mut again = process::cargo(&["xtask", "dist"]);
     again
         .current_dir(&copy)

@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
     );
     match run::endure(&arguments, &stop)? {
         Ended::Interrupted => {
-            println!("Interrupted. Nothing is left of it.");
+            println!("Interrupted, with not one wrong verdict so far. Nothing is left of it.");
             Ok(ExitCode::from(INTERRUPTED))
         }
         Ended::Whole(0) => {

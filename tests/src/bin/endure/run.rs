@@ -32,6 +32,9 @@ const KILL: u32 = 100;
 /// After so many reloads, a daemon has grown to its size.
 const SETTLED: u32 = 15;
 
+/// By how many descriptors the daemon may differ when it does nothing: those of connections and of locks.
+const DESCRIPTORS: usize = 8;
+
 /// Every so many reloads, a line is printed.
 const REPORT: u32 = 50;
 
@@ -124,9 +127,9 @@ fn endure_in(town: &Town, arguments: &Arguments, memory: u64, stop: &AtomicBool)
         received_all.store(true, Ordering::Relaxed);
         let received = receiver.join().map_err(|_| anyhow!("a thread panicked"))?;
         let (churned, flooded, sent) = (churned?, flooded?, sent?);
-        let Some(reloads) = reloaded? else {
-            return Ok(Ended::Interrupted);
-        };
+        let mut reloads = reloaded?;
+        thread::sleep(Duration::from_secs(1));
+        reloads.last = Resources::of(daemon.id())?;
 
         let mut wrong = [churned.wrong, 0, 0, 0];
         for lane in &lanes {
@@ -183,7 +186,19 @@ fn endure_in(town: &Town, arguments: &Arguments, memory: u64, stop: &AtomicBool)
             "the daemon did not end well:\n{}",
             daemon.log()
         );
-        Ok(Ended::Whole(wrong.iter().sum()))
+        // Nothing comes and goes any more, so that it does nothing.
+        let descriptors = reloads.last.descriptors;
+        ensure!(
+            descriptors <= reloads.first.descriptors + DESCRIPTORS,
+            "the daemon had {} descriptors and has {descriptors}",
+            reloads.first.descriptors
+        );
+        let wrong = wrong.iter().sum();
+        Ok(if reloads.is_whole || wrong != 0 {
+            Ended::Whole(wrong)
+        } else {
+            Ended::Interrupted
+        })
     })
 }
 
@@ -194,6 +209,8 @@ struct Workers<'a, 'scope> {
 }
 
 struct Reloads {
+    /// Whether all that were asked for were made.
+    is_whole: bool,
     times: Vec<Duration>,
     starts: Vec<Duration>,
     refused: u32,
@@ -203,8 +220,8 @@ struct Reloads {
     last: Resources,
 }
 
-/// Makes all reloads, and looks whether each is in force everywhere when the daemon says so. `None` if it was
-/// interrupted.
+/// Makes all reloads, and looks whether each is in force everywhere when the daemon says so; as many as there
+/// are before somebody interrupts it.
 fn reload_all(
     town: &Town,
     daemon: &mut Daemon,
@@ -212,9 +229,10 @@ fn reload_all(
     (lanes, to_pass): (&[Lane], &AtomicU64),
     workers: &Workers<'_, '_>,
     stop: &AtomicBool,
-) -> Result<Option<Reloads>> {
+) -> Result<Reloads> {
     let lists = Lists::of(arguments.prefixes);
     let mut reloads = Reloads {
+        is_whole: false,
         times: Vec::new(),
         starts: Vec::new(),
         refused: 0,
@@ -224,12 +242,10 @@ fn reload_all(
         last: Resources::of(daemon.id())?,
     };
     for version in 1..=arguments.reloads {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        if workers.sender.is_finished() || workers.churner.is_finished() {
-            // What is wrong with it is told by whoever waits for it.
-            return Ok(None);
+        // One of them only ends early if something is wrong, and whoever waits for it tells what.
+        let are_over = workers.sender.is_finished() || workers.churner.is_finished();
+        if stop.load(Ordering::Relaxed) || are_over {
+            return Ok(reloads);
         }
         let list = lists.file(version);
         if version % BAD == 0 {
@@ -259,10 +275,11 @@ fn reload_all(
             reloads.starts.push(begun.elapsed());
             reloads.probes += probe(town, lanes, version, to_pass)?;
             reloads.kills += 1;
+            reloads.first.descriptors = Resources::of(daemon.id())?.descriptors;
         }
         reloads.last = Resources::of(daemon.id())?;
         if version % KILL == SETTLED {
-            reloads.first = reloads.last;
+            reloads.first.resident = reloads.last.resident;
         } else if version % KILL > SETTLED {
             reloads.last.check(reloads.first)?;
         }
@@ -275,7 +292,8 @@ fn reload_all(
             );
         }
     }
-    Ok(Some(reloads))
+    reloads.is_whole = true;
+    Ok(reloads)
 }
 
 /// Starts the daemon, and waits until nothing more comes of that.
