@@ -39,7 +39,7 @@ const DESCRIPTORS: usize = 8;
 const REPORT: u32 = 50;
 
 /// How long a start or reload may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What a guard takes at most, in KiB for each prefix; and besides.
 const MEMORY: [u64; 2] = [1, 8192];
