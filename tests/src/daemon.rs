@@ -69,6 +69,14 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string())
     }
 
+    /// What it has said lately.
+    fn last_words(&self) -> String {
+        const LINES: usize = 30;
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
     /// Its process.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -101,7 +109,10 @@ impl Daemon {
             }
             seen.push(notification);
         }
-        bail!("no {line} but {seen:?}; the daemon said:\n{}", self.log());
+        bail!(
+            "no {line} but {seen:?}; the daemon said:\n{}",
+            self.last_words()
+        );
     }
 
     /// The next notification, if one comes within this time.
@@ -132,7 +143,7 @@ impl Daemon {
                 return Ok(status);
             }
             if Instant::now() >= deadline {
-                bail!("the daemon does not end; it said:\n{}", self.log());
+                bail!("the daemon does not end; it said:\n{}", self.last_words());
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -2,7 +2,7 @@
 //!
 //! The filters do not need it: they are in the kernel, and stay there when it ends. It attaches to interfaces
 //! that appear, takes changes of its configuration over as one, and serves metrics. One loop waits for
-//! everything that can happen; what has to be done is done by the [`Keeper`] on a thread for blocking work, so
+//! everything that can happen; what has to be done is done by a keeper on a thread for blocking work, so
 //! that the loop goes on turning, which is what the watchdog is told.
 
 mod backoff;

@@ -62,7 +62,8 @@ fn starts_reloads_kills_and_ends_leave_no_gap_and_keep_what_was_counted() {
         let denied = ["", "", "\"198.51.100.0/24\""];
         let config = |number: usize| {
             let (allow, deny) = (lists[number % 3], denied[number % 3]);
-            table("\"eth0\"", allow) + &format!("deny = [{deny}]\ntcp = {}\n", number % 2 == 0)
+            table("\"eth0\"", allow)
+                + &format!("deny = [{deny}]\ntcp = {}\n", number.is_multiple_of(2))
         };
         for round in 0..3 {
             let daemon = scene.start(&config(round));

@@ -27,13 +27,10 @@ pub(crate) fn churn(town: &Town, lanes: &[Lane], seed: u64, over: &AtomicBool) -
     let mut churned = Churned::default();
     let mut order: Vec<&Lane> = Vec::new();
     while !over.load(Ordering::Relaxed) {
-        let lane = match order.pop() {
-            Some(lane) => lane,
-            None => {
-                order.extend(lanes);
-                random.shuffle(&mut order);
-                continue;
-            }
+        let Some(lane) = order.pop() else {
+            order.extend(lanes);
+            random.shuffle(&mut order);
+            continue;
         };
         let [wrong, packets] = lane.close()?;
         churned.wrong += wrong;

@@ -19,7 +19,7 @@ use rpcguard_tests::lab::PacedWire;
 use crate::town::{self, Town};
 
 /// How long an interface may be without a guard after it has appeared.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What was sent over a lane by sources that are listed and by others, or what its guard counted of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

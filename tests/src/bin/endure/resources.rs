@@ -1,8 +1,12 @@
 //! What the daemon and the filters use.
 
-use std::fs;
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
 
 use anyhow::{Context as _, Result, ensure};
+use aya::maps::MapData;
 
 /// By how many KiB the daemon may grow: allocators keep some of what they are given back.
 const LEEWAY: u64 = 32 << 10;
@@ -37,6 +41,17 @@ impl Resources {
 /// KiB of memory that are left on this machine.
 pub(crate) fn available() -> Result<u64> {
     number("/proc/meminfo", "MemAvailable:")
+}
+
+/// Bytes of memory of these maps, as the kernel has it.
+pub(crate) fn of_maps(ids: impl IntoIterator<Item = u32>) -> Result<u64> {
+    let mut bytes = 0;
+    for id in ids {
+        let map = MapData::from_id(id)?;
+        let path = format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd());
+        bytes += number(&path, "memlock:")?;
+    }
+    Ok(bytes)
 }
 
 /// Datagrams that the host's sockets had no room for.

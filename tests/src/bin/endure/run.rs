@@ -39,7 +39,7 @@ const DESCRIPTORS: usize = 8;
 const REPORT: u32 = 50;
 
 /// How long a start or reload may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What a guard takes at most, in KiB for each prefix; and besides.
 const MEMORY: [u64; 2] = [1, 8192];
@@ -63,7 +63,7 @@ pub(crate) fn endure(arguments: &Arguments, stop: &AtomicBool) -> Result<Ended> 
         needed >> 10
     );
     let town = Town::build(interfaces)?;
-    let ended = endure_in(&town, arguments, before, stop);
+    let ended = endure_in(&town, arguments, stop);
     if let Err(error) = &ended {
         // What is left of it may be less interesting than why.
         eprintln!("Something is wrong: {error:#}");
@@ -74,7 +74,7 @@ pub(crate) fn endure(arguments: &Arguments, stop: &AtomicBool) -> Result<Ended> 
     Ok(ended)
 }
 
-fn endure_in(town: &Town, arguments: &Arguments, memory: u64, stop: &AtomicBool) -> Result<Ended> {
+fn endure_in(town: &Town, arguments: &Arguments, stop: &AtomicBool) -> Result<Ended> {
     let lists = Lists::of(arguments.prefixes);
     town.write_list(&lists.file(0))?;
     let begun = Instant::now();
@@ -85,12 +85,12 @@ fn endure_in(town: &Town, arguments: &Arguments, memory: u64, stop: &AtomicBool)
     for lane in &lanes {
         lane.await_guard(town)?;
     }
-    let taken = memory.saturating_sub(resources::available()?);
+    let elapsed = begun.elapsed().as_secs_f64();
+    let maps = town.site.lab.objects_of(lanes.len()).maps;
     println!(
-        "{} interfaces are guarded after {:.1} s, and take {} MiB of memory",
+        "{} interfaces are guarded after {elapsed:.1} s; their maps take {} MiB of memory",
         lanes.len(),
-        begun.elapsed().as_secs_f64(),
-        taken >> 10
+        resources::of_maps(maps)? >> 20
     );
 
     let portmapper = Portmapper::open(town)?;
