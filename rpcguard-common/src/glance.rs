@@ -286,20 +286,20 @@ mod tests {
         abi::{Decision, Verdict},
         packet::SliceReader,
         parse::LinkLayer,
-        policy::{Arrival, Source, Tables, decide, judge},
+        policy::{Address, Arrival, Tables, decide, is_to_guarded, judge},
         rpc::Request,
     };
 
     /// Bytes of a plain frame that make a difference, and what to: EtherType, version, total or
-    /// payload length, fragment fields, protocol, source, port and flags of both families.
-    const OFFSETS: [usize; 20] = [
-        12, 13, 14, 16, 17, 18, 19, 20, 21, 23, 29, 37, 47, 54, 55, 57, 67, 18, 20, 21,
+    /// payload length, fragment fields, protocol, addresses, port and flags of both families.
+    const OFFSETS: [usize; 21] = [
+        12, 13, 14, 16, 17, 18, 19, 20, 21, 23, 29, 33, 37, 47, 53, 54, 55, 57, 67, 18, 20,
     ];
     const VALUES: [u8; 14] = [
         0, 1, 2, 0x10, 0x12, 0x20, 8, 44, 111, 0x45, 0x46, 0x60, 0x81, 0xff,
     ];
 
-    /// Guards port 111, allows odd addresses, and serves the others whatever is a call.
+    /// Guards port 111 of half of the destinations, allows odd addresses, and serves the others whatever is a call.
     struct OddOnes {
         tcp: bool,
     }
@@ -313,12 +313,16 @@ mod tests {
             self.tcp
         }
 
-        fn lookup(&self, source: Source) -> Decision {
-            let last = match source {
-                Source::V4(address) => address[3],
-                Source::V6(address) => address[15],
-            };
-            match last & 1 {
+        fn is_selective(&self) -> bool {
+            true
+        }
+
+        fn guards_destination(&self, destination: Address) -> bool {
+            last(destination) & 4 == 0
+        }
+
+        fn lookup(&self, source: Address) -> Decision {
+            match last(source) & 1 {
                 1 => Decision::listed(Verdict::Allow, 7),
                 _ => Decision::UNLISTED,
             }
@@ -328,8 +332,15 @@ mod tests {
             Some((1 << Request::PROCEDURES) - 1)
         }
 
-        fn admits(&self, _: Source, _: u32) -> bool {
+        fn admits(&self, _: Address, _: u32) -> bool {
             true
+        }
+    }
+
+    fn last(address: Address) -> u8 {
+        match address {
+            Address::V4(address) => address[3],
+            Address::V6(address) => address[15],
         }
     }
 
@@ -441,7 +452,9 @@ mod tests {
                         transport: datagram.offset,
                         request: Request::read(&packet, datagram),
                     };
-                    prop_assert_eq!(judge(&packet, arrival, &tables), decided);
+                    let judged = is_to_guarded(&packet, plain.network(), &tables)
+                        .then(|| judge(&packet, arrival, &tables));
+                    prop_assert_eq!(judged.flatten(), decided);
                 }
                 Glance::Udp { .. } | Glance::Other => prop_assert_eq!(decided, None),
             }

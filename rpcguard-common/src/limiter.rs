@@ -18,7 +18,7 @@ use crate::{
     },
     acquaintance, crowd, gcra,
     hash::hash,
-    policy::Source,
+    policy::Address,
     sightings::{self, LIBTIRPC, MOUNT_NFS, was_seen},
 };
 
@@ -127,12 +127,12 @@ const OFFER_PERIODS: u64 = 2;
 /// Whether to serve a call of an unlisted source; if so, it is charged. `call` is what a client repeats
 /// when it gets no reply, and no other client sends: the transaction id.
 #[inline(always)]
-pub fn admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) -> bool {
+pub fn admit<M: Memory>(memory: &M, limits: &Limits, source: Address, call: u32) -> bool {
     try_admit(memory, limits, source, call).is_some()
 }
 
 #[inline(always)]
-fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Source, call: u32) -> Option<()> {
+fn try_admit<M: Memory>(memory: &M, limits: &Limits, source: Address, call: u32) -> Option<()> {
     let now = if limits.strictest_tolerance() < TICK {
         memory.precise_now()
     } else {
@@ -297,14 +297,14 @@ struct Place {
 
 impl Place {
     #[inline(always)]
-    fn of(source: Source, seed: u64) -> Self {
+    fn of(source: Address, seed: u64) -> Self {
         // The families are told apart by the seed.
         let (address, neighbourhood, seed) = match source {
-            Source::V4(address) => {
+            Address::V4(address) => {
                 let address = u64::from(u32::from_be_bytes(address));
                 (address, address >> 8, seed)
             }
-            Source::V6([a, b, c, d, e, f, g, h, ..]) => {
+            Address::V6([a, b, c, d, e, f, g, h, ..]) => {
                 let address = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
                 (address, address >> 16, !seed)
             }

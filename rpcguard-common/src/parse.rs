@@ -74,8 +74,11 @@ pub enum Transport {
 /// A packet whose ports can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Where the source address is.
+    /// Where the addresses are.
     pub network: Network,
+    /// Whether the destination address may be that of a stop on the way (RFC 791 section 3.1, RFC 8200 section
+    /// 4.4): there are IPv4 options, or an IPv6 routing header.
+    pub detours: bool,
     /// Which protocol the header at `offset` is of.
     pub transport: Transport,
     /// Where the transport header begins, in bytes from the start of the frame.
@@ -176,6 +179,7 @@ fn parse_ipv4<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     let end = start + usize::from(u16::from_be_bytes([header[2], header[3]]));
     flow(
         Network::V4(start),
+        header_len != Ipv4Hdr::LEN,
         transport,
         start + header_len,
         first_fragment,
@@ -198,8 +202,22 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     let offset = start + Ipv6Hdr::LEN;
     let network = Network::V6(start);
     match header[6] {
-        UDP => flow(network, Transport::Udp, offset, false, offset + payload_len),
-        TCP => flow(network, Transport::Tcp, offset, false, offset + payload_len),
+        UDP => flow(
+            network,
+            false,
+            Transport::Udp,
+            offset,
+            false,
+            offset + payload_len,
+        ),
+        TCP => flow(
+            network,
+            false,
+            Transport::Tcp,
+            offset,
+            false,
+            offset + payload_len,
+        ),
         next => parse_extensions(packet, network, next, offset, payload_len),
     }
 }
@@ -224,6 +242,8 @@ fn parse_extensions<P: PacketReader>(
     let end = offset + payload_len;
     // The fragment fields seen so far, all bits together.
     let mut fragment_bits = packet.widen(0);
+    // How many routing headers there are.
+    let mut detours = packet.widen(0);
     let mut headers = 0;
     loop {
         let transport = match next {
@@ -241,7 +261,14 @@ fn parse_extensions<P: PacketReader>(
             // Linux 5.10 and 6.1 verify a bound only for the register that was compared. If the compiler
             // knew it, it would read at a copy from before.
             let offset = packet.widen(offset);
-            return flow(network, transport, offset, first_fragment, end);
+            return flow(
+                network,
+                detours != 0,
+                transport,
+                offset,
+                first_fragment,
+                end,
+            );
         }
         if headers == MAX_EXTENSION_HEADERS {
             return Parsed::Undecidable;
@@ -265,6 +292,7 @@ fn parse_extensions<P: PacketReader>(
             offset += (usize::from(extension[1]) + 2) * 4;
         } else {
             offset += (usize::from(extension[1]) + 1) * 8;
+            detours |= usize::from(next == ROUTING);
         }
         offset = packet.widen(offset);
         next = extension[0];
@@ -276,6 +304,7 @@ fn parse_extensions<P: PacketReader>(
 #[inline(always)]
 const fn flow(
     network: Network,
+    detours: bool,
     transport: Transport,
     offset: usize,
     first_fragment: bool,
@@ -286,6 +315,7 @@ const fn flow(
     }
     Parsed::Flow(Flow {
         network,
+        detours,
         transport,
         offset,
         end,

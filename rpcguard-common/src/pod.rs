@@ -1,7 +1,7 @@
 //! Leave to copy the types of [`abi`](crate::abi) to and from BPF maps byte by byte.
 #![expect(unsafe_code, reason = "aya::Pod is an unsafe trait")]
 
-use crate::abi::{Cell, Counter, Counters, PrefixEntry, SourceSet, State};
+use crate::abi::{Cell, Counter, Counters, End, PrefixEntry, SourceSet, State};
 
 // SAFETY: repr(C), made of integers alone, no padding (asserted by size in abi.rs).
 unsafe impl aya::Pod for Counter {}
@@ -9,6 +9,8 @@ unsafe impl aya::Pod for Counter {}
 unsafe impl aya::Pod for Counters {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Cell {}
+// SAFETY: as above.
+unsafe impl aya::Pod for End {}
 // SAFETY: as above.
 unsafe impl aya::Pod for SourceSet {}
 // SAFETY: as above; Decision is a transparent u32 of which every value is valid.
@@ -53,6 +55,7 @@ mod tests {
     fn every_byte_of_these_types_is_of_an_integer() {
         goes_through_bytes(Counter::default());
         goes_through_bytes(Cell::default());
+        goes_through_bytes(End::default());
         goes_through_bytes(SourceSet::default());
         goes_through_bytes(PrefixEntry::default());
         goes_through_bytes(State {

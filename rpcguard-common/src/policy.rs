@@ -13,9 +13,9 @@ use crate::{
 const TCP_SYN: u8 = 0x02;
 const TCP_ACK: u8 = 0x10;
 
-/// A source address, in wire order.
+/// The address of a source or a destination, in wire order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Address {
     /// An IPv4 address.
     V4([u8; 4]),
     /// An IPv6 address.
@@ -32,8 +32,15 @@ pub trait Tables {
     /// Whether TCP to the guarded ports is guarded as well.
     fn guards_tcp(&self) -> bool;
 
+    /// Whether only packets to some destinations are guarded, and those to others none of the filter's
+    /// business.
+    fn is_selective(&self) -> bool;
+
+    /// Whether packets to this destination are guarded, if [not all](Self::is_selective) are.
+    fn guards_destination(&self, destination: Address) -> bool;
+
     /// What the longest prefix that matches `source` says.
-    fn lookup(&self, source: Source) -> Decision;
+    fn lookup(&self, source: Address) -> Decision;
 
     /// The requests that unlisted sources are served, within their limits: a set of
     /// [`Request::bit`]s. `None` if all that they send is dropped.
@@ -41,7 +48,7 @@ pub trait Tables {
 
     /// Whether an unlisted source is within its limits, which it is charged to. `call` is what it
     /// repeats when it gets no reply.
-    fn admits(&self, source: Source, call: u32) -> bool;
+    fn admits(&self, source: Address, call: u32) -> bool;
 }
 
 /// What was decided about a packet to a guarded port, and about one that may be.
@@ -99,6 +106,9 @@ pub fn decide<P: PacketReader, T: Tables>(
     if !tables.guards_port(u16::from_be_bytes(port)) {
         return None;
     }
+    if !flow.detours && !is_to_guarded(packet, flow.network, tables) {
+        return None;
+    }
     let request = match flow.transport {
         Transport::Tcp => match opens_connection(packet, &flow) {
             Some(true) => Request::CONNECTION,
@@ -122,10 +132,18 @@ pub fn decide<P: PacketReader, T: Tables>(
     judge(packet, arrival, tables)
 }
 
-/// A packet to a guarded port.
+/// Whether a packet is to a guarded destination, if it makes no [detours](Flow::detours).
+#[inline(always)]
+pub fn is_to_guarded<P: PacketReader, T: Tables>(packet: &P, network: Network, tables: &T) -> bool {
+    !tables.is_selective()
+        || destination(packet, network)
+            .is_some_and(|destination| tables.guards_destination(destination))
+}
+
+/// A packet to a guarded port, of a guarded destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Where the source address is.
+    /// Where the addresses are.
     pub network: Network,
     /// Where the UDP or TCP header begins, in bytes from the start of the frame.
     pub transport: usize,
@@ -133,7 +151,7 @@ pub struct Arrival {
     pub request: Request,
 }
 
-/// Decides about a packet to a guarded port.
+/// Decides about a packet to a guarded port of a [guarded destination](is_to_guarded).
 #[inline(always)]
 pub fn judge<P: PacketReader, T: Tables>(
     packet: &P,
@@ -200,16 +218,28 @@ pub(crate) const fn is_opening([_, flags]: [u8; 2]) -> bool {
 
 /// The source address; `None` only if the packet shrank since it was parsed.
 #[inline(always)]
-pub fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Source> {
+pub fn source<P: PacketReader>(packet: &P, network: Network) -> Option<Address> {
     Some(match network {
-        Network::V4(start) => Source::V4(packet.read(start + 12)?),
-        Network::V6(start) => {
-            // In halves, which are copied as words.
-            let [high, low] = [packet.read::<8>(start + 8)?, packet.read::<8>(start + 16)?];
-            let mut address = [0; 16];
-            address[..8].copy_from_slice(&high);
-            address[8..].copy_from_slice(&low);
-            Source::V6(address)
-        }
+        Network::V4(start) => Address::V4(packet.read(start + 12)?),
+        Network::V6(start) => Address::V6(address_v6(packet, start + 8)?),
     })
+}
+
+/// The destination address; `None` only if the packet shrank since it was parsed.
+#[inline(always)]
+fn destination<P: PacketReader>(packet: &P, network: Network) -> Option<Address> {
+    Some(match network {
+        Network::V4(start) => Address::V4(packet.read(start + 16)?),
+        Network::V6(start) => Address::V6(address_v6(packet, start + 24)?),
+    })
+}
+
+/// In halves, which are copied as words.
+#[inline(always)]
+fn address_v6<P: PacketReader>(packet: &P, at: usize) -> Option<[u8; 16]> {
+    let [high, low] = [packet.read::<8>(at)?, packet.read::<8>(at + 8)?];
+    let mut address = [0; 16];
+    address[..8].copy_from_slice(&high);
+    address[8..].copy_from_slice(&low);
+    Some(address)
 }

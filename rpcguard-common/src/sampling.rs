@@ -7,7 +7,7 @@
 use crate::{
     abi::{Sampler, SourceEntry, SourceSet},
     gcra,
-    policy::Source,
+    policy::Address,
 };
 
 /// The most drops that one sample stands for.
@@ -111,16 +111,16 @@ impl Aggregate {
     /// [`SourceEntry::prefix`] has it.
     #[inline(always)]
     #[must_use]
-    pub const fn of(source: Source) -> [(Self, u64); 2] {
+    pub const fn of(source: Address) -> [(Self, u64); 2] {
         match source {
-            Source::V4(address) => {
+            Address::V4(address) => {
                 let address = u32::from_be_bytes(address) as u64;
                 [
                     (Self::HostV4, address),
                     (Self::NeighbourhoodV4, address & !0xff),
                 ]
             }
-            Source::V6([a, b, c, d, e, f, g, h, ..]) => {
+            Address::V6([a, b, c, d, e, f, g, h, ..]) => {
                 let prefix = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
                 [
                     (Self::HostV6, prefix),

@@ -9,7 +9,7 @@ use rpcguard_common::{
     abi::{Counter, Counters, hits_index},
     glance::{Onlooker, Plain, glance},
     parse::LinkLayer,
-    policy::{Arrival, Outcome, Tables as _, decide, judge},
+    policy::{Arrival, Outcome, Tables as _, decide, is_to_guarded, judge},
     reason::Action,
     rpc::Request,
 };
@@ -79,6 +79,9 @@ impl<const FRAGS: bool> Onlooker for Filter<'_, FRAGS> {
 #[inline(always)]
 fn judge_plain(ctx: &XdpContext, tables: &KernelTables, plain: Plain) -> u32 {
     let packet = LinearPacket::new(ctx);
+    if !is_to_guarded(&packet, plain.network(), tables) {
+        return xdp_action::XDP_PASS;
+    }
     let Some(datagram) = plain.datagram(&packet) else {
         return xdp_action::XDP_PASS;
     };

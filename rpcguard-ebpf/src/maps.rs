@@ -9,8 +9,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, EVENTS_SIZE, HostsV4, HostsV6, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN,
-    STANDINGS_LEN, SourceSet, State, TRIE_CAPACITY, hits_len, sources_len,
+    Cell, Counter, Counters, DESTINATIONS_CAPACITY, DestinationKey, ENDS_LEN, EVENTS_SIZE, End,
+    HostsV4, HostsV6, LIMITS_LEN, PrefixEntry, SIGHTINGS_LEN, STANDINGS_LEN, SourceSet, State,
+    TRIE_CAPACITY, hits_len, sources_len,
 };
 
 /// What userspace writes and programs read.
@@ -47,6 +48,14 @@ pub(crate) static PREFIXES_V4: LpmTrie<[u8; 4], PrefixEntry, { TRIE_CAPACITY as 
 
 #[btf_map]
 pub(crate) static PREFIXES_V6: LpmTrie<[u8; 16], PrefixEntry, { TRIE_CAPACITY as usize }> =
+    LpmTrie::new();
+
+#[btf_map]
+pub(crate) static ENDS: Array<End, { ENDS_LEN as usize }, { BPF_F_MMAPABLE as usize }> =
+    Array::new();
+
+#[btf_map]
+pub(crate) static DESTINATIONS: LpmTrie<DestinationKey, u32, { DESTINATIONS_CAPACITY as usize }> =
     LpmTrie::new();
 
 /// The loader gives it and the two that follow the length that the lists need.

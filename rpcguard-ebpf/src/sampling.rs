@@ -14,7 +14,7 @@ use rpcguard_common::{
     gcra,
     hash::hash,
     parse::Network,
-    policy::{Outcome, Source, source},
+    policy::{Address, Outcome, source},
     rpc::Request,
     sampling::{Aggregate, EVENT_PERIOD, EVENT_TOLERANCE},
 };
@@ -79,8 +79,8 @@ pub(crate) fn sample(ctx: *mut xdp_md, what: u64, length: u64) {
         sampler.untold = 0;
     } else if gcra::conforms(sampler.events, now, EVENT_TOLERANCE) {
         let (version, source) = match source {
-            Source::V4([a, b, c, d]) => (4, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-            Source::V6(address) => (6, address),
+            Address::V4([a, b, c, d]) => (4, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Address::V6(address) => (6, address),
         };
         tell(
             sampler,

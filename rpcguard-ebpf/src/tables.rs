@@ -1,27 +1,28 @@
 //! [`Tables`] over the maps.
 #![expect(
     unsafe_code,
-    reason = "map values are shared with userspace and read through pointers"
+    reason = "map values are shared with userspace and read through pointers; helpers are foreign functions"
 )]
 
 use core::{mem::MaybeUninit, ptr::addr_of};
 
-use aya_ebpf::btf_maps::lpm_trie::Key;
+use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_ktime_get_boot_ns};
 use rpcguard_common::{
     abi::{
-        BUCKET_HOSTS, BloomKey, Decision, FewPorts, HostEntry, Limits, PortSet, PrefixEntry,
-        Settings, State, VacantBlocks, flag, host_hash_v4, host_hash_v6,
+        BUCKET_HOSTS, BloomKey, DESTINATION_TAG_BITS, Decision, FewPorts, HostEntry, Limits,
+        MAX_LAPSED, PortSet, PrefixEntry, Settings, State, VacantBlocks, destination_key, flag,
+        host_hash_v4, host_hash_v6,
     },
     limiter,
-    policy::{Source, Tables},
+    policy::{Address, Tables},
 };
 
 use crate::{
     ctx::widen,
     limiter::Maps,
     maps::{
-        BLOOM, BLOOM_LOG2, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK, LIMITER, LONG,
-        PREFIXES_V4, PREFIXES_V6, SEED, STATE,
+        BLOOM, BLOOM_LOG2, DESTINATIONS, ENDS, HOSTS_V4, HOSTS_V4_MASK, HOSTS_V6, HOSTS_V6_MASK,
+        LIMITER, LONG, PREFIXES_V4, PREFIXES_V6, SEED, STATE,
     },
 };
 
@@ -103,9 +104,28 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn lookup(&self, source: Source) -> Decision {
+    fn is_selective(&self) -> bool {
+        self.flags() & flag::SELECTIVE != 0
+    }
+
+    #[inline(always)]
+    fn guards_destination(&self, destination: Address) -> bool {
+        let set = flag::destinations(self.flags());
+        let (high, low) = match destination {
+            Address::V4(address) => (u32::from_be_bytes(address).into(), 0),
+            Address::V6(address) => (high_half(&address), low_half(&address)),
+        };
+        let family = match destination {
+            Address::V4(_) => 4,
+            Address::V6(_) => 6,
+        };
+        is_destination(set.into(), family, high, low) != 0
+    }
+
+    #[inline(always)]
+    fn lookup(&self, source: Address) -> Decision {
         match source {
-            Source::V4(address) => {
+            Address::V4(address) => {
                 let number = u32::from_be_bytes(address);
                 let block = (number >> 16) as u16;
                 // SAFETY: a field of a live map value.
@@ -119,12 +139,16 @@ impl Tables for KernelTables {
                         return Decision::from_bits(said as u32);
                     }
                 }
-                said(
+                let decision = said(
                     PREFIXES_V4.get(&AlignedKey::new(32, address).key),
                     self.epoch,
-                )
+                );
+                if decision.end() != 0 {
+                    return Decision::from_bits(lasting_v4(number, self.epoch));
+                }
+                decision
             }
-            Source::V6(address) => {
+            Address::V6(address) => {
                 let high = high_half(&address);
                 let block = (high >> 48) as u16;
                 // SAFETY: as above.
@@ -138,10 +162,15 @@ impl Tables for KernelTables {
                         return Decision::from_bits(said as u32);
                     }
                 }
-                said(
+                let decision = said(
                     PREFIXES_V6.get(&AlignedKey::new(128, address).key),
                     self.epoch,
-                )
+                );
+                if decision.end() != 0 {
+                    let [high, low] = [high, low_half(&address)];
+                    return Decision::from_bits(lasting_v6(high, low, self.epoch));
+                }
+                decision
             }
         }
     }
@@ -158,13 +187,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn admits(&self, source: Source, call: u32) -> bool {
+    fn admits(&self, source: Address, call: u32) -> bool {
         // SAFETY: settings points into the live state value.
         let limits = unsafe { addr_of!((*self.settings()).limits) };
         let (family, address) = match source {
-            Source::V4([a, b, c, d]) => (4, u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0])),
+            Address::V4([a, b, c, d]) => (4, u64::from_be_bytes([a, b, c, d, 0, 0, 0, 0])),
             // What follows is not looked at.
-            Source::V6(address) => (6, high_half(&address)),
+            Address::V6(address) => (6, high_half(&address)),
         };
         admit(limits, family, address, call) != 0
     }
@@ -236,10 +265,59 @@ fn long_v6(high: u64, low: u64, epoch: u32) -> u64 {
 #[inline(always)]
 fn long(word: u64, epoch: u32, may_be_in_trie: bool) -> u64 {
     match HostEntry::from_word(word) {
-        Some(host) => host.at(epoch).bits().into(),
+        Some(host) => match host.at(epoch) {
+            HostEntry::IN_TRIE => ASK_TRIE,
+            decision => decision.bits().into(),
+        },
         None if may_be_in_trie => ASK_TRIE,
         None => Decision::UNLISTED.bits().into(),
     }
+}
+
+/// What the longest prefix says about an IPv4 source that has not lapsed: the bits of its decision. In a
+/// function of its own: few prefixes have an end.
+#[inline(never)]
+fn lasting_v4(number: u32, epoch: u32) -> u32 {
+    let address = number.to_be_bytes();
+    lasting(32, |length| {
+        let entry = PREFIXES_V4.get(&AlignedKey::new(length, address).key)?;
+        Some((entry.at(epoch), entry.length))
+    })
+}
+
+/// As [`lasting_v4`].
+#[inline(never)]
+fn lasting_v6(high: u64, low: u64, epoch: u32) -> u32 {
+    let mut address = [0; 16];
+    address[..8].copy_from_slice(&high.to_be_bytes());
+    address[8..].copy_from_slice(&low.to_be_bytes());
+    lasting(128, |length| {
+        let entry = PREFIXES_V6.get(&AlignedKey::new(length, address).key)?;
+        Some((entry.at(epoch), entry.length))
+    })
+}
+
+#[inline(always)]
+fn lasting(mut length: u32, longest: impl Fn(u32) -> Option<(Decision, u32)>) -> u32 {
+    // SAFETY: the helper takes nothing and only tells a number.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    for _ in 0..MAX_LAPSED {
+        let Some((decision, found)) = longest(length) else {
+            break;
+        };
+        let until = ENDS
+            .get_ptr(decision.end())
+            // SAFETY: the pointer is to a live map value.
+            .map_or(0, |end| load(unsafe { addr_of!((*end).until) }));
+        if decision.end() == 0 || now < until {
+            return decision.bits();
+        }
+        if found == 0 {
+            break;
+        }
+        length = found - 1;
+    }
+    Decision::UNLISTED.bits()
 }
 
 /// The word of the filter that a key is in, if it is there.
@@ -320,13 +398,31 @@ fn low_half(address: &[u8; 16]) -> u64 {
     u64::from_be_bytes(half)
 }
 
+/// Whether a set of destinations has an address, the halves of which are given, or all of an IPv4 address. In
+/// a function of its own: few guards have such a set.
+#[inline(never)]
+fn is_destination(set: u32, family: u32, high: u64, low: u64) -> u32 {
+    let (length, address) = match family {
+        4 => (32, Address::V4((high as u32).to_be_bytes())),
+        _ => {
+            let mut address = [0; 16];
+            address[..8].copy_from_slice(&high.to_be_bytes());
+            address[8..].copy_from_slice(&low.to_be_bytes());
+            (128, Address::V6(address))
+        }
+    };
+    let key = destination_key(set as u8, address);
+    let key = AlignedKey::new(DESTINATION_TAG_BITS + length, key);
+    u32::from(DESTINATIONS.get(&key.key).is_some())
+}
+
 /// The limiter, in a function of its own: under a flood, it is asked about a few packets at most.
 #[inline(never)]
 fn admit(limits: *const Limits, family: u32, address: u64, call: u32) -> u32 {
     let [a, b, c, d, e, f, g, h] = address.to_be_bytes();
     let source = match family {
-        4 => Source::V4([a, b, c, d]),
-        _ => Source::V6([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]),
+        4 => Address::V4([a, b, c, d]),
+        _ => Address::V6([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]),
     };
     // SAFETY: the limits are in a live map value; the reference to what only changes under another epoch
     // does not outlive this call.

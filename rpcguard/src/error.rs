@@ -2,9 +2,10 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
+use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
+    config::ConfigError,
     disable::DisableError,
     doctor::Obstacle,
     guard::{DISPATCHER, Verdict},
@@ -184,9 +185,28 @@ pub enum Error {
         /// How many there would have been.
         count: usize,
     },
+    /// Packets to no destination would be guarded.
+    #[error("the set of guarded destinations would be empty")]
+    NoDestination,
+    /// There are more guarded destinations than the filter holds.
+    #[error("{0} destinations are more than the {MAX_DESTINATIONS} that a guard can have")]
+    TooManyDestinations(usize),
+    /// There are more prefixes with an end than a guard holds.
+    #[error(
+        "`{interface}` has room for {room} more prefixes that end by themselves, of {MAX_ENDS} in all"
+    )]
+    TooManyEnds {
+        /// The interface.
+        interface: String,
+        /// How many more there can be.
+        room: usize,
+    },
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),
+    /// A configuration is none.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A host cannot be asked, since it has no address.
     #[error("cannot find the addresses of `{host}`: {why}")]
     NoAddress {
@@ -212,6 +232,9 @@ pub enum Error {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Another daemon keeps the interfaces of this network namespace.
+    #[error("another rpcguard daemon runs in this network namespace: {0}")]
+    DaemonRuns(String),
     /// A change was interrupted and could not be undone; the next command tries again.
     #[error("the change failed ({cause}), and tidying up after it failed too: {source}")]
     Unfinished {
@@ -330,10 +353,18 @@ impl Error {
             } => {
                 format!("`rpcguard {verdict} list -i {interface}` shows what is in it")
             }
-            Self::TooManyPrefixes { .. } => {
+            Self::NoDestination => {
+                "name at least one, or `all`; `rpcguard detach` stops guarding".to_owned()
+            }
+            Self::TooManyEnds { .. } => "remove some, or add prefixes for good".to_owned(),
+            Self::TooManyDestinations(_) | Self::TooManyPrefixes { .. } => {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }
             Self::Locked { .. } => "try again when it is done".to_owned(),
+            Self::DaemonRuns(_) => {
+                "end it first, or change its configuration, which it reads again by itself"
+                    .to_owned()
+            }
             Self::Unfinished { .. } => {
                 "the next rpcguard command that changes something tries again".to_owned()
             }
@@ -344,7 +375,9 @@ impl Error {
             }
             Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
             Self::Disable(error) => return error.hint(),
-            Self::ListFile(_) | Self::File { .. } | Self::System { .. } => return None,
+            Self::Config(_) | Self::ListFile(_) | Self::File { .. } | Self::System { .. } => {
+                return None;
+            }
         })
     }
 

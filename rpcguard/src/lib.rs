@@ -3,12 +3,15 @@
 
 pub mod check;
 pub mod commands;
+pub mod config;
+pub mod daemon;
 pub mod disable;
 pub mod doctor;
 mod end_signals;
 pub mod error;
 pub mod guard;
 pub mod list_file;
+pub mod metrics;
 pub mod object;
 mod output;
 pub mod policy;

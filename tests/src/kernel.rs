@@ -13,10 +13,11 @@ use nix::unistd::Uid;
 use rpcguard::prefix::Prefix;
 use rpcguard_common::{
     abi::{
-        Cell, Counter, Counters, PrefixEntry, Sampler, State, constant, hits_index, hits_len, map,
-        program, sources_len,
+        Cell, Counter, Counters, DESTINATION_TAG_BITS, DestinationKey, PrefixEntry, Sampler, State,
+        constant, destination_key, flag, hits_index, hits_len, map, program, sources_len,
     },
     parse::LinkLayer,
+    policy::Address,
     reason::Action,
     sampling::MAX_STRETCH,
 };
@@ -95,6 +96,7 @@ pub struct Kernel {
     limits: Array<MapData, Cell>,
     prefixes_v4: LpmTrie<MapData, [u8; 4], PrefixEntry>,
     prefixes_v6: LpmTrie<MapData, [u8; 16], PrefixEntry>,
+    destinations: LpmTrie<MapData, DestinationKey, u32>,
     inserted: Vec<Prefix>,
     loaded: Vec<Program>,
 }
@@ -162,6 +164,7 @@ impl Kernel {
             limits: take(&mut ebpf, map::LIMITS)?,
             prefixes_v4: take(&mut ebpf, map::PREFIXES_V4)?,
             prefixes_v6: take(&mut ebpf, map::PREFIXES_V6)?,
+            destinations: take(&mut ebpf, map::DESTINATIONS)?,
             programs: ebpf,
             inserted: Vec::new(),
             loaded,
@@ -213,6 +216,7 @@ impl Kernel {
         for (prefix, entry) in setup.entries() {
             self.insert(prefix, entry)?;
         }
+        self.guard_destinations(setup)?;
         self.store(&setup.state(0))?;
         if setup.rate.is_some() {
             let arrival = if setup.exhausted { u64::MAX } else { 0 };
@@ -223,6 +227,25 @@ impl Kernel {
             self.limits.set(0, total, 0)?;
         }
         self.zero()
+    }
+
+    /// Writes the set of destinations that the setup guards, and nothing if it guards all.
+    fn guard_destinations(&mut self, setup: &Setup) -> Result<()> {
+        let set = flag::destinations(setup.settings().flags);
+        let written: Vec<_> = self.destinations.keys().collect::<Result<_, _>>()?;
+        for key in written {
+            self.destinations.remove(&key)?;
+        }
+        for prefix in setup.destinations.iter().flatten() {
+            let address = match prefix.address() {
+                IpAddr::V4(address) => Address::V4(address.octets()),
+                IpAddr::V6(address) => Address::V6(address.octets()),
+            };
+            let length = DESTINATION_TAG_BITS + u32::from(prefix.length());
+            let key = Key::new(length, destination_key(set, address));
+            self.destinations.insert(&key, 0, 0)?;
+        }
+        Ok(())
     }
 
     /// Writes the element of the state map.

@@ -1,5 +1,6 @@
 //! The lab that rpcguard is tested in, the sites that it guards there, and the shapes of packets.
 
+pub mod daemon;
 pub mod digits;
 pub mod hunt;
 pub mod interrupt;

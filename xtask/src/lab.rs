@@ -1,4 +1,4 @@
-//! `cargo xtask demo`, `bench`, `hunt` and `soak`: programs of the tests package that need the lab, and
+//! `cargo xtask demo`, `bench`, `endure`, `hunt` and `soak`: programs of the tests package that need the lab, and
 //! root.
 //!
 //! They are not part of this program, because the lab embeds the BPF object, and this program has

@@ -2,6 +2,7 @@
 
 mod build;
 mod build_ebpf;
+mod dist;
 mod faults;
 mod fuzz;
 mod install;
@@ -43,6 +44,8 @@ enum Task {
     Faults(faults::Args),
     /// Change, flood and read for an hour, and see whether everything adds up
     Soak(lab::Args),
+    /// Reload the daemon a thousand times under a flood, while 200 interfaces come and go
+    Endure(lab::Args),
     /// Look for input that the properties of the packet, call and list parsers do not hold for
     Fuzz(fuzz::Args),
     /// Run the decision core's tests under Miri, if a nightly toolchain is installed
@@ -51,6 +54,8 @@ enum Task {
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
     BuildEbpf(build_ebpf::Args),
+    /// Build what people install: .deb, .rpm and tar, for x86-64 and arm64, with SBOM and checksums
+    Dist(dist::Args),
     /// Build the release `rpcguard` and install it
     Install(install::Args),
 }
@@ -75,6 +80,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         }
         Task::Hunt(args) => lab::run("hunt", &args)?,
         Task::Faults(args) => return faults::run(&args),
+        Task::Endure(args) => lab::run("endure", &args)?,
         Task::Soak(args) => lab::run("soak", &args)?,
         Task::Fuzz(args) => return fuzz::run(&args),
         Task::Miri => miri::run()?,
@@ -83,6 +89,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
             build::run()?;
         }
         Task::BuildEbpf(args) => build_ebpf::run(&args)?,
+        Task::Dist(args) => dist::run(&args)?,
         Task::Install(args) => install::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -83,12 +83,16 @@ impl HostEntry {
     /// Set in the bits of the epoch if there is one.
     const DATED: u64 = 1 << 23;
 
+    /// In the place of a decision that has an end, for which there is no room: the trie has it.
+    pub const IN_TRIE: Decision = Decision::from_bits(0b11);
+
     /// After so many changes at most, entries have to be [settled](Self::settling): dates repeat.
     pub const SETTLE_EVERY: u32 = 1 << 22;
 
     /// What is in force before the change that leads to `epoch`, and after.
     #[must_use]
     pub const fn dated(before: Decision, after: Decision, epoch: u32) -> Self {
+        let [before, after] = [Self::kept(before), Self::kept(after)];
         let decisions = (before.bits() as u64) << Self::DECISION_BITS | after.bits() as u64;
         Self(decisions | Self::date(epoch) << Self::EPOCH_SHIFT)
     }
@@ -96,7 +100,15 @@ impl HostEntry {
     /// What is in force under every epoch.
     #[must_use]
     pub const fn settled(decision: Decision) -> Self {
-        Self(decision.bits() as u64)
+        Self(Self::kept(decision).bits() as u64)
+    }
+
+    const fn kept(decision: Decision) -> Decision {
+        if decision.end() == 0 {
+            decision
+        } else {
+            Self::IN_TRIE
+        }
     }
 
     /// The word of a place; `None` if it is empty.
@@ -112,7 +124,7 @@ impl HostEntry {
         self.0
     }
 
-    /// What it says under `epoch`, which is that of the change that it belongs to, the one before, or any if
+    /// What it says, or [`Self::IN_TRIE`], under `epoch`, which is that of the change that it belongs to, the one before, or any if
     /// it is settled.
     #[inline(always)]
     #[must_use]
@@ -225,6 +237,17 @@ mod tests {
             entry.to_prefix_entry(32, 9),
             PrefixEntry::settled(32, ALLOW)
         );
+    }
+
+    #[test]
+    fn what_has_an_end_is_in_the_trie() {
+        let ending = DENY.inherited().until(super::super::MAX_ENDS);
+        let entry = HostEntry::dated(ALLOW, ending, 7);
+        assert_eq!(entry.at(6), ALLOW);
+        assert_eq!(entry.at(7), HostEntry::IN_TRIE);
+        assert!(!entry.to_prefix_entry(32, 7).at(7).is_listed());
+        let entry = HostEntry::dated(ending, ALLOW, 7);
+        assert_eq!((entry.at(6), entry.at(7)), (HostEntry::IN_TRIE, ALLOW));
     }
 
     #[test]

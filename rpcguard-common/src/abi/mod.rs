@@ -11,6 +11,8 @@
 
 mod bloom;
 mod counters;
+mod destinations;
+mod ends;
 mod event;
 mod hosts;
 mod limiter;
@@ -20,6 +22,8 @@ mod state;
 
 pub use bloom::*;
 pub use counters::*;
+pub use destinations::*;
+pub use ends::*;
 pub use event::*;
 pub use hosts::*;
 pub use limiter::*;
@@ -28,7 +32,7 @@ pub use sources::*;
 pub use state::*;
 
 /// Version of everything in this module. Raised whenever a layout, name or meaning changes.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Names of the maps in the BPF object.
 pub mod map {
@@ -64,6 +68,10 @@ pub mod map {
     pub const HOSTS_V4: &str = "HOSTS_V4";
     /// Array of [`HostsV6`](super::HostsV6), as [`HOSTS_V4`].
     pub const HOSTS_V6: &str = "HOSTS_V6";
+    /// Array of [`End`](super::End), mappable into userspace.
+    pub const ENDS: &str = "ENDS";
+    /// LPM trie from [`DestinationKey`](super::DestinationKey) to a `u32` that is not read.
+    pub const DESTINATIONS: &str = "DESTINATIONS";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
 }

@@ -20,8 +20,8 @@ pub enum Verdict {
     Deny = 2,
 }
 
-/// A verdict, the hit slot to count under, and whether the prefix that carries them is in the list
-/// itself or only repeats what its longest listed ancestor says; in one word.
+/// A verdict, the hit slot to count under, the [end](super::End) if there is one, and whether the prefix that
+/// carries them is in the list itself or only repeats what its longest listed ancestor says; in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Decision(u32);
@@ -30,6 +30,9 @@ impl Decision {
     const VERDICT: u32 = 0b11;
     const LISTED: u32 = 0b100;
     const SLOT_SHIFT: u32 = 3;
+    const SLOT_BITS: u32 = 17;
+    const SLOT: u32 = (1 << Self::SLOT_BITS) - 1;
+    const END_SHIFT: u32 = Self::SLOT_SHIFT + Self::SLOT_BITS;
 
     /// What an address says that matches no prefix.
     pub const UNLISTED: Self = Self(0);
@@ -38,6 +41,18 @@ impl Decision {
     #[must_use]
     pub const fn listed(verdict: Verdict, hit_slot: u32) -> Self {
         Self(verdict as u32 | Self::LISTED | hit_slot << Self::SLOT_SHIFT)
+    }
+
+    /// This decision, until the [end](super::End) of this number; zero for no end.
+    #[must_use]
+    pub const fn until(self, end: u32) -> Self {
+        Self(self.0 & !(u32::MAX << Self::END_SHIFT) | end << Self::END_SHIFT)
+    }
+
+    /// This decision, with hits counted in another slot.
+    #[must_use]
+    pub const fn counted_in(self, hit_slot: u32) -> Self {
+        Self(self.0 & !(Self::SLOT << Self::SLOT_SHIFT) | hit_slot << Self::SLOT_SHIFT)
     }
 
     /// This decision, repeated by a longer prefix that is not in the list.
@@ -81,7 +96,14 @@ impl Decision {
     #[inline(always)]
     #[must_use]
     pub const fn hit_slot(self) -> u32 {
-        self.0 >> Self::SLOT_SHIFT
+        self.0 >> Self::SLOT_SHIFT & Self::SLOT
+    }
+
+    /// The number of the end after which it is not in force; zero for none.
+    #[inline(always)]
+    #[must_use]
+    pub const fn end(self) -> u32 {
+        self.0 >> Self::END_SHIFT
     }
 }
 
@@ -208,5 +230,7 @@ impl PrefixCounts {
 
 const _: () = {
     assert!(size_of::<PrefixEntry>() == 16);
+    assert!(super::HIT_SLOTS <= Decision::SLOT);
+    assert!(super::MAX_ENDS == u32::MAX >> Decision::END_SHIFT);
     assert!(size_of::<VacantBlocks>() == 8192);
 };

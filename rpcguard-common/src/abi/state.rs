@@ -217,6 +217,17 @@ pub mod flag {
     pub const OBSERVE: u32 = 2;
     /// Limit the rate of unlisted sources, instead of dropping all that they send.
     pub const RATE: u32 = 4;
+    /// Guard packets to some destinations only.
+    pub const SELECTIVE: u32 = 8;
+    /// Which of the two sets of [destinations](super::DestinationKey) these are: the second one.
+    pub const SECOND_SET: u32 = 16;
+
+    /// The set of destinations that flags tell of.
+    #[inline(always)]
+    #[must_use]
+    pub const fn destinations(flags: u32) -> u8 {
+        (flags & SECOND_SET != 0) as u8
+    }
 }
 
 /// The one element of the state map.

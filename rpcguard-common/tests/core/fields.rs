@@ -58,7 +58,7 @@ const CALL_V6: [u8; 102] = [
 const SYN_V4: [u8; 54] = [
     2, 0, 0, 0, 0, 1,  2, 0, 0, 0, 0, 2,  0x08, 0x00,
     0x45, 0, 0, 40,  0, 0, 0, 0,  64, 6, 0, 0,  198, 51, 100, 7,  203, 0, 113, 1,
-    // Source and destination port,
+    // Address and destination port,
     0x9c, 0x40,  0, 111,
     // sequence and acknowledgement number,
     0, 0, 0, 1,  0, 0, 0, 0,
@@ -106,6 +106,7 @@ fn headers_are_where_the_standards_put_them() {
     let flow = |network, transport, offset, end| {
         Parsed::Flow(Flow {
             network,
+            detours: false,
             transport,
             offset,
             end,
@@ -138,7 +139,7 @@ fn deciding_headers() -> [BTreeSet<usize>; 2] {
     let mut v6 = BTreeSet::from(ether_type);
     v6.extend([ETHERNET]); // Version.
     v6.extend([ETHERNET + 6]); // Next header.
-    v6.extend([ETHERNET + 8]); // Source.
+    v6.extend([ETHERNET + 8]); // Address.
     v6.extend(destination_port(54));
     [v4, v6]
 }

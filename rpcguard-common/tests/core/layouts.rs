@@ -3,9 +3,9 @@
 use std::mem::offset_of;
 
 use rpcguard_common::abi::{
-    Cell, Counter, Counters, Decision, Event, FewPorts, HostsV4, HostsV6, Limit, Limits, PortSet,
-    PrefixEntry, RequestCounter, SOURCE_SETS, Settings, SourceEntry, State, VacantBlocks, Verdict,
-    hits_index, hits_len, sources_index, sources_len,
+    Cell, Counter, Counters, Decision, End, Event, FewPorts, HostsV4, HostsV6, Limit, Limits,
+    MAX_ENDS, PortSet, PrefixEntry, RequestCounter, SOURCE_SETS, Settings, SourceEntry, State,
+    VacantBlocks, Verdict, hits_index, hits_len, sources_index, sources_len,
 };
 
 /// Another build, or another program, reads the same maps.
@@ -35,6 +35,9 @@ fn fields_are_where_the_abi_version_says() {
     assert_eq!(offset_of!(PrefixEntry, after), 4);
     assert_eq!(offset_of!(PrefixEntry, epoch), 8);
     assert_eq!(offset_of!(PrefixEntry, length), 12);
+    assert_eq!(offset_of!(End, until), 0);
+    assert_eq!(offset_of!(End, verdict), 8);
+    assert_eq!(offset_of!(End, version), 12);
     assert_eq!(offset_of!(HostsV4, addresses), 0);
     assert_eq!(offset_of!(HostsV4, overflowed), 20);
     assert_eq!(offset_of!(HostsV4, words), 24);
@@ -110,6 +113,15 @@ fn a_decision_is_verdict_slot_and_whether_it_is_listed() {
             for decision in [listed, inherited] {
                 assert_eq!(decision.verdict(), verdict);
                 assert_eq!(decision.hit_slot(), slot);
+                assert_eq!(decision.end(), 0);
+                for end in [1, MAX_ENDS] {
+                    let ending = decision.until(end);
+                    assert_eq!((ending.end(), ending.hit_slot()), (end, slot));
+                    assert_eq!(ending.until(0), decision);
+                    let counted = ending.counted_in(7);
+                    assert_eq!((counted.end(), counted.hit_slot()), (end, 7));
+                    assert_eq!(counted.counted_in(slot), ending);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use rpcguard_common::{
     abi::{SOURCE_SETS, Sampler, SourceSet},
     hash::hash,
-    policy::Source,
+    policy::Address,
     sampling::{Aggregate, MAX_STRETCH},
 };
 
@@ -224,7 +224,7 @@ fn a_regular_flood_is_not_misjudged() {
 #[test]
 fn a_source_is_added_up_under_itself_and_its_neighbourhood() {
     assert_eq!(
-        Aggregate::of(Source::V4([198, 51, 100, 7])),
+        Aggregate::of(Address::V4([198, 51, 100, 7])),
         [
             (Aggregate::HostV4, 0xc633_6407),
             (Aggregate::NeighbourhoodV4, 0xc633_6400)
@@ -234,7 +234,7 @@ fn a_source_is_added_up_under_itself_and_its_neighbourhood() {
         0x20, 0x01, 0x0d, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
     ];
     assert_eq!(
-        Aggregate::of(Source::V6(address)),
+        Aggregate::of(Address::V6(address)),
         [
             (Aggregate::HostV6, 0x2001_0db8_0102_0304),
             (Aggregate::NeighbourhoodV6, 0x2001_0db8_0102_0000)

@@ -3,7 +3,7 @@
 use proptest::prelude::ProptestConfig;
 use rpcguard_common::{
     abi::{Decision, Verdict},
-    policy::{Source, Tables},
+    policy::{Address, Tables},
 };
 
 /// One port is guarded; sources whose first byte is [`ALLOWED`] or [`DENIED`] are listed.
@@ -38,9 +38,17 @@ impl Tables for Guarding {
         self.tcp
     }
 
-    fn lookup(&self, source: Source) -> Decision {
+    fn is_selective(&self) -> bool {
+        false
+    }
+
+    fn guards_destination(&self, _: Address) -> bool {
+        false
+    }
+
+    fn lookup(&self, source: Address) -> Decision {
         let first = match source {
-            Source::V4([first, ..]) | Source::V6([first, ..]) => first,
+            Address::V4([first, ..]) | Address::V6([first, ..]) => first,
         };
         match first {
             ALLOWED => Decision::listed(Verdict::Allow, 1),
@@ -53,7 +61,7 @@ impl Tables for Guarding {
         self.served
     }
 
-    fn admits(&self, _: Source, _: u32) -> bool {
+    fn admits(&self, _: Address, _: u32) -> bool {
         self.admitting
     }
 }

@@ -1,6 +1,6 @@
 //! The interfaces that packets arrive on, and what guards them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use procfs::{FromRead as _, net::InterfaceDeviceStatus};
 use rpcguard_common::parse::Transport;
@@ -8,7 +8,7 @@ use rpcguard_common::parse::Transport;
 use crate::{
     error::{Doing as _, Error, Result},
     guard::{Entry, Guard, Registry},
-    policy::Policy,
+    policy::{Destinations, Policy},
     sys::netlink::{self, Interface},
 };
 
@@ -46,13 +46,21 @@ pub struct Guarded {
     pub allows_everybody: bool,
     /// Whether the filter is attached still.
     pub attached: bool,
+    /// Whether packets to some address of this host are none of its business. Those of links, to which nobody
+    /// sends from afar, do not count.
+    pub leaves_addresses_out: bool,
 }
 
 impl Guarded {
     fn of(guard: &Guard) -> Result<Self> {
         let counts = guard.prefix_counts()?;
+        let policy = guard.policy()?;
         Ok(Self {
-            policy: guard.policy()?,
+            leaves_addresses_out: policy.destinations != Destinations::All
+                && own_addresses()?
+                    .into_iter()
+                    .any(|address| !policy.destinations.contain(address)),
+            policy,
             allowed: u64::from(counts.allow_v4) + u64::from(counts.allow_v6),
             allows_everybody: guard.allows_everybody()?,
             attached: guard.mode().is_some(),
@@ -67,9 +75,15 @@ impl Guarded {
             tcp,
             observe,
             rate,
+            ..
         } = &self.policy;
         let guarded = ports.contains(&port) && (*tcp || transport == Transport::Udp);
-        if !self.attached || self.allows_everybody || *observe || !guarded {
+        if !self.attached
+            || self.leaves_addresses_out
+            || self.allows_everybody
+            || *observe
+            || !guarded
+        {
             Cover::None
         } else if rate.is_some() {
             Cover::Limited
@@ -134,6 +148,15 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
         }
     }
     Ok(interfaces)
+}
+
+/// The addresses of this network namespace that others can send to from afar.
+fn own_addresses() -> Result<Vec<IpAddr>> {
+    let all = if_addrs::get_if_addrs().doing("list the addresses of this host")?;
+    let reachable = all
+        .into_iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local());
+    Ok(reachable.map(|interface| interface.ip()).collect())
 }
 
 fn hears_others(interface: &Interface) -> bool {
@@ -208,6 +231,7 @@ mod tests {
             allowed: 1,
             allows_everybody: false,
             attached: true,
+            leaves_addresses_out: false,
         };
         change(&mut guarded);
         Some(guarded)
@@ -240,6 +264,11 @@ mod tests {
                 Cover::None,
             ),
             (guarded(|g| g.attached = false), Cover::None, Cover::None),
+            (
+                guarded(|g| g.leaves_addresses_out = true),
+                Cover::None,
+                Cover::None,
+            ),
             (
                 guarded(|g| g.policy.ports = [2049].into()),
                 Cover::None,

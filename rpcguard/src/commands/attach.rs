@@ -59,6 +59,10 @@ pub(super) struct Args {
     /// Guard TCP to the same ports as well, by dropping the segments that open connections.
     #[arg(long)]
     tcp: bool,
+    /// Guard only packets to destinations in this prefix, and leave those to others alone: where packets of
+    /// guests go through the interface [repeatable].
+    #[arg(long, value_name = "CIDR")]
+    only_to: Vec<PrefixArg>,
     /// Count only, and let everything pass.
     #[arg(long)]
     observe: bool,
@@ -185,6 +189,7 @@ impl Args {
             tcp: self.tcp.then_some(true),
             observe: self.observe.then_some(true),
             rate: self.rates.change(self.rate),
+            destinations: input::destinations(&self.only_to),
         })
     }
 }

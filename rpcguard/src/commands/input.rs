@@ -5,14 +5,17 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::Context as _;
+use jiff::{Span, SpanRelativeTo};
 
 use crate::{
     error::{Error, Result},
     guard::{self, Entry, Guard, Registry, Verdict},
     list_file, output,
+    policy::Destinations,
     prefix::{ParsePrefixError, Prefix},
 };
 
@@ -37,6 +40,24 @@ impl FromStr for PrefixArg {
     }
 }
 
+impl PrefixArg {
+    fn note_mask(&self) {
+        if self.masked {
+            note(&format!(
+                "`{}` has host bits set, read as {}",
+                self.written, self.prefix
+            ));
+        }
+    }
+}
+
+/// The destinations that were given, if any were.
+pub(super) fn destinations(args: &[PrefixArg]) -> Option<Destinations> {
+    args.iter().for_each(PrefixArg::note_mask);
+    let prefixes = args.iter().map(|arg| arg.prefix).collect();
+    (!args.is_empty()).then_some(Destinations::Only(prefixes))
+}
+
 /// The prefixes of one list on the command line and in files, with notes about them on standard
 /// error.
 pub(super) fn prefixes(
@@ -46,12 +67,7 @@ pub(super) fn prefixes(
 ) -> Result<Vec<Prefix>> {
     let mut prefixes = Vec::with_capacity(args.len());
     for arg in args {
-        if arg.masked {
-            note(&format!(
-                "`{}` has host bits set, read as {}",
-                arg.written, arg.prefix
-            ));
-        }
+        arg.note_mask();
         if prefixes.contains(&arg.prefix) {
             return Err(Error::Repeated {
                 prefix: arg.prefix,
@@ -97,6 +113,25 @@ pub(super) fn shown(result: anyhow::Result<()>) -> anyhow::Result<()> {
 pub(super) fn interface_name(word: &str) -> Result<String> {
     guard::check_name(word)?;
     Ok(word.to_owned())
+}
+
+/// Takes a time such as 2h, 30m or 7d.
+pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+    let span: Span = text
+        .parse()
+        .map_err(|_| "not a time such as 90s, 30m, 2h or 7d".to_owned())?;
+    let time = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "in days at most, as months differ".to_owned())?;
+    match Duration::try_from(time) {
+        Ok(time) if time.is_zero() => Err("no time at all".to_owned()),
+        Ok(time) if time > LONGEST => {
+            Err("more than a year; leave it out to add for good".to_owned())
+        }
+        Ok(time) => Ok(time),
+        Err(_) => Err("in the past".to_owned()),
+    }
 }
 
 /// The ports that were given, if any were.

@@ -1,6 +1,6 @@
 //! `rpcguard allow` and `rpcguard deny`, which have the same verbs.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 
@@ -9,7 +9,7 @@ use super::{
     input::{self, PrefixArg, note},
 };
 use crate::{
-    guard::{self, Change, Committed, Guard, Registry, Verdict},
+    guard::{self, BootTime, Change, Committed, Guard, Registry, Verdict},
     output::{self, Format},
 };
 
@@ -21,6 +21,10 @@ pub(super) enum Command {
         /// Prefixes or addresses.
         #[arg(value_name = "CIDR", required = true)]
         prefixes: Vec<PrefixArg>,
+        /// For this long only, as in 2h, 30m or 7d; then they are out of force by themselves, even if nothing
+        /// else runs.
+        #[arg(long = "for", value_name = "TIME", value_parser = input::duration)]
+        time: Option<Duration>,
         #[command(flatten)]
         interfaces: Interfaces,
     },
@@ -80,11 +84,16 @@ pub(super) fn run(command: Command, verdict: Verdict) -> anyhow::Result<Exit> {
     match command {
         Command::Add {
             prefixes,
+            time,
             interfaces,
         } => {
             let mut change = Change::default();
+            let until = time.map(|time| BootTime::now().after(time));
             for prefix in input::prefixes(verdict, &prefixes, &[])? {
-                change.add(verdict, prefix)?;
+                match until {
+                    Some(until) => change.add_until(verdict, prefix, until)?,
+                    None => change.add(verdict, prefix)?,
+                }
             }
             commit(&change, &interfaces, verdict)
         }
@@ -153,11 +162,16 @@ fn describe(guard: &Guard, verdict: Verdict, committed: Committed) -> String {
         added,
         removed,
         unchanged,
+        renewed,
+        moved: _,
     } = committed;
     let mut text = format!(
         "{}: {verdict} list: {added} added, {removed} removed",
         guard.interface()
     );
+    if renewed != 0 {
+        text.push_str(&format!(", {renewed} with another end"));
+    }
     if unchanged != 0 {
         text.push_str(&format!(", {unchanged} already there"));
     }

@@ -3,6 +3,8 @@
 mod adopt;
 mod attach;
 mod check;
+mod completions;
+mod config;
 mod confirm;
 mod confirmation;
 mod detach;
@@ -13,8 +15,11 @@ mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod man;
+mod metrics;
 mod rate_args;
 mod report;
+mod run;
 mod set;
 mod status;
 mod top;
@@ -22,6 +27,7 @@ mod top;
 pub use exit::Exit;
 
 use clap::{ArgAction, Parser, Subcommand};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::guard::Verdict;
 
@@ -82,10 +88,17 @@ Examples:
     Top(top::Args),
     Events(events::Args),
     Report(report::Args),
+    Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
     Doctor(doctor::Args),
     Adopt(adopt::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Run(run::Args),
+    /// Check the daemon's configuration, or write one that describes what is attached.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 impl Cli {
@@ -93,6 +106,7 @@ impl Cli {
     #[must_use]
     pub fn log_filter(&self) -> &'static str {
         match self.verbose {
+            0 if matches!(self.command, Command::Run(_)) => "info",
             0 => "warn",
             1 => "info,rpcguard=debug",
             _ => "trace",
@@ -105,6 +119,7 @@ impl Cli {
     ///
     /// Whatever stood in its way; a [`crate::Error`] or an error of standard output.
     pub fn run(self) -> anyhow::Result<Exit> {
+        lift_descriptor_limit();
         match self.command {
             Command::Attach(args) => attach::run(&args),
             Command::Confirm(args) => confirm::run(&args),
@@ -116,10 +131,24 @@ impl Cli {
             Command::Top(args) => top::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Adopt(args) => adopt::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
+            Command::Run(args) => run::run(&args),
+            Command::Config(command) => config::run(command),
         }
+    }
+}
+
+/// A guard is a dozen of descriptors, and a host with guests has hundreds of guards.
+fn lift_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::debug!("RLIMIT_NOFILE stays as it is: {error}");
     }
 }

@@ -9,13 +9,14 @@ use std::{
 use aya::{Ebpf, maps::MapData};
 use rpcguard_common::abi::{
     ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
-    VacantBlocks, map,
+    VacantBlocks, flag, map,
 };
 
 use super::{
     Change, Committed, Entry, Guard, Lock, Mode, Registry,
     bloom::Bloom,
     confirm::{self, Unconfirmed},
+    destinations,
     interface::{self, Interface},
     link,
     listing::Listing,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::{NoRatePolicy, Policy},
+    policy::{Destinations, NoRatePolicy, Policy},
     prefix::Prefix,
     sys::{bpf, random},
 };
@@ -116,6 +117,9 @@ pub fn attach_unconfirmed(
     }
     let link_layer = interface::link_layer(&interface)?;
     let listing = Listing::new(&how.allow, &how.deny)?;
+    if let Destinations::Only(prefixes) = &how.policy.destinations {
+        destinations::check(prefixes)?;
+    }
 
     preconditions::lift_memlock();
     let directory = registry.vacant_directory(name);
@@ -139,6 +143,10 @@ pub fn attach_unconfirmed(
     let mut ebpf = loading.prepare()?;
     attaching.remove()?;
     fill(&mut ebpf, &listing, is_long, state.seed)?;
+    if let Destinations::Only(prefixes) = &how.policy.destinations {
+        let map = ebpf.map_mut(map::DESTINATIONS).doing("fill the BPF maps")?;
+        destinations::write(map, flag::destinations(0), prefixes)?;
+    }
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
@@ -168,6 +176,7 @@ pub fn replace<'a>(
     for name in names {
         let mut guard = registry.guard(name)?;
         successor::finish_take_over(&mut guard)?;
+        guard.remove_lapsed(lock)?;
         let mut policy = guard.policy()?;
         policy
             .apply(&change.policy)
@@ -176,7 +185,8 @@ pub fn replace<'a>(
         successors.push(Successor::load(&guard, needs, log)?);
         guards.push(guard);
     }
-    commit_with(&mut guards, lock, change, |guards| {
+    let changes = vec![change; guards.len()];
+    commit_with(&mut guards, lock, &changes, |guards| {
         let pairs = guards.iter_mut().zip(successors);
         pairs
             .into_iter()
@@ -209,9 +219,29 @@ pub fn set(registry: &Registry, lock: &Lock, name: &str, change: &Change) -> Res
 /// Everything is then as it was, but that the programs may be others, unless the error is
 /// [`Error::Unfinished`].
 pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<Committed>> {
+    let changes = vec![change; guards.len()];
+    commit_each(guards, lock, &changes)
+}
+
+/// Carries out a change on each guard, that in the same place of `changes`: on all of them, or on none.
+///
+/// # Errors
+///
+/// As [`commit`].
+///
+/// # Panics
+///
+/// If there are not as many changes as guards.
+pub fn commit_each(
+    guards: &mut [Guard],
+    lock: &Lock,
+    changes: &[&Change],
+) -> Result<Vec<Committed>> {
+    assert_eq!(guards.len(), changes.len(), "each guard has its change");
     let mut successors = Vec::new();
-    for guard in guards.iter_mut() {
+    for (guard, change) in guards.iter_mut().zip(changes) {
         successor::finish_take_over(guard)?;
+        guard.remove_lapsed(lock)?;
         let needs = Needs::after(guard, change, change.policy.rate.begins())?;
         successors.push(if needs.are_lacking(guard)? {
             Some(Successor::load(guard, needs, LogLevel::Off)?)
@@ -219,7 +249,7 @@ pub fn commit(guards: &mut [Guard], lock: &Lock, change: &Change) -> Result<Vec<
             None
         });
     }
-    commit_with(guards, lock, change, |guards| {
+    commit_with(guards, lock, changes, |guards| {
         let mut pairs = guards.iter_mut().zip(successors);
         pairs.try_for_each(|(guard, successor)| match successor {
             Some(successor) => successor.take_over(guard),

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, iter};
 
-use rpcguard_common::abi::{PrefixCounts, Settings};
+use rpcguard_common::abi::{Decision, PrefixCounts, Settings};
 
-use super::{Verdict, bloom};
+use super::{BootTime, Verdict, bloom, prefixes::listed_verdict};
 use crate::{
     error::{Error, Result},
     policy::PolicyChange,
@@ -17,26 +17,33 @@ pub struct Change {
     edits: BTreeMap<Prefix, Edit>,
     /// In ascending order, each once.
     replaced: BTreeMap<Verdict, Vec<Prefix>>,
+    /// Whether a prefix that is added to one list is taken out of the other.
+    pub(super) moves: bool,
+    /// Whether lists that are replaced keep what has an end.
+    keeps_temporary: bool,
     pub(super) policy: PolicyChange,
 }
 
 /// What is to happen to one prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edit {
-    Add(Verdict),
+    /// Until some time, or for good.
+    Add(Verdict, Option<BootTime>),
     Remove(Verdict),
+    /// From the other list to this one.
+    Move(Verdict),
 }
 
 impl Edit {
     const fn list(self) -> Verdict {
         match self {
-            Self::Add(verdict) | Self::Remove(verdict) => verdict,
+            Self::Add(verdict, _) | Self::Remove(verdict) | Self::Move(verdict) => verdict,
         }
     }
 }
 
 impl Change {
-    /// Adds a prefix to a list. One that is in it already stays as it is.
+    /// Adds a prefix to a list. One that is in it already stays as it is, but has no end any more.
     ///
     /// # Errors
     ///
@@ -52,10 +59,30 @@ impl Change {
                 }
             }
             None => {
-                self.edits.insert(prefix, Edit::Add(verdict));
+                self.edits.insert(prefix, Edit::Add(verdict, None));
             }
         }
         Ok(())
+    }
+
+    /// Adds a prefix to a list until some time, after which it is as if it were not in it. One that is in it
+    /// already for some time gets this end; one that is in it for good stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn add_until(&mut self, verdict: Verdict, prefix: Prefix, until: BootTime) -> Result<()> {
+        if self.adds_to_other(verdict, prefix) {
+            return Err(Error::Contradiction(prefix));
+        }
+        self.edits.insert(prefix, Edit::Add(verdict, Some(until)));
+        Ok(())
+    }
+
+    /// Has lists that are [replaced](Self::replace) keep the prefixes that were added
+    /// [for some time](Self::add_until).
+    pub fn keep_temporary(&mut self) {
+        self.keeps_temporary = true;
     }
 
     /// Removes a prefix from a list, in which it must be, unless this change replaces the list.
@@ -82,9 +109,22 @@ impl Change {
         self.replaced.insert(verdict, wanted);
     }
 
+    /// Has prefixes that are added to one list, and are in the other, moved rather than refused; they keep
+    /// their hits.
+    pub const fn move_between_lists(&mut self) {
+        self.moves = true;
+    }
+
     /// Whether a list is replaced as a whole.
     pub(super) fn replaces(&self, verdict: Verdict) -> bool {
         self.replaced.contains_key(&verdict)
+    }
+
+    /// Whether a list that is replaced loses what is in it and not in its successor.
+    pub(super) fn drops(&self, listed: Decision) -> bool {
+        let has_end = listed.end() != 0;
+        listed_verdict(listed).is_some_and(|verdict| self.replaces(verdict))
+            && !(self.keeps_temporary && has_end)
     }
 
     /// How many prefixes there can be after it, where there are so many now.
@@ -148,7 +188,7 @@ impl Change {
         }
         let replaced = |verdict| {
             let wanted = self.replaced.get(&verdict).into_iter().flatten();
-            wanted.map(move |prefix| (*prefix, Edit::Add(verdict)))
+            wanted.map(move |prefix| (*prefix, Edit::Add(verdict, None)))
         };
         let edits = self.edits.iter().map(|(prefix, edit)| (*prefix, *edit));
         let edits = merge(edits, replaced(Verdict::Allow));
@@ -158,7 +198,7 @@ impl Change {
     /// Whether this change adds `prefix` to the other list than that of `verdict`.
     fn adds_to_other(&self, verdict: Verdict, prefix: Prefix) -> bool {
         let edited = self.edits.get(&prefix);
-        edited.is_some_and(|edit| matches!(edit, Edit::Add(list) if *list != verdict))
+        edited.is_some_and(|edit| matches!(edit, Edit::Add(list, _) if *list != verdict))
             || self
                 .replaced
                 .iter()
@@ -209,4 +249,8 @@ pub struct Committed {
     pub removed: usize,
     /// How many were to be added and were there already.
     pub unchanged: usize,
+    /// How many were taken from the other list.
+    pub moved: usize,
+    /// How many were there already and have another end now, or none.
+    pub renewed: usize,
 }

@@ -5,7 +5,7 @@
 
 use rpcguard_common::abi::{Decision, PrefixEntry};
 
-use super::{Verdict, change::Edit, cover::Cover, plan::Step};
+use super::{change::Edit, cover::Cover, plan::Step};
 use crate::prefix::Prefix;
 
 /// What is written for a change, and what remains to be done once it is in force.
@@ -23,15 +23,18 @@ pub(super) struct Left {
     pub(super) removed: Vec<Prefix>,
     /// The hit slots that they leave.
     pub(super) freed: Vec<u32>,
-    /// Prefixes that were added when no slot was left.
-    pub(super) uncounted: Vec<(Prefix, Verdict)>,
+    /// Prefixes that were added when no slot was left, and what they say.
+    pub(super) uncounted: Vec<(Prefix, Decision)>,
+    /// The ends that prefixes have no more.
+    pub(super) ended: Vec<u32>,
 }
 
 impl Entries {
     /// The entries for steps in ascending order, under `epoch`, which is not in force yet. Prefixes that
-    /// are added get the `slots`, as far as they go.
-    pub(super) fn new(steps: &[Step], slots: Vec<u32>, epoch: u32) -> Self {
+    /// are added get the `slots`, as far as they go; those that are added for some time, the `ends`.
+    pub(super) fn new(steps: &[Step], slots: Vec<u32>, ends: &[u32], epoch: u32) -> Self {
         let mut slots = slots.into_iter();
+        let mut ends = ends.iter();
         let mut left = Left::default();
         let mut entries = Vec::with_capacity(steps.len());
         let mut cover = Cover::new();
@@ -46,14 +49,25 @@ impl Entries {
                 Some((parent, entry)) if parent.length() >= known.parent_length => *entry,
                 _ => PrefixEntry::settled(known.parent_length, known.parent),
             };
+            left.ended
+                .extend(Some(known.own.end()).filter(|end| *end != 0));
             let (before, after) = match edit {
-                Edit::Add(verdict) => {
-                    let slot = slots.next().unwrap_or(0);
-                    if slot == 0 {
-                        left.uncounted.push((*prefix, *verdict));
+                Edit::Add(verdict, until) => {
+                    let end = until.and_then(|_| ends.next()).copied().unwrap_or(0);
+                    let own = Decision::listed((*verdict).into(), 0).until(end);
+                    if known.own.is_listed() {
+                        (known.own, own.counted_in(known.own.hit_slot()))
+                    } else {
+                        let slot = slots.next().unwrap_or(0);
+                        if slot == 0 {
+                            left.uncounted.push((*prefix, own));
+                        }
+                        (parent.before.inherited(), own.counted_in(slot))
                     }
-                    let own = Decision::listed((*verdict).into(), slot);
-                    (parent.before.inherited(), own)
+                }
+                Edit::Move(verdict) => {
+                    let own = Decision::listed((*verdict).into(), known.own.hit_slot());
+                    (known.own, own)
                 }
                 Edit::Remove(_) => {
                     left.removed.push(*prefix);
@@ -84,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::guard::{
-        Change,
+        Change, Verdict,
         plan::{Plan, remaining},
         prefixes::listed_verdict,
     };
@@ -117,11 +131,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_says_what_the_lists_say_before_and_after(before in lists(), wanted in lists()) {
-            // A prefix cannot change lists at once.
+        fn an_entry_says_what_the_lists_say_before_and_after(
+            before in lists(),
+            wanted in lists(),
+            moves in any::<bool>(),
+        ) {
             let mut after = wanted;
-            after.retain(|prefix, verdict| before.get(prefix).is_none_or(|listed| listed == verdict));
             let mut change = Change::default();
+            if moves {
+                change.move_between_lists();
+            } else {
+                after.retain(|prefix, verdict| before.get(prefix).is_none_or(|listed| listed == verdict));
+            }
             for list in [Verdict::Allow, Verdict::Deny] {
                 let wanted = after.iter().filter(|(_, verdict)| **verdict == list);
                 change.replace(list, wanted.map(|(prefix, _)| *prefix));
@@ -131,10 +152,10 @@ mod tests {
                 .map(|(slot, (prefix, verdict))| (*prefix, Decision::listed((*verdict).into(), slot)))
                 .collect();
 
-            let mut plan = Plan::new("eth0");
+            let mut plan = Plan::new("eth0", moves);
             plan.whole(&change, &listed).unwrap();
             let (steps, _) = plan.finish();
-            let Entries { entries, left } = Entries::new(&steps, vec![1000], 7);
+            let Entries { entries, left } = Entries::new(&steps, vec![1000], &[], 7);
 
             prop_assert!(entries.is_sorted_by_key(|(prefix, _)| prefix.length()));
             for (prefix, entry) in &entries {
@@ -143,11 +164,18 @@ mod tests {
                 prop_assert_eq!(said(new), longest(&after, *prefix));
                 prop_assert_eq!(old.is_listed(), before.contains_key(prefix));
                 prop_assert_eq!(new.is_listed(), after.contains_key(prefix));
-                prop_assert!(old.is_listed() != new.is_listed());
+                if old.is_listed() && new.is_listed() {
+                    prop_assert!(moves && old.verdict() != new.verdict());
+                    prop_assert_eq!(old.hit_slot(), new.hit_slot());
+                } else {
+                    prop_assert!(old.is_listed() != new.is_listed());
+                }
             }
             let mut left_over: Vec<_> = remaining(&listed, &steps).collect();
             left_over.extend(steps.iter().filter(|step| step.adds()).map(|step| step.prefix));
             left_over.sort_unstable();
+            // What is moved was there, and is there.
+            left_over.dedup();
             prop_assert!(left_over.iter().eq(after.keys()));
             let removed = before.keys().filter(|prefix| !after.contains_key(prefix));
             prop_assert!(left.removed.iter().eq(removed));

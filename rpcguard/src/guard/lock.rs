@@ -47,7 +47,7 @@ impl Lock {
         Self::acquire_within(PATIENCE, directory, provide)
     }
 
-    fn acquire_within(
+    pub(crate) fn acquire_within(
         patience: Duration,
         directory: &Path,
         provide: impl Fn() -> Result<()>,

@@ -11,6 +11,8 @@ mod change;
 mod confirm;
 mod counters;
 mod cover;
+mod destinations;
+mod ends;
 mod entries;
 mod events;
 mod hosts;
@@ -40,15 +42,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aya::maps::{Array, MapData, PerCpuArray};
-use rpcguard_common::abi::{self, Counter, Counters, State, map};
+use aya::maps::{Array, Map, MapData, PerCpuArray};
+use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
 pub use adopt::adopt;
 pub(crate) use adopt::{DISPATCHER, is_adoptable};
-pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, replace, set};
+pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, commit_each, replace, set};
 pub use change::{Change, Committed};
 pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
+pub use ends::BootTime;
 pub use events::{Event, Events};
 pub(crate) use interface::{
     by_name as interface_by_name, check_name, interface_exists, link_layer,
@@ -69,10 +72,11 @@ pub use sources::SourceEstimate;
 
 use crate::{
     error::{Doing as _, Result},
-    policy::Policy,
+    policy::{Destinations, Policy},
     sys::bpf::XdpLink,
 };
 use bloom::Bloom;
+use ends::Ends;
 use interface::Interface;
 use prefix_maps::PrefixMaps;
 use program::LongSizes;
@@ -124,6 +128,8 @@ pub struct Guard {
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
     sources: MapData,
+    destinations: Map,
+    ends: Ends,
     maps: PrefixMaps,
 }
 
@@ -143,6 +149,8 @@ impl Guard {
             counters: pin(map::COUNTERS)?.try_into().doing(&failed)?,
             hits: pin(map::HITS)?.try_into().doing(&failed)?,
             sources: MapData::from_pin(directory.join(map::SOURCES)).doing(&failed)?,
+            destinations: pin(map::DESTINATIONS)?,
+            ends: Ends::of(directory)?,
             maps: PrefixMaps::of(directory)?,
             directory: directory.to_owned(),
             interface,
@@ -201,7 +209,18 @@ impl Guard {
     ///
     /// If the state cannot be read.
     pub fn policy(&self) -> Result<Policy> {
-        Ok(Policy::from_settings(self.state()?.current()))
+        self.under_one_epoch(|_| self.policy_in(self.state()?.current()))
+    }
+
+    /// The policy in settings that are in force.
+    fn policy_in(&self, settings: &Settings) -> Result<Policy> {
+        let destinations = if settings.flags & flag::SELECTIVE == 0 {
+            Destinations::All
+        } else {
+            let set = flag::destinations(settings.flags);
+            Destinations::Only(destinations::read(&self.destinations, set)?)
+        };
+        Ok(Policy::from_settings(settings, destinations))
     }
 
     /// How many prefixes the lists hold.
@@ -210,7 +229,14 @@ impl Guard {
     ///
     /// If the state cannot be read.
     pub fn prefix_counts(&self) -> Result<PrefixCounts> {
-        Ok(self.state()?.current().prefixes)
+        let listed = self.state()?.current().prefixes;
+        let lapsed = self.ends.lapsed();
+        Ok(PrefixCounts {
+            allow_v4: listed.allow_v4.saturating_sub(lapsed.allow_v4),
+            allow_v6: listed.allow_v6.saturating_sub(lapsed.allow_v6),
+            deny_v4: listed.deny_v4.saturating_sub(lapsed.deny_v4),
+            deny_v6: listed.deny_v6.saturating_sub(lapsed.deny_v6),
+        })
     }
 
     /// Whether the maps of the rate policy have their full size. Those of a guard that has had no
@@ -226,6 +252,16 @@ impl Guard {
 
     fn has_limiter_maps(&self) -> Result<bool> {
         pins::is_full_size(&self.directory, map::LIMITS)
+    }
+
+    /// The number of the guard's present state: another one means that its lists or settings were changed.
+    pub(crate) fn epoch(&self) -> Result<u32> {
+        Ok(self.state()?.epoch)
+    }
+
+    /// Where it is pinned.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// How large the maps of long lists are; `None` if the lists have always been short.

@@ -8,7 +8,9 @@ use std::iter::Peekable;
 
 use rpcguard_common::abi::Decision;
 
-use super::{Change, Committed, Verdict, change::Edit, cover::Cover, prefixes::listed_verdict};
+use super::{
+    BootTime, Change, Committed, Verdict, change::Edit, cover::Cover, prefixes::listed_verdict,
+};
 use crate::{
     error::{Error, Result},
     prefix::Prefix,
@@ -48,15 +50,32 @@ impl Before {
 impl Step {
     /// Whether the prefix is listed afterwards.
     pub(super) const fn adds(&self) -> bool {
-        matches!(self.edit, Edit::Add(_))
+        !matches!(self.edit, Edit::Remove(_))
     }
 
-    /// By how much it changes the length of which list.
-    pub(super) fn counted(&self) -> (Prefix, Verdict, i64) {
+    /// Whether the prefix is listed afterwards, and was not before.
+    pub(super) fn is_new(&self) -> bool {
+        self.adds() && !self.before.own.is_listed()
+    }
+
+    /// Until when it is listed afterwards, and in which list, if not for good.
+    pub(super) const fn until(&self) -> Option<(BootTime, Verdict)> {
         match self.edit {
-            Edit::Add(verdict) => (self.prefix, verdict, 1),
-            Edit::Remove(verdict) => (self.prefix, verdict, -1),
+            Edit::Add(verdict, Some(until)) => Some((until, verdict)),
+            _ => None,
         }
+    }
+
+    /// By how much it changes the length of which lists.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (Prefix, Verdict, i64)> {
+        let (come, gone) = match self.edit {
+            Edit::Add(verdict, _) => (Some(verdict).filter(|_| self.is_new()), None),
+            Edit::Remove(verdict) => (None, Some(verdict)),
+            Edit::Move(verdict) => (Some(verdict), listed_verdict(self.before.own)),
+        };
+        let come = come.map(|verdict| (self.prefix, verdict, 1));
+        come.into_iter()
+            .chain(gone.map(|verdict| (self.prefix, verdict, -1)))
     }
 }
 
@@ -64,14 +83,17 @@ impl Step {
 pub(super) struct Plan<'a> {
     /// Errors name it.
     interface: &'a str,
+    /// Whether prefixes may change lists.
+    moves: bool,
     steps: Vec<Step>,
     committed: Committed,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(interface: &'a str) -> Self {
+    pub(super) fn new(interface: &'a str, moves: bool) -> Self {
         Self {
             interface,
+            moves,
             steps: Vec::new(),
             committed: Committed::default(),
         }
@@ -83,21 +105,28 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what is to be done about one prefix. They must come in ascending order.
-    pub(super) fn edit(&mut self, prefix: Prefix, edit: Edit, before: Before) -> Result<()> {
+    pub(super) fn edit(&mut self, prefix: Prefix, mut edit: Edit, before: Before) -> Result<()> {
         let interface = || self.interface.to_owned();
         match (edit, listed_verdict(before.own)) {
-            (Edit::Add(wanted), Some(listed)) if wanted == listed => {
-                self.committed.unchanged += 1;
-                return Ok(());
+            (Edit::Add(wanted, _) | Edit::Move(wanted), Some(listed)) if wanted == listed => {
+                if before.own.end() == 0 {
+                    self.committed.unchanged += 1;
+                    return Ok(());
+                }
+                self.committed.renewed += 1;
             }
-            (Edit::Add(_), Some(listed)) => {
+            (Edit::Add(wanted, _) | Edit::Move(wanted), Some(_)) if self.moves => {
+                edit = Edit::Move(wanted);
+                self.committed.moved += 1;
+            }
+            (Edit::Add(..) | Edit::Move(_), Some(listed)) => {
                 return Err(Error::Conflict {
                     prefix,
                     listed,
                     interface: interface(),
                 });
             }
-            (Edit::Add(_), None) => self.committed.added += 1,
+            (Edit::Add(..) | Edit::Move(_), None) => self.committed.added += 1,
             (Edit::Remove(verdict), Some(listed)) if verdict == listed => {
                 self.committed.removed += 1;
             }
@@ -131,7 +160,7 @@ impl<'a> Plan<'a> {
                 is_wanted = true;
             }
             match listed_verdict(*own) {
-                Some(list) if !is_wanted && change.replaces(list) => {
+                Some(list) if !is_wanted && change.drops(*own) => {
                     self.edit(*prefix, Edit::Remove(list), before)?;
                 }
                 _ => {}

@@ -30,6 +30,11 @@ pub(super) fn place(
     for (prefix, entry) in entries {
         let is_placed = match prefix.host() {
             None => false,
+            // There is no room in the tables for when it ends.
+            Some(host) if has_end(&entry) => {
+                hosts.set_overflowed(host, true);
+                false
+            }
             Some(host) => {
                 let stays =
                     hosts.get(host).is_none() && hosts.overflowed(host) && is_in_tries(prefix)?;
@@ -44,6 +49,12 @@ pub(super) fn place(
         }
     }
     Ok(rest)
+}
+
+/// Whether a prefix is in a list for some time only, before or after a change.
+const fn has_end(entry: &PrefixEntry) -> bool {
+    entry.before.is_listed() && entry.before.end() != 0
+        || entry.after.is_listed() && entry.after.end() != 0
 }
 
 /// The prefixes of a guard.
@@ -113,6 +124,7 @@ impl PrefixMaps {
     /// The entry of the longest prefix that covers `prefix`, while `epoch` is in force; `prefix` itself counts.
     pub(super) fn longest(&self, prefix: Prefix, epoch: u32) -> Result<Option<PrefixEntry>> {
         match self.host(prefix)? {
+            Some(host) if host.at(epoch) == HostEntry::IN_TRIE => self.tries.longest(prefix),
             Some(host) => Ok(Some(host.to_prefix_entry(prefix.length(), epoch))),
             None => self.tries.longest(prefix),
         }
@@ -208,7 +220,7 @@ impl PrefixMaps {
             if let Some(host) = prefix.host() {
                 // As long as it is there, it has to be looked for there.
                 tables.set_overflowed(host, true);
-                if !in_old(host) {
+                if !in_old(host) && !has_end(&entry) {
                     tables.insert(host, (&entry).into());
                 }
             }

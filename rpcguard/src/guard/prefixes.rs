@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use aya::util::nr_cpus;
 use rpcguard_common::abi::{self, Counter, Decision, hits_index};
 
-use super::{Guard, Verdict};
+use super::{BootTime, Guard, Verdict};
 use crate::{
     error::{Doing as _, Result},
     prefix::Prefix,
@@ -18,6 +18,8 @@ pub struct ListedPrefix {
     pub prefix: Prefix,
     /// Which list it is in.
     pub verdict: Verdict,
+    /// When it lapses, if it is there for some time only.
+    pub until: Option<BootTime>,
     /// The packets that it decided about, all CPUs together; `None` if it is one of those beyond
     /// the number of prefixes that have hits counted.
     pub hits: Option<Counter>,
@@ -41,7 +43,7 @@ pub(super) fn listed_verdict(decision: Decision) -> Option<Verdict> {
 }
 
 impl Guard {
-    /// All prefixes with their hits, in ascending order.
+    /// All prefixes that have not lapsed with their hits, in ascending order.
     ///
     /// # Errors
     ///
@@ -49,15 +51,35 @@ impl Guard {
     pub fn prefixes(&self) -> Result<Vec<ListedPrefix>> {
         self.consistently(|epoch| self.listed(epoch))?
             .into_iter()
+            .filter(|(_, decision)| !self.ends.has_lapsed(decision.end()))
             .filter_map(|(prefix, decision)| Some((prefix, listed_verdict(decision)?, decision)))
             .map(|(prefix, verdict, decision)| {
                 Ok(ListedPrefix {
                     prefix,
                     verdict,
+                    until: self.ends.get(decision.end()),
                     hits: self.hits(decision.hit_slot())?,
                 })
             })
             .collect()
+    }
+
+    /// The allow list and the deny list, in ascending order, without hits, and without what is in them for some
+    /// time only.
+    ///
+    /// # Errors
+    ///
+    /// If the maps cannot be read.
+    pub fn lists(&self) -> Result<[Vec<Prefix>; 2]> {
+        let mut lists = [Vec::new(), Vec::new()];
+        for (prefix, decision) in self.consistently(|epoch| self.listed(epoch))? {
+            match listed_verdict(decision).filter(|_| decision.end() == 0) {
+                Some(Verdict::Allow) => lists[0].push(prefix),
+                Some(Verdict::Deny) => lists[1].push(prefix),
+                None => {}
+            }
+        }
+        Ok(lists)
     }
 
     /// Which prefix decides about packets from `address`.
@@ -68,11 +90,15 @@ impl Guard {
     pub fn decide(&self, address: IpAddr) -> Result<Decided> {
         self.consistently(|epoch| {
             let mut prefix = Prefix::from(address);
-            // An entry that is only there for a change in progress stands in for a shorter one.
+            // An entry that is only there for a change in progress stands in for a shorter one, and so does one
+            // that has lapsed.
             while let Some(entry) = self.maps.longest(prefix, epoch)? {
                 let length = u8::try_from(entry.length).unwrap_or(0);
                 let found = Prefix::new(address, length);
-                if let (Some(found), Some(verdict)) = (found, listed_verdict(entry.at(epoch))) {
+                let decision = entry.at(epoch);
+                if let (Some(found), Some(verdict)) = (found, listed_verdict(decision))
+                    && !self.ends.has_lapsed(decision.end())
+                {
                     return Ok(Decided {
                         by: Some((found, verdict)),
                     });
@@ -100,7 +126,9 @@ impl Guard {
             for prefix in everybody.map(|address: IpAddr| Prefix::new(address, 0)) {
                 let Some(prefix) = prefix else { continue };
                 let entry = self.maps.longest(prefix, epoch)?;
-                let verdict = entry.and_then(|entry| listed_verdict(entry.at(epoch)));
+                let decision = entry.map(|entry| entry.at(epoch));
+                let decision = decision.filter(|it| !self.ends.has_lapsed(it.end()));
+                let verdict = decision.and_then(listed_verdict);
                 if verdict == Some(Verdict::Allow) {
                     return Ok(true);
                 }
@@ -120,10 +148,15 @@ impl Guard {
         Ok(listed)
     }
 
-    /// Reads under one epoch: again, if a change was put in force meanwhile.
+    /// Reads prefixes under one epoch.
     fn consistently<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
-        const ATTEMPTS: usize = 100;
         self.maps.refresh()?;
+        self.under_one_epoch(read)
+    }
+
+    /// Reads under one epoch: again, if a change was put in force meanwhile.
+    pub(super) fn under_one_epoch<T>(&self, read: impl Fn(u32) -> Result<T>) -> Result<T> {
+        const ATTEMPTS: usize = 100;
         let mut epoch = self.state()?.epoch;
         for _ in 1..ATTEMPTS {
             let value = read(epoch)?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// The maps that are pinned and outlive a program. The state comes first, because it says which
 /// network namespace a directory of pins belongs to.
-pub(super) const MAPS: [&str; 13] = [
+pub(super) const MAPS: [&str; 15] = [
     map::STATE,
     map::COUNTERS,
     map::HITS,
@@ -26,6 +26,8 @@ pub(super) const MAPS: [&str; 13] = [
     map::HOSTS_V6,
     map::BLOOM,
     map::SOURCES,
+    map::DESTINATIONS,
+    map::ENDS,
     map::EVENTS,
     map::LIMITS,
     map::SIGHTINGS,

@@ -67,6 +67,11 @@ pub struct Leftover {
 }
 
 impl Leftover {
+    /// Where it is pinned.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Removes it.
     ///
     /// # Errors
@@ -103,7 +108,7 @@ impl Registry {
         })
     }
 
-    pub(super) const fn netns(&self) -> u64 {
+    pub(crate) const fn netns(&self) -> u64 {
         self.netns
     }
 
@@ -254,6 +259,15 @@ impl Registry {
             }
         }
         Ok(leftover)
+    }
+
+    /// What is pinned in a directory; `None` if nothing is, or that of another network namespace.
+    pub(crate) fn entry_in(&self, directory: &Path) -> Result<Option<Entry>> {
+        if !directory.exists() {
+            return Ok(None);
+        }
+        pins::check_directory(directory)?;
+        self.settled_entry(directory)
     }
 
     /// A directory for the guard of `interface` that no other guard has: one that was renamed keeps

@@ -56,8 +56,8 @@ impl Guard {
         self.clear_hits(slots)?;
         let pairs = slots.iter().zip(&left.uncounted);
         let entries: Vec<_> = pairs
-            .map(|(slot, (prefix, verdict))| {
-                let decision = Decision::listed((*verdict).into(), *slot);
+            .map(|(slot, (prefix, decision))| {
+                let decision = decision.counted_in(*slot);
                 (*prefix, PrefixEntry::settled(prefix.length(), decision))
             })
             .collect();

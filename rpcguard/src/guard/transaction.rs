@@ -16,37 +16,46 @@
 //! looking at every entry's epoch. A change of several guards that was interrupted in the third step
 //! is first [carried on](super::unfinished).
 
-use std::{num::NonZero, os::fd::AsFd as _};
+use std::{
+    collections::{BTreeSet, HashSet},
+    num::NonZero,
+    os::fd::AsFd as _,
+};
 
 use aya::maps::MapData;
-use rpcguard_common::abi::{Decision, FewPorts, PrefixEntry, Settings, State, map};
+use rpcguard_common::abi::{
+    Decision, FewPorts, PrefixCounts, PrefixEntry, Settings, State, flag, map,
+};
 
 use super::{
-    Change, Committed, Guard, Lock,
+    Change, Committed, Guard, Lock, destinations,
     entries::{Entries, Left},
     listing::count,
     plan::{self, Plan, Step},
+    prefixes::listed_verdict,
     vacancy,
 };
 use crate::{
     error::{Doing as _, Error, Result},
-    policy::{NoRatePolicy, Policy},
+    policy::{Destinations, NoRatePolicy},
     prefix::Prefix,
     sys::{mapped::MappedArray, packets, random},
 };
 
-/// Carries out one change on several guards, on all of them or on none; with something else that is to be
-/// done if the change can be made, and only then: before anything is written.
+/// Carries out a change on each of several guards, on all of them or on none; with something else that is to
+/// be done if the changes can be made, and only then: before anything is written.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
-    change: &Change,
+    changes: &[&Change],
     and: impl FnOnce(&mut [Guard]) -> Result<()>,
 ) -> Result<Vec<Committed>> {
+    assert_eq!(guards.len(), changes.len(), "each guard has its change");
     let number = random::number()?;
     let prepared: Vec<_> = guards
         .iter_mut()
-        .map(|guard| guard.prepare(change))
+        .zip(changes)
+        .map(|(guard, change)| guard.prepare(change))
         .collect::<Result<_>>()?;
     let staged = and(guards).and_then(|()| {
         let pairs = guards.iter_mut().zip(prepared);
@@ -71,12 +80,10 @@ pub(super) fn commit_with(
     for stage in staged.iter().flat_map(|staged| &staged.pending) {
         stage.put_in_force();
     }
-    let removes = |pending: &Pending| !pending.left.removed.is_empty();
-    if staged
+    let mut left = staged
         .iter()
-        .flat_map(|staged| &staged.pending)
-        .any(removes)
-    {
+        .filter_map(|staged| Some(&staged.pending.as_ref()?.left));
+    if left.any(|left| !(left.removed.is_empty() && left.ended.is_empty())) {
         packets::wait_for_those_under_way();
     }
     for (guard, staged) in guards.iter_mut().zip(&staged) {
@@ -93,11 +100,11 @@ pub(super) fn commit_with(
     Ok(staged.into_iter().map(|staged| staged.committed).collect())
 }
 
-/// A change of which it is known what it comes to.
+/// A change of which it is known what it comes to. What is large is not moved about.
 struct Prepared {
     committed: Committed,
     /// `None` if there is nothing to change.
-    work: Option<Work>,
+    work: Option<Box<Work>>,
 }
 
 struct Work {
@@ -108,13 +115,17 @@ struct Work {
     /// All that is listed, if the change is large.
     listed: Option<Vec<(Prefix, Decision)>>,
     steps: Vec<Step>,
+    /// The numbers of the ends of those steps that have one.
+    ends: Vec<u32>,
+    /// The destinations to write, if others are to be guarded.
+    destinations: Option<BTreeSet<Prefix>>,
 }
 
 /// A change that is written but not in force.
 struct Staged {
     committed: Committed,
     /// `None` if there is nothing to change.
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
 }
 
 struct Pending {
@@ -146,27 +157,48 @@ impl Guard {
         let listed = is_large.then(|| self.listed(state.epoch)).transpose()?;
         let (steps, committed) = self.plan(change, state.epoch, listed.as_deref())?;
         let mut settings = *state.current();
-        let mut policy = Policy::from_settings(&settings);
+        let mut policy = self.policy_in(&settings)?;
+        let destinations_before = policy.destinations.clone();
         policy
             .apply(&change.policy)
             .map_err(|NoRatePolicy| Error::NoRatePolicy(self.interface.name.clone()))?;
         policy.write_to(&mut settings);
+        let destinations = match policy.destinations {
+            Destinations::Only(prefixes) if change.policy.destinations.is_some() => {
+                destinations::check(&prefixes)?;
+                Some(prefixes).filter(|it| destinations_before.prefixes() != Some(it))
+            }
+            _ => None,
+        };
+        if destinations.is_some() {
+            settings.flags ^= flag::SECOND_SET;
+        }
         if steps.is_empty() && settings == *state.current() {
             return Ok(Prepared {
                 committed,
                 work: None,
             });
         }
-        let counted = steps.iter().map(Step::counted);
+        let temporary = steps.iter().filter_map(Step::until).count();
+        let ends = self.ends.vacant(temporary);
+        if ends.len() < temporary {
+            return Err(Error::TooManyEnds {
+                interface: self.interface.name.clone(),
+                room: ends.len(),
+            });
+        }
+        let counted = steps.iter().flat_map(Step::counted);
         count(&mut settings.prefixes, &mut settings.long, counted)?;
         Ok(Prepared {
             committed,
-            work: Some(Work {
+            work: Some(Box::new(Work {
                 state,
                 settings,
                 listed,
                 steps,
-            }),
+                ends,
+                destinations,
+            })),
         })
     }
 
@@ -184,7 +216,15 @@ impl Guard {
             mut settings,
             listed,
             steps,
-        } = work;
+            ends,
+            destinations,
+        } = *work;
+        if let Some(prefixes) = destinations {
+            // Those that began under the epoch before the last may still look into this set.
+            packets::wait_for_those_under_way();
+            let set = flag::destinations(settings.flags);
+            destinations::write(&mut self.destinations, set, &prefixes)?;
+        }
         let added = committed.added;
         let slots = self.take_slots(&mut settings, added, state.epoch, listed.as_deref())?;
         let array = self.map_state()?;
@@ -202,22 +242,26 @@ impl Guard {
             bloom.add(steps.iter().map(|step| step.prefix));
         }
         self.store(&state)?;
+        let temporary = steps.iter().filter_map(|step| Some((step, step.until()?)));
+        for (end, (step, (until, verdict))) in ends.iter().zip(temporary) {
+            self.ends.set(*end, until, verdict, step.prefix);
+        }
 
         // From here on, it is the state as it is to be when all is done.
         state.epoch = epoch + 1;
         state.changing = 0;
         state.few_ports = FewPorts::of([&state.current().ports]);
-        let Entries { entries, left } = Entries::new(&steps, slots, state.epoch);
+        let Entries { entries, left } = Entries::new(&steps, slots, &ends, state.epoch);
         self.maps.write(entries)?;
         Ok(Staged {
             committed,
-            pending: Some(Pending {
+            pending: Some(Box::new(Pending {
                 array,
                 state,
                 steps,
                 listed,
                 left,
-            }),
+            })),
         })
     }
 
@@ -228,7 +272,7 @@ impl Guard {
         epoch: u32,
         listed: Option<&[(Prefix, Decision)]>,
     ) -> Result<(Vec<Step>, Committed)> {
-        let mut plan = Plan::new(&self.interface.name);
+        let mut plan = Plan::new(&self.interface.name, change.moves);
         match listed {
             Some(listed) => plan.whole(change, listed)?,
             None => {
@@ -244,12 +288,13 @@ impl Guard {
     fn tidy_up(&mut self, pending: &Pending) -> Result<()> {
         let Pending { left, .. } = pending;
         self.maps.remove(&left.removed)?;
+        self.ends.vacate(left.ended.iter().copied());
         self.pass_slots_on(left)?;
         let mut state = pending.state;
         let total = state.current().prefixes.total();
         if let Some(listed) = &pending.listed {
             let steps = &pending.steps;
-            let added = steps.iter().filter(|step| step.adds());
+            let added = steps.iter().filter(|step| step.is_new());
             let added = added.map(|step| step.prefix);
             self.vacate_all_but(&mut state, plan::remaining(listed, steps).chain(added))?;
         } else if vacancy::is_worth_renewing(left.removed.len(), total) {
@@ -272,6 +317,36 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether prefixes have [lapsed](Change::add_until) that take up room.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.ends.lapsed() != PrefixCounts::default()
+    }
+
+    /// Removes the prefixes that have [lapsed](Change::add_until), which are in force no more, and returns how
+    /// many there were. Every change to the lists does that first.
+    ///
+    /// # Errors
+    ///
+    /// Failing system calls.
+    pub fn remove_lapsed(&mut self, lock: &Lock) -> Result<usize> {
+        if !self.has_lapsed() {
+            return Ok(0);
+        }
+        self.maps.refresh()?;
+        self.finish_interrupted_change()?;
+        let mut change = Change::default();
+        for (prefix, decision) in self.listed(self.state()?.epoch)? {
+            if let Some(verdict) = listed_verdict(decision)
+                && self.ends.has_lapsed(decision.end())
+            {
+                change.remove(verdict, prefix);
+            }
+        }
+        let guards = std::slice::from_mut(self);
+        let committed = commit_with(guards, lock, &[&change], |_| Ok(()))?;
+        Ok(committed.iter().map(|committed| committed.removed).sum())
+    }
+
     /// Undoes or completes what an interrupted command left.
     pub(super) fn finish_interrupted_change(&mut self) -> Result<()> {
         let mut state = self.state()?;
@@ -285,6 +360,7 @@ impl Guard {
         let mut restored = Vec::new();
         let mut removed = Vec::new();
         let mut kept = Vec::new();
+        let mut ends = HashSet::new();
         for (prefix, entry) in self.maps.entries(state.epoch, Some)? {
             let decision = entry.at(state.epoch);
             if !decision.is_listed() {
@@ -292,15 +368,16 @@ impl Guard {
                 continue;
             }
             kept.push(prefix);
+            ends.insert(decision.end());
             if entry.epoch > state.epoch {
                 restored.push((prefix, PrefixEntry::settled(prefix.length(), decision)));
             }
         }
         self.maps.write(restored)?;
-        if !removed.is_empty() {
-            packets::wait_for_those_under_way();
-        }
+        // Some may look at what is removed, or at ends that are taken back.
+        packets::wait_for_those_under_way();
         self.maps.remove(&removed)?;
+        self.ends.vacate_all_but(&ends);
         self.vacate_all_but(&mut state, kept.into_iter())?;
         state.few_ports = FewPorts::of([&state.current().ports]);
         state.changing = 0;

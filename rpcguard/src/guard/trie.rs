@@ -141,16 +141,7 @@ fn entries<A: Pod>(map: &Map) -> Result<Vec<(Prefix, PrefixEntry)>>
 where
     IpAddr: From<A>,
 {
-    let pairs = match bpf::lookup_batch(data(map)?.fd().as_fd()).doing(READ)? {
-        Some(pairs) => pairs,
-        None => {
-            let trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(READ)?;
-            trie.iter()
-                .collect::<std::result::Result<_, _>>()
-                .doing(READ)?
-        }
-    };
-    Ok(pairs
+    Ok(pairs(map)?
         .into_iter()
         .filter_map(|(key, entry): (Key<A>, PrefixEntry)| {
             let length = u8::try_from(key.prefix_len()).ok()?;
@@ -161,24 +152,40 @@ where
         .collect())
 }
 
-fn write<A: Pod>(map: &mut Map, pairs: &[(Key<A>, PrefixEntry)]) -> Result<()> {
+fn remove<A: Pod>(map: &mut Map, pairs: &[(Key<A>, ())]) -> Result<()> {
+    let keys: Vec<Key<A>> = pairs.iter().map(|(key, ())| *key).collect();
+    remove_keys::<A, PrefixEntry>(map, &keys)
+}
+
+/// All that is in a trie.
+pub(super) fn pairs<A: Pod, V: Pod>(map: &Map) -> Result<Vec<(Key<A>, V)>> {
+    if let Some(pairs) = bpf::lookup_batch(data(map)?.fd().as_fd()).doing(READ)? {
+        return Ok(pairs);
+    }
+    let trie: LpmTrie<_, A, V> = map.try_into().doing(READ)?;
+    let pairs: std::result::Result<_, _> = trie.iter().collect();
+    pairs.doing(READ)
+}
+
+/// Inserts or replaces what a trie holds for keys.
+pub(super) fn write<A: Pod, V: Pod>(map: &mut Map, pairs: &[(Key<A>, V)]) -> Result<()> {
     if bpf::update_batch(data(map)?.fd().as_fd(), pairs).doing(WRITE)? {
         return Ok(());
     }
-    let mut trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(WRITE)?;
-    for (key, entry) in pairs {
-        trie.insert(key, entry, 0).doing(WRITE)?;
+    let mut trie: LpmTrie<_, A, V> = map.try_into().doing(WRITE)?;
+    for (key, value) in pairs {
+        trie.insert(key, value, 0).doing(WRITE)?;
     }
     Ok(())
 }
 
-fn remove<A: Pod>(map: &mut Map, pairs: &[(Key<A>, ())]) -> Result<()> {
-    let keys: Vec<Key<A>> = pairs.iter().map(|(key, ())| *key).collect();
-    if bpf::delete_batch(data(map)?.fd().as_fd(), &keys).doing(WRITE)? {
+/// Removes keys, all of which must be in the trie.
+pub(super) fn remove_keys<A: Pod, V: Pod>(map: &mut Map, keys: &[Key<A>]) -> Result<()> {
+    if bpf::delete_batch(data(map)?.fd().as_fd(), keys).doing(WRITE)? {
         return Ok(());
     }
-    let mut trie: LpmTrie<_, A, PrefixEntry> = map.try_into().doing(WRITE)?;
-    for key in &keys {
+    let mut trie: LpmTrie<_, A, V> = map.try_into().doing(WRITE)?;
+    for key in keys {
         trie.remove(key).doing(WRITE)?;
     }
     Ok(())

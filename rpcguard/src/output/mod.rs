@@ -4,6 +4,7 @@
 
 pub(crate) mod check_host;
 pub(crate) mod check_local;
+pub(crate) mod config;
 pub(crate) mod decision;
 pub(crate) mod disable;
 pub(crate) mod doctor;
@@ -72,12 +73,26 @@ fn json(document: &impl Serialize) -> anyhow::Result<()> {
 /// What to say about a failure to print, when what was to be done is done.
 pub(crate) const CHANGED: &str = "the change is made, but could not be reported";
 
+/// Prints a text that has its line ends.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 /// Prints lines.
 pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
     let mut out = stdout();
     for line in lines {
         writeln!(out, "{line}")?;
     }
+    out.flush()
+}
+
+/// Prints what was made as a whole.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
     out.flush()
 }
 

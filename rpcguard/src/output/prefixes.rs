@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::{
-    Document, stdout,
+    Document, rfc3339, stdout,
     text::{Align, grouped, table},
 };
 use crate::{
@@ -26,6 +26,8 @@ struct PrefixView {
     verdict: &'static str,
     packets: Option<u64>,
     bytes: Option<u64>,
+    /// When it lapses; null if it is there for good.
+    until: Option<String>,
 }
 
 fn of(guard: &Guard, verdict: Verdict) -> Result<impl Iterator<Item = ListedPrefix>> {
@@ -33,6 +35,10 @@ fn of(guard: &Guard, verdict: Verdict) -> Result<impl Iterator<Item = ListedPref
         .prefixes()?
         .into_iter()
         .filter(move |listed| listed.verdict == verdict))
+}
+
+fn until(listed: &ListedPrefix) -> Option<String> {
+    Some(rfc3339(listed.until?.to_system_time()))
 }
 
 pub(crate) fn print_json(guards: &[Guard], verdict: Verdict) -> anyhow::Result<()> {
@@ -43,6 +49,7 @@ pub(crate) fn print_json(guards: &[Guard], verdict: Verdict) -> anyhow::Result<(
             verdict: listed.verdict.name(),
             packets: listed.hits.map(|hits| hits.packets),
             bytes: listed.hits.map(|hits| hits.bytes),
+            until: until(&listed),
         });
         lists.push(PrefixList {
             name: guard.interface().to_owned(),
@@ -58,7 +65,7 @@ pub(crate) fn print_text(guards: &[Guard], verdict: Verdict) -> anyhow::Result<(
         if index != 0 {
             writeln!(out)?;
         }
-        let mut rows = vec![["prefix", "packets", "bytes"].map(str::to_owned)];
+        let mut rows = vec![["prefix", "packets", "bytes", ""].map(str::to_owned)];
         for listed in of(guard, verdict)? {
             let hits = |of: fn(rpcguard_common::abi::Counter) -> u64| {
                 listed
@@ -66,7 +73,13 @@ pub(crate) fn print_text(guards: &[Guard], verdict: Verdict) -> anyhow::Result<(
                     .map_or_else(|| "-".to_owned(), |hits| grouped(of(hits)))
             };
             let (packets, bytes) = (hits(|hits| hits.packets), hits(|hits| hits.bytes));
-            rows.push([listed.prefix.to_string(), packets, bytes]);
+            let until = until(&listed).map(|until| format!("until {until}"));
+            rows.push([
+                listed.prefix.to_string(),
+                packets,
+                bytes,
+                until.unwrap_or_default(),
+            ]);
         }
         let name = guard.interface();
         if rows.len() == 1 {
@@ -74,7 +87,11 @@ pub(crate) fn print_text(guards: &[Guard], verdict: Verdict) -> anyhow::Result<(
             continue;
         }
         writeln!(out, "{name}: {verdict} list")?;
-        table(&mut out, [Align::Left, Align::Right, Align::Right], &rows)?;
+        table(
+            &mut out,
+            [Align::Left, Align::Right, Align::Right, Align::Left],
+            &rows,
+        )?;
     }
     out.flush()?;
     Ok(())

@@ -14,7 +14,8 @@ use crate::{
         self, Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts,
         Request,
     },
-    policy::{Policy, RateLimit, RatePolicy},
+    policy::{Destinations, Policy, RateLimit, RatePolicy},
+    prefix::Prefix,
     sockets::Inventory,
 };
 
@@ -43,6 +44,8 @@ struct PolicyView {
     tcp: bool,
     ports: Vec<u16>,
     rate: Option<RateView>,
+    /// Prefixes of the destinations that are guarded; null if all are.
+    only_to: Option<Vec<String>>,
 }
 
 /// The limits of the rate policy.
@@ -193,6 +196,10 @@ impl Status {
                 tcp: policy.tcp,
                 ports: policy.ports.into_iter().collect(),
                 rate: policy.rate.map(RateView::from),
+                only_to: policy
+                    .destinations
+                    .prefixes()
+                    .map(|prefixes| prefixes.iter().map(Prefix::to_string).collect()),
             },
             prefixes: PrefixesView {
                 allow: FamiliesView {
@@ -408,12 +415,13 @@ fn request_rows(counters: &FilterCounters) -> Vec<[String; 3]> {
 }
 
 /// `eth0: guarded in native mode: UDP port 111, from 1 allowed prefix only`
-fn summary(guard: &Guard) -> Result<String> {
+pub(crate) fn summary(guard: &Guard) -> Result<String> {
     let Policy {
         ports,
         tcp,
         observe,
         rate,
+        destinations,
     } = guard.policy()?;
     let counts = guard.prefix_counts()?;
     let allowed = u64::from(counts.allow_v4) + u64::from(counts.allow_v6);
@@ -424,11 +432,15 @@ fn summary(guard: &Guard) -> Result<String> {
         (Some(mode), false) => format!("guarded in {mode} mode"),
     };
     Ok(format!(
-        "{}: {state}: {} port{} {}, {}",
+        "{}: {state}: {} port{} {}{}, {}",
         guard.interface(),
         if tcp { "UDP and TCP" } else { "UDP" },
         if ports.len() == 1 { "" } else { "s" },
         ports.join(", "),
+        match destinations {
+            Destinations::All => String::new(),
+            Destinations::Only(_) => format!(", only to {destinations}"),
+        },
         match (allowed, rate) {
             (0, None) => "no prefix is allowed".to_owned(),
             (_, None) => format!(

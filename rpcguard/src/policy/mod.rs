@@ -1,5 +1,6 @@
 //! What is guarded, and how, as people say it.
 
+mod destinations;
 mod procedures;
 mod rate;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeSet;
 
 use rpcguard_common::abi::{PortSet, Settings, flag};
 
+pub use destinations::Destinations;
 pub use procedures::{ParseProceduresError, Procedures};
 pub use rate::{ParseRateError, Rate, RateChange, RateLimit, RatePolicy};
 
@@ -25,6 +27,8 @@ pub struct Policy {
     /// What happens to packets from sources that no prefix covers: they are served at this rate, or
     /// dropped.
     pub rate: Option<RatePolicy>,
+    /// Packets to which destinations are guarded at all.
+    pub destinations: Destinations,
 }
 
 /// What to change about a policy; what is `None` stays.
@@ -40,6 +44,8 @@ pub struct PolicyChange {
     pub observe: Option<bool>,
     /// See [`Policy::rate`].
     pub rate: RateChange,
+    /// See [`Policy::destinations`].
+    pub destinations: Option<Destinations>,
 }
 
 /// A limit of the rate policy is to be changed, and no rate policy is in force.
@@ -54,6 +60,7 @@ impl Default for Policy {
             tcp: false,
             observe: false,
             rate: None,
+            destinations: Destinations::All,
         }
     }
 }
@@ -72,30 +79,37 @@ impl Policy {
         self.ports.extend(&change.more_ports);
         self.tcp = change.tcp.unwrap_or(self.tcp);
         self.observe = change.observe.unwrap_or(self.observe);
+        if let Some(destinations) = &change.destinations {
+            self.destinations.clone_from(destinations);
+        }
         Ok(())
     }
 
-    /// The policy in the filter's settings.
+    /// The policy in the filter's settings. Which destinations are guarded is in a map of its own.
     #[must_use]
-    pub fn from_settings(settings: &Settings) -> Self {
+    pub fn from_settings(settings: &Settings, destinations: Destinations) -> Self {
         Self {
             ports: settings.ports.iter().collect(),
             tcp: settings.flags & flag::TCP != 0,
             observe: settings.flags & flag::OBSERVE != 0,
             rate: (settings.flags & flag::RATE != 0).then(|| RatePolicy::from_settings(settings)),
+            destinations,
         }
     }
 
-    /// Writes the policy as the filter has it; what else is in the settings stays.
+    /// Writes the policy as the filter has it; what else is in the settings stays, such as which of the two
+    /// sets of destinations is meant.
     pub fn write_to(&self, settings: &mut Settings) {
         settings.ports = PortSet::EMPTY;
         for port in &self.ports {
             settings.ports.insert(*port);
         }
         let bit = |set: bool, bit: u32| if set { bit } else { 0 };
-        settings.flags = bit(self.tcp, flag::TCP)
+        settings.flags = settings.flags & flag::SECOND_SET
+            | bit(self.tcp, flag::TCP)
             | bit(self.observe, flag::OBSERVE)
-            | bit(self.rate.is_some(), flag::RATE);
+            | bit(self.rate.is_some(), flag::RATE)
+            | bit(self.destinations != Destinations::All, flag::SELECTIVE);
         if let Some(rate) = &self.rate {
             rate.write_to(settings);
         }
@@ -130,7 +144,7 @@ mod tests {
 
     #[test]
     fn settings_hold_the_whole_policy() {
-        for number in 0..8 {
+        for number in 0..16 {
             let policy = Policy {
                 ports: BTreeSet::from([0, 111, 1023, u16::MAX]),
                 tcp: number & 1 != 0,
@@ -143,10 +157,19 @@ mod tests {
                     },
                     ..RatePolicy::default()
                 }),
+                destinations: if number & 8 != 0 {
+                    Destinations::Only(BTreeSet::from(["192.0.2.0/24".parse().unwrap()]))
+                } else {
+                    Destinations::All
+                },
             };
             let mut settings = Settings::EMPTY;
+            settings.flags = flag::SECOND_SET;
             policy.write_to(&mut settings);
-            assert_eq!(Policy::from_settings(&settings), policy);
+            let destinations = policy.destinations.clone();
+            assert_eq!(Policy::from_settings(&settings, destinations), policy);
+            assert_eq!(flag::destinations(settings.flags), 1);
+            assert_eq!(settings.flags & flag::SELECTIVE != 0, number & 8 != 0);
         }
     }
 }

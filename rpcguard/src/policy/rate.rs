@@ -31,6 +31,12 @@ impl Rate {
         }
     }
 
+    /// How many packets that comes to in a second.
+    #[must_use]
+    pub fn packets_per_second(self) -> f64 {
+        f64::from(self.packets) / f64::from(self.seconds)
+    }
+
     /// Nanoseconds from one packet to the next.
     const fn period(self) -> u64 {
         self.seconds as u64 * 1_000_000_000 / self.packets as u64

@@ -3,6 +3,7 @@
 pub(crate) mod bpf;
 pub(crate) mod ethtool;
 pub(crate) mod icmp;
+pub(crate) mod link_changes;
 pub(crate) mod mapped;
 pub(crate) mod netlink;
 pub(crate) mod packets;

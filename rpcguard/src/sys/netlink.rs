@@ -9,7 +9,9 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd},
 };
 
-use netlink_packet_core::{DefaultNla, Emitable as _, NLM_F_ACK, NLM_F_REQUEST, NlasIterator};
+use netlink_packet_core::{
+    DefaultNla, Emitable as _, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NlasIterator,
+};
 use netlink_sys::{
     Socket, SocketAddr,
     protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
@@ -20,6 +22,8 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_DUMP_INTR: u16 = 1 << 4;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -119,12 +123,78 @@ pub(crate) fn interface_by_index(index: u32) -> io::Result<Option<Interface>> {
     interface(index, None)
 }
 
-fn interface(index: u32, name: Option<DefaultNla>) -> io::Result<Option<Interface>> {
-    let mask = DefaultNla::new(
+/// All interfaces of this network namespace, in the order of their indices.
+pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
+    const ATTEMPTS: usize = 10;
+    for _ in 1..ATTEMPTS {
+        if let Some(interfaces) = dump()? {
+            return Ok(interfaces);
+        }
+    }
+    Err(io::Error::other(
+        "they change faster than they can be listed",
+    ))
+}
+
+/// All interfaces; `None` if some came or went while they were listed, so that one may be missing.
+fn dump() -> io::Result<Option<Vec<Interface>>> {
+    let attributes = [without_statistics()];
+    let message = message(
+        RTM_GETLINK,
+        NLM_F_REQUEST | NLM_F_DUMP,
+        &interface_header(0),
+        &attributes,
+    );
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.send(&message, 0)?;
+    let mut interfaces = Vec::new();
+    let mut consistent = true;
+    loop {
+        let (answer, _) = socket.recv_from_full()?;
+        let mut rest = answer.as_slice();
+        if rest.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        while let Some((message, next)) = first_message(rest) {
+            rest = next;
+            consistent &= message.get(6..8).map_or(0, read_u16) & NLM_F_DUMP_INTR == 0;
+            let kind = message.get(4..6).map(read_u16);
+            let body = message.get(NETLINK_HEADER_LEN..).unwrap_or_default();
+            match kind {
+                Some(NLMSG_DONE) => return Ok(consistent.then_some(interfaces)),
+                Some(NLMSG_ERROR) => {
+                    let code = body.get(..4).map_or(0, read_u32).cast_signed();
+                    return Err(io::Error::from_raw_os_error(code.wrapping_neg()));
+                }
+                Some(RTM_NEWLINK) => interfaces.extend(parse_interface(body)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The first of several messages, and what follows it.
+fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = read_u32(bytes.get(..4)?) as usize;
+    if length < NETLINK_HEADER_LEN {
+        return None;
+    }
+    let message = bytes.get(..length)?;
+    let rest = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some((message, rest))
+}
+
+fn without_statistics() -> DefaultNla {
+    DefaultNla::new(
         IFLA_EXT_MASK,
         RTEXT_FILTER_SKIP_STATS.to_ne_bytes().to_vec(),
-    );
-    let attributes: Vec<DefaultNla> = name.into_iter().chain([mask]).collect();
+    )
+}
+
+fn interface(index: u32, name: Option<DefaultNla>) -> io::Result<Option<Interface>> {
+    let attributes: Vec<DefaultNla> = name.into_iter().chain([without_statistics()]).collect();
     match request(RTM_GETLINK, NLM_F_REQUEST, index, &attributes) {
         Ok(Reply::Interface(interface)) => Ok(Some(interface)),
         Ok(Reply::Done) => Ok(None),
@@ -223,10 +293,29 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// Sends one request about one interface and waits for the one answer.
-fn request(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Result<Reply, Refusal> {
+/// A request, of which `header` comes before the attributes.
+fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
+    let start = NETLINK_HEADER_LEN + header.len();
+    let mut message = vec![0; start + attributes.buffer_len()];
+    let len = message.len() as u32;
+    message[0..4].copy_from_slice(&len.to_ne_bytes());
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message[6..8].copy_from_slice(&flags.to_ne_bytes());
+    message[NETLINK_HEADER_LEN..start].copy_from_slice(header);
+    attributes.emit(&mut message[start..]);
+    message
+}
+
+/// What comes before the attributes of a request about one interface, or about all of them if `index` is zero.
+fn interface_header(index: u32) -> [u8; INTERFACE_HEADER_LEN] {
     let mut header = [0; INTERFACE_HEADER_LEN];
     header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header
+}
+
+/// Sends one request about one interface and waits for the one answer.
+fn request(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Result<Reply, Refusal> {
+    let header = interface_header(index);
     let (kind, body) = exchange(NETLINK_ROUTE, kind, flags, &header, attributes)?;
     match kind {
         NLMSG_ERROR => Ok(Reply::Done),
@@ -250,15 +339,7 @@ fn exchange(
     header: &[u8],
     attributes: &[DefaultNla],
 ) -> Result<(u16, Vec<u8>), Refusal> {
-    let start = NETLINK_HEADER_LEN + header.len();
-    let mut message = vec![0; start + attributes.buffer_len()];
-    let len = message.len() as u32;
-    message[0..4].copy_from_slice(&len.to_ne_bytes());
-    message[4..6].copy_from_slice(&kind.to_ne_bytes());
-    message[6..8].copy_from_slice(&flags.to_ne_bytes());
-    message[NETLINK_HEADER_LEN..start].copy_from_slice(header);
-    attributes.emit(&mut message[start..]);
-
+    let message = message(kind, flags, header, attributes);
     let mut socket = Socket::new(protocol)?;
     socket.bind_auto()?;
     // Both only make the answer better.

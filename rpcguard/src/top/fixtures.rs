@@ -97,6 +97,7 @@ impl Clock {
         guard.prefixes = Some(Timed {
             at: self.at,
             value: vec![ListedPrefix {
+                until: None,
                 prefix: "192.0.2.0/24".parse().unwrap(),
                 verdict: Verdict::Allow,
                 hits: Some(counter(passed)),

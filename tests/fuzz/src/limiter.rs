@@ -3,12 +3,12 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use arbitrary::{Arbitrary as _, Result, Unstructured};
-use rpcguard::policy::{Policy, PolicyChange, Rate, RateChange, RateLimit};
+use rpcguard::policy::{Destinations, Policy, PolicyChange, Rate, RateChange, RateLimit};
 use rpcguard_common::{
     abi::{LIMITS_LEN, Limit, Limits, SIGHTINGS_LEN, STANDINGS_LEN, Settings},
     gcra,
     limiter::{Charge, Memory, TICK, Word, admit},
-    policy::Source,
+    policy::Address,
 };
 
 /// The largest start of a clock, in nanoseconds: a century and more of uptime.
@@ -28,7 +28,7 @@ pub(crate) fn admits_no_more_than_the_limits(bytes: &mut Unstructured<'_>) -> Re
         ..SparseMemory::default()
     };
     let mut now = u64::arbitrary(bytes)? % LATEST_START;
-    let mut admitted: Vec<(Source, u64)> = Vec::new();
+    let mut admitted: Vec<(Address, u64)> = Vec::new();
     let strictest = [limits.source, limits.neighbourhood, limits.total]
         .map(|limit| limit.tolerance)
         .into_iter()
@@ -50,7 +50,7 @@ pub(crate) fn admits_no_more_than_the_limits(bytes: &mut Unstructured<'_>) -> Re
         calls += usize::from(times);
     }
     for (limit, group) in [
-        (&limits.source, own as fn(Source) -> Vec<u8>),
+        (&limits.source, own as fn(Address) -> Vec<u8>),
         (&limits.neighbourhood, neighbourhood),
         (&limits.total, |_| Vec::new()),
     ] {
@@ -83,29 +83,29 @@ fn pause(bytes: &mut Unstructured<'_>) -> Result<u64> {
 }
 
 /// Some are neighbours; some share a /64.
-fn source(number: u8) -> Source {
+fn source(number: u8) -> Address {
     let [host, network] = [number & 3, number >> 2 & 3];
     if number < 128 {
-        Source::V4([198, 51, network, host])
+        Address::V4([198, 51, network, host])
     } else {
         let mut address = [0x20; 16];
         address[5..9].copy_from_slice(&[network, 0, number >> 4 & 1, host]);
-        Source::V6(address)
+        Address::V6(address)
     }
 }
 
 /// What has the limit of a source.
-fn own(source: Source) -> Vec<u8> {
+fn own(source: Address) -> Vec<u8> {
     match source {
-        Source::V4(address) => address.to_vec(),
-        Source::V6(address) => address[..8].to_vec(),
+        Address::V4(address) => address.to_vec(),
+        Address::V6(address) => address[..8].to_vec(),
     }
 }
 
-fn neighbourhood(source: Source) -> Vec<u8> {
+fn neighbourhood(source: Address) -> Vec<u8> {
     match source {
-        Source::V4(address) => address[..3].to_vec(),
-        Source::V6(address) => address[..6].to_vec(),
+        Address::V4(address) => address[..3].to_vec(),
+        Address::V6(address) => address[..6].to_vec(),
     }
 }
 
@@ -170,7 +170,10 @@ fn settings(policy: &Policy) -> Settings {
 /// Those that a policy was written to give it back, and so do any others once they have been read.
 pub(crate) fn settings_hold_what_a_policy_is(bytes: &mut Unstructured<'_>) -> Result<()> {
     let written = policy(bytes)?;
-    assert_eq!(Policy::from_settings(&settings(&written)), written);
+    assert_eq!(
+        Policy::from_settings(&settings(&written), Destinations::All),
+        written
+    );
 
     let mut found = Settings {
         flags: u32::arbitrary(bytes)?,
@@ -185,13 +188,16 @@ pub(crate) fn settings_hold_what_a_policy_is(bytes: &mut Unstructured<'_>) -> Re
     for _ in 0..bytes.int_in_range(0..=8)? {
         found.ports.insert(u16::arbitrary(bytes)?);
     }
-    let read = Policy::from_settings(&found);
+    let read = Policy::from_settings(&found, Destinations::All);
     if let Some(rate) = &read.rate {
         for limit in [rate.source, rate.prefix, rate.total] {
             assert!(!limit.rate.to_string().is_empty());
         }
     }
-    assert_eq!(Policy::from_settings(&settings(&read)), read);
+    assert_eq!(
+        Policy::from_settings(&settings(&read), Destinations::All),
+        read
+    );
     Ok(())
 }
 

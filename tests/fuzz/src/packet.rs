@@ -7,7 +7,7 @@ use rpcguard_common::{
     glance::{Glance, glance_at},
     packet::{MAX_READ_OFFSET, PacketReader as _, SliceReader},
     parse::LinkLayer,
-    policy::{Arrival, Outcome, Source, Tables, decide, judge, source},
+    policy::{Address, Arrival, Outcome, Tables, decide, is_to_guarded, judge, source},
     reason::Reason,
     rpc::{Datagram, Request},
 };
@@ -27,7 +27,9 @@ pub fn packet(frame: &[u8]) {
     for link in [LinkLayer::Ethernet, LinkLayer::None] {
         for tcp in [false, true] {
             for served in [None, Some(harmless), Some(everything)] {
-                decided(frame, link, &Policy::new(tcp, served));
+                for selective in [false, true] {
+                    decided(frame, link, &Policy::new(tcp, served, selective));
+                }
             }
         }
     }
@@ -38,6 +40,8 @@ pub fn packet(frame: &[u8]) {
 struct Policy {
     tcp: bool,
     served: Option<u64>,
+    /// Guards half of the destinations only.
+    selective: bool,
     asked: RefCell<Asked>,
 }
 
@@ -51,16 +55,21 @@ const ALLOWED_SLOT: u32 = 7;
 const DENIED_SLOT: u32 = 9;
 
 impl Policy {
-    fn new(tcp: bool, served: Option<u64>) -> Self {
+    fn new(tcp: bool, served: Option<u64>, selective: bool) -> Self {
         Self {
             tcp,
             served,
+            selective,
             asked: RefCell::default(),
         }
     }
 
     fn guards(port: u16) -> bool {
         matches!(port, 111 | 2049 | 0xff00..)
+    }
+
+    fn guards_destination(&self, address: &[u8]) -> bool {
+        !self.selective || address.last().is_some_and(|last| last % 2 == 0)
     }
 
     fn verdict(address: &[u8]) -> Verdict {
@@ -76,10 +85,10 @@ impl Policy {
     }
 }
 
-fn octets(source: Source) -> Vec<u8> {
-    match source {
-        Source::V4(address) => address.to_vec(),
-        Source::V6(address) => address.to_vec(),
+fn octets(address: Address) -> Vec<u8> {
+    match address {
+        Address::V4(address) => address.to_vec(),
+        Address::V6(address) => address.to_vec(),
     }
 }
 
@@ -92,7 +101,15 @@ impl Tables for Policy {
         self.tcp
     }
 
-    fn lookup(&self, source: Source) -> Decision {
+    fn is_selective(&self) -> bool {
+        self.selective
+    }
+
+    fn guards_destination(&self, destination: Address) -> bool {
+        self.guards_destination(&octets(destination))
+    }
+
+    fn lookup(&self, source: Address) -> Decision {
         let address = octets(source);
         let decision = match Self::verdict(&address) {
             Verdict::Allow => Decision::listed(Verdict::Allow, ALLOWED_SLOT),
@@ -107,7 +124,7 @@ impl Tables for Policy {
         self.served
     }
 
-    fn admits(&self, source: Source, call: u32) -> bool {
+    fn admits(&self, source: Address, call: u32) -> bool {
         let address = octets(source);
         let admitted = Self::admits(&address, call);
         self.asked.borrow_mut().charged.push((address, call));
@@ -155,7 +172,9 @@ fn request(segment: &Segment<'_>, policy: &Policy) -> Asking {
     let [_, _, high, low, ..] = segment.bytes else {
         return missing;
     };
-    if !Policy::guards(u16::from_be_bytes([*high, *low])) {
+    if !Policy::guards(u16::from_be_bytes([*high, *low]))
+        || !segment.detours && !policy.guards_destination(segment.destination)
+    {
         return Asking::Nothing;
     }
     if !segment.is_tcp {
@@ -249,7 +268,9 @@ fn glanced(packet: &SliceReader<'_>, link: LinkLayer, policy: &Policy, decided: 
                 transport: datagram.offset,
                 request: Request::read(packet, datagram),
             };
-            assert_eq!(judge(packet, arrival, policy), decided, "at a glance");
+            let judged = is_to_guarded(packet, plain.network(), policy)
+                .then(|| judge(packet, arrival, policy));
+            assert_eq!(judged.flatten(), decided, "at a glance");
             policy.asked.take();
         }
         Glance::Udp { .. } | Glance::Other => assert_eq!(decided, None, "at a glance"),

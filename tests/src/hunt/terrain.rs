@@ -8,7 +8,7 @@ use std::{
 use rpcguard_common::{
     abi::Verdict,
     parse::LinkLayer,
-    policy::{Source, Tables as _},
+    policy::{Address, Tables as _},
 };
 
 use crate::packet::{Setup, prefixes};
@@ -91,8 +91,8 @@ impl Guests {
     #[must_use]
     pub fn unwelcome(&self, source: SocketAddr, port: u16) -> bool {
         let address = match source.ip() {
-            IpAddr::V4(address) => Source::V4(address.octets()),
-            IpAddr::V6(address) => Source::V6(address.octets()),
+            IpAddr::V4(address) => Address::V4(address.octets()),
+            IpAddr::V6(address) => Address::V6(address.octets()),
         };
         self.guards(port) && self.setup.lookup(address).verdict() != Verdict::Allow
     }

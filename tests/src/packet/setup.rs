@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use rpcguard::{
-    policy::{Policy, RatePolicy},
+    policy::{Destinations, Policy, RatePolicy},
     prefix::Prefix,
 };
 use rpcguard_common::{
     abi::{Decision, FewPorts, PrefixEntry, Settings, State, VacantBlocks, Verdict},
     parse::LinkLayer,
-    policy::{Source, Tables},
+    policy::{Address, Tables},
 };
 
 use super::peers::{ALLOW, DENY};
@@ -32,6 +32,8 @@ pub struct Setup {
     pub exhausted: bool,
     /// The guarded ports.
     pub ports: Vec<u16>,
+    /// Destinations that are guarded, if not all are.
+    pub destinations: Option<Vec<Prefix>>,
     /// Each prefix counts its hits in the slot of its place in this list, from one.
     pub prefixes: Vec<(Prefix, Verdict)>,
 }
@@ -46,6 +48,7 @@ impl Default for Setup {
             rate: None,
             exhausted: false,
             ports: vec![111],
+            destinations: None,
             prefixes: prefixes(&ALLOW, &DENY),
         }
     }
@@ -92,6 +95,10 @@ impl Setup {
             tcp: self.tcp,
             observe: self.observe,
             rate: self.rate,
+            destinations: match &self.destinations {
+                None => Destinations::All,
+                Some(prefixes) => Destinations::Only(prefixes.iter().copied().collect()),
+            },
         };
         policy.write_to(&mut settings);
         settings
@@ -123,11 +130,18 @@ impl Tables for Setup {
         self.tcp
     }
 
-    fn lookup(&self, source: Source) -> Decision {
-        let address = Prefix::from(match source {
-            Source::V4(octets) => IpAddr::from(octets),
-            Source::V6(octets) => IpAddr::from(octets),
-        });
+    fn is_selective(&self) -> bool {
+        self.destinations.is_some()
+    }
+
+    fn guards_destination(&self, destination: Address) -> bool {
+        let destination = prefix(destination);
+        let mut guarded = self.destinations.iter().flatten();
+        guarded.any(|guarded| guarded.contains(destination))
+    }
+
+    fn lookup(&self, source: Address) -> Decision {
+        let address = prefix(source);
         self.decisions()
             .filter(|(prefix, _)| prefix.contains(address))
             .max_by_key(|(prefix, _)| prefix.length())
@@ -138,9 +152,16 @@ impl Tables for Setup {
         self.rate.is_some().then(|| self.settings().procedures)
     }
 
-    fn admits(&self, _: Source, _: u32) -> bool {
+    fn admits(&self, _: Address, _: u32) -> bool {
         !self.exhausted
     }
+}
+
+fn prefix(address: Address) -> Prefix {
+    Prefix::from(match address {
+        Address::V4(octets) => IpAddr::from(octets),
+        Address::V6(octets) => IpAddr::from(octets),
+    })
 }
 
 /// Both lists as one.

@@ -144,6 +144,14 @@ fn what_clap_cannot_parse_is_refused() {
         ("set eth0 --observe maybe", "maybe"),
         ("allow", "Usage"),
         ("allow add", "<CIDR>"),
+        ("allow add 192.0.2.1 --for 0s", "no time at all"),
+        ("allow add 192.0.2.1 --for=-1h", "in the past"),
+        ("allow add 192.0.2.1 --for 2mo", "months differ"),
+        ("allow add 192.0.2.1 --for 400d", "more than a year"),
+        ("allow add 192.0.2.1 --for soon", "2h or 7d"),
+        ("allow remove 192.0.2.1 --for 2h", "--for"),
+        ("attach eth1 --only-to all", "all"),
+        ("set eth0 --only-to nobody", "nobody"),
         ("frobnicate", "frobnicate"),
     ] {
         let before = machine.state();

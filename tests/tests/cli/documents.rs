@@ -105,6 +105,8 @@ pub(crate) struct Policy {
     pub(crate) ports: Vec<u16>,
     /// The limits, if unlisted sources are limited; else null.
     pub(crate) rate: Option<Rate>,
+    /// The prefixes of the destinations that are guarded, in ascending order; null if all are.
+    pub(crate) only_to: Option<Vec<String>>,
 }
 
 /// The limits of unlisted sources, which hold all at once.
@@ -241,6 +243,8 @@ pub(crate) struct ListedPrefix {
     pub(crate) packets: Option<u64>,
     /// Their bytes, from the link-layer header to the end of the frame; or null.
     pub(crate) bytes: Option<u64>,
+    /// When it lapses by itself, in RFC 3339; null if it is there for good.
+    pub(crate) until: Option<String>,
 }
 
 /// A list.

@@ -97,6 +97,7 @@ fn documents_say_exactly_what_is_the_case() {
                 "tcp": true,
                 "ports": [111, 2049],
                 "rate": null,
+                "only_to": null,
             },
             "prefixes": { "allow": { "v4": 1, "v6": 1 }, "deny": { "v4": 1, "v6": 0 } },
             "counters": {
@@ -135,15 +136,15 @@ fn documents_say_exactly_what_is_the_case() {
         "interfaces": [{
             "name": "eth0",
             "prefixes": [
-                { "prefix": "10.0.0.0/8", "verdict": "allow", "packets": 2, "bytes": 300 },
-                { "prefix": "2001:db8::/32", "verdict": "allow", "packets": 0, "bytes": 0 },
+                { "prefix": "10.0.0.0/8", "verdict": "allow", "packets": 2, "bytes": 300, "until": null },
+                { "prefix": "2001:db8::/32", "verdict": "allow", "packets": 0, "bytes": 0, "until": null },
             ],
         }],
     });
     assert_eq!(allowed, expected);
     let denied = json_of(&machine, "deny list --json");
     documents::read::<ListDocument>(&denied);
-    let prefix = json!({ "prefix": "10.1.0.0/16", "verdict": "deny", "packets": 1, "bytes": 300 });
+    let prefix = json!({ "prefix": "10.1.0.0/16", "verdict": "deny", "packets": 1, "bytes": 300, "until": null });
     assert_eq!(denied["interfaces"][0]["prefixes"], json!([prefix]));
 }
 

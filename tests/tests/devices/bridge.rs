@@ -140,6 +140,60 @@ fn a_guest_is_guarded_at_the_port_that_faces_the_world() {
 }
 
 #[test]
+fn a_guest_the_host_or_both_are_guarded_at_the_port_that_faces_the_world() {
+    let test = "a_guest_the_host_or_both_are_guarded_at_the_port_that_faces_the_world";
+    let Some(bridge) = Bridge::or_skip(test) else {
+        return;
+    };
+    let frames = bridge.frames();
+    let listener = Listener::bind(&bridge.host, "0.0.0.0:111").unwrap();
+    let host = HOST[0].split('/').next().unwrap();
+    let call = |source: Ipv4Addr, destination: &str, payload: &[u8]| {
+        let socket = bridge.neighbour.enter(|| UdpSocket::bind((source, 0)));
+        let socket = socket.unwrap();
+        socket.set_broadcast(true).unwrap();
+        socket.send_to(payload, (destination, 111)).unwrap();
+    };
+    // Whether the stranger is heard by the guest and by the host.
+    let heard = || {
+        let guest = GUEST.to_string();
+        for source in [STRANGER, FRIEND] {
+            call(source, &guest, &rpc::DUMP);
+        }
+        let mut callers = Vec::new();
+        while callers.last() != Some(&FRIEND) {
+            let frame = frames.recv_timeout(PATIENCE).expect("the friend's call");
+            callers.extend(caller(&frame));
+        }
+        call(STRANGER, host, &rpc::DUMP);
+        call(FRIEND, host, b"last");
+        let delivered = listener.until(b"last", PATIENCE).unwrap();
+        (callers.len() == 2, !delivered.is_empty())
+    };
+    assert_eq!(heard(), (true, true));
+    for mode in ["native", "generic"] {
+        bridge.rpcguard(&format!(
+            "attach wan --mode {mode} --allow {FRIEND} --only-to {host}"
+        ));
+        assert_eq!(heard(), (true, false), "the host, in {mode} mode");
+        bridge.rpcguard(&format!("set wan --only-to {GUEST}"));
+        assert_eq!(heard(), (false, true), "the guest, in {mode} mode");
+        bridge.rpcguard(&format!("set wan --only-to {GUEST} --only-to {host}/31"));
+        assert_eq!(heard(), (false, false), "both, in {mode} mode");
+        bridge.rpcguard("set wan --only-to 192.0.2.1");
+        assert_eq!(heard(), (true, true), "neither, in {mode} mode");
+        // What all hosts receive is for those that are guarded too; the guest does not hear what is left.
+        call(STRANGER, "255.255.255.255", &rpc::DUMP);
+        call(FRIEND, host, b"last");
+        assert!(listener.until(b"last", PATIENCE).unwrap().is_empty());
+        bridge.rpcguard("set wan --only-to all");
+        assert_eq!(heard(), (false, false), "all, in {mode} mode");
+        bridge.rpcguard("detach wan");
+    }
+    bridge.host.ip("link delete tap0").unwrap();
+}
+
+#[test]
 fn a_bridge_itself_is_guarded_in_generic_mode_as_foreseen() {
     let test = "a_bridge_itself_is_guarded_in_generic_mode_as_foreseen";
     let Some(bridge) = Bridge::or_skip(test) else {

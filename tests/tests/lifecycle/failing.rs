@@ -222,6 +222,31 @@ fn settings_that_fail_change_nothing() {
 }
 
 #[test]
+fn an_addition_for_some_time_that_fails_changes_nothing() {
+    fail_everywhere(&Scene {
+        test: "an_addition_for_some_time_that_fails_changes_nothing",
+        interfaces: ONE,
+        before: &[ATTACH, "allow add 10.2.0.0/16 --for 1h"],
+        command: "allow add 10.2.0.0/16 10.2.0.0/24 192.0.2.1 --for 2h",
+        undo: &[
+            "allow remove 10.2.0.0/24 192.0.2.1",
+            "allow add 10.2.0.0/16 --for 1h",
+        ],
+    });
+}
+
+#[test]
+fn destinations_that_fail_to_be_written_change_nothing() {
+    fail_everywhere(&Scene {
+        test: "destinations_that_fail_to_be_written_change_nothing",
+        interfaces: ONE,
+        before: &[ATTACH],
+        command: "set eth0 --only-to 203.0.113.9 --only-to 2001:db8::/64",
+        undo: &["set eth0 --only-to all"],
+    });
+}
+
+#[test]
 fn a_rate_policy_that_fails_to_begin_changes_nothing() {
     fail_everywhere(&Scene {
         test: "a_rate_policy_that_fails_to_begin_changes_nothing",

@@ -322,6 +322,40 @@ fn denying_prefixes_is_all_or_nothing() {
 }
 
 #[test]
+fn an_addition_for_some_time_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "an_addition_for_some_time_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 10.2.0.0/16 --for 1h"],
+            command: "allow add 10.1.0.0/24 10.2.0.0/16 10.2.0.0/24 192.0.2.1 --for 2h",
+            undo: &[
+                "allow remove 10.1.0.0/24 10.2.0.0/24 192.0.2.1",
+                "allow add 10.2.0.0/16 --for 1h",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn what_is_added_for_some_time_and_then_for_good_is_all_or_nothing() {
+    kill_everywhere(
+        &Scene {
+            test: "what_is_added_for_some_time_and_then_for_good_is_all_or_nothing",
+            interfaces: ONE,
+            before: &[ATTACH, "allow add 10.2.0.0/16 192.0.2.1 --for 1h"],
+            command: "allow add 10.2.0.0/16 10.2.0.0/24 192.0.2.1",
+            undo: &[
+                "allow remove 10.2.0.0/16 10.2.0.0/24 192.0.2.1",
+                "allow add 10.2.0.0/16 192.0.2.1 --for 1h",
+            ],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
 fn settings_are_all_or_nothing() {
     kill_everywhere(
         &Scene {
@@ -330,6 +364,23 @@ fn settings_are_all_or_nothing() {
             before: &[ATTACH],
             command: "set eth0 --observe on --tcp on --port 111 --port 2049",
             undo: &["set eth0 --observe off --tcp off --port 111"],
+        },
+        Several::Together,
+    );
+}
+
+#[test]
+fn other_destinations_are_guarded_all_at_once() {
+    kill_everywhere(
+        &Scene {
+            test: "other_destinations_are_guarded_all_at_once",
+            interfaces: ONE,
+            before: &[
+                ATTACH,
+                "set eth0 --only-to 203.0.113.1 --only-to 192.0.2.0/24",
+            ],
+            command: "set eth0 --only-to 203.0.113.9 --only-to 2001:db8::/64",
+            undo: &["set eth0 --only-to 203.0.113.1 --only-to 192.0.2.0/24"],
         },
         Several::Together,
     );

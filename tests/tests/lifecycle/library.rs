@@ -103,7 +103,7 @@ fn replace_lists(guard: &mut guard::Guard, lock: &guard::Lock) -> Result<()> {
     let expected = Committed {
         added: 3,
         removed: 3,
-        unchanged: 0,
+        ..Committed::default()
     };
     assert_eq!(committed, expected);
     let counts = PrefixCounts {

@@ -16,4 +16,5 @@ mod model;
 mod names;
 mod scene;
 mod snapshot;
+mod temporary;
 mod traced;

@@ -8,10 +8,13 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{BUCKET_HOSTS, HostsV4, HostsV6, PrefixEntry, map},
+    abi::{BUCKET_HOSTS, End, HostsV4, HostsV6, PrefixEntry, map},
     reason::Action,
 };
-use rpcguard_tests::site::Site;
+use rpcguard_tests::{
+    packet::peers::{HOST_V4, HOST_V6},
+    site::Site,
+};
 
 use aya::maps::{Array, LpmTrie, Map, MapData};
 
@@ -20,6 +23,8 @@ use aya::maps::{Array, LpmTrie, Map, MapData};
 pub(crate) struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) prefixes: Vec<(Prefix, Verdict)>,
+    /// Those that have an end.
+    temporary: Vec<Prefix>,
     decided: Vec<Option<(Prefix, Verdict)>>,
     verdicts: Vec<Action>,
 }
@@ -48,7 +53,7 @@ impl Snapshot {
             let verdicts = site.verdicts_to(interface, port, samples);
             assert_eq!(
                 verdicts,
-                snapshot.expected(port),
+                snapshot.expected(port, samples),
                 "of {samples:?} to {port}"
             );
             if port == 111 {
@@ -59,12 +64,19 @@ impl Snapshot {
     }
 
     /// What is to become of calls from the samples to a port.
-    fn expected(&self, port: u16) -> Vec<Action> {
+    fn expected(&self, port: u16, samples: &[IpAddr]) -> Vec<Action> {
         let passes_all = self.policy.observe || !self.policy.ports.contains(&port);
-        let decided = self.decided.iter().map(|decided| match decided {
-            Some((_, Verdict::Allow)) => Action::Pass,
-            _ if passes_all => Action::Pass,
-            _ => Action::Drop,
+        let decided = self.decided.iter().zip(samples);
+        let decided = decided.map(|(decided, source)| {
+            let host: IpAddr = match source {
+                IpAddr::V4(_) => HOST_V4.into(),
+                IpAddr::V6(_) => HOST_V6.into(),
+            };
+            match decided {
+                Some((_, Verdict::Allow)) => Action::Pass,
+                _ if passes_all || !self.policy.destinations.contain(host) => Action::Pass,
+                _ => Action::Drop,
+            }
         });
         decided.collect()
     }
@@ -73,11 +85,13 @@ impl Snapshot {
         let listed = guard.prefixes().unwrap();
         let prefixes: Vec<_> = listed.iter().map(|l| (l.prefix, l.verdict)).collect();
         assert_eq!(guard.prefix_counts().unwrap(), counts(&prefixes));
+        let temporary = listed.iter().filter(|listed| listed.until.is_some());
         let decide = |address: &IpAddr| guard.decide(*address).unwrap().by;
         Self {
             policy: guard.policy().unwrap(),
             decided: samples.iter().map(decide).collect(),
             verdicts: Vec::new(),
+            temporary: temporary.map(|listed| listed.prefix).collect(),
             prefixes,
         }
     }
@@ -97,6 +111,15 @@ pub(crate) fn counts(prefixes: &[(Prefix, Verdict)]) -> PrefixCounts {
         deny_v4: count(Verdict::Deny, true),
         deny_v6: count(Verdict::Deny, false),
     }
+}
+
+/// How many ends are in use on the guard of an interface of the site's host.
+pub(crate) fn ends_of(site: &Site, interface: &str) -> usize {
+    let pin = site.pins_of(interface).join(map::ENDS);
+    let ends = site.host.enter(|| MapData::from_pin(&pin)).unwrap();
+    let ends: Array<_, End> = Map::Array(ends).try_into().unwrap();
+    let ends = ends.iter().map(Result::unwrap);
+    ends.filter(|end| end.until != 0).count()
 }
 
 /// Whether the kernel runs an XDP program for an interface of the site's host.

@@ -88,6 +88,13 @@ impl Case {
         self
     }
 
+    /// With packets to these destinations guarded only.
+    pub(crate) fn only_to(mut self, destinations: &[&str]) -> Self {
+        let parsed = destinations.iter().map(|text| text.parse());
+        self.setup.destinations = Some(parsed.collect::<Result<_, _>>().expect("prefixes"));
+        self
+    }
+
     /// Requires that this prefix decides, and counts the hit.
     pub(crate) fn decided_by(mut self, prefix: &'static str) -> Self {
         self.decider = Some(prefix);

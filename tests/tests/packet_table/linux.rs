@@ -5,7 +5,7 @@
 //! sent datagrams in fragments: where they are put together and delivered, the filter must have
 //! dropped one of them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use rpcguard_common::{packet::SliceReader, parse::LinkLayer, policy::decide, reason::Action};
 use rpcguard_tests::{
@@ -90,8 +90,18 @@ impl Target {
 fn fits(case: &Case) -> bool {
     case.setup.link == LinkLayer::Ethernet
         && case.frame.len() >= MIN_FRAME
+        && guards_host(case)
         && !case.setup.ports.contains(&0)
         && case.setup.ports.len() < 10
+}
+
+/// Whether packets to the host are guarded, in both families.
+fn guards_host(case: &Case) -> bool {
+    let guarded = case.setup.destinations.as_ref();
+    let guards = |host: IpAddr| {
+        guarded.is_none_or(|guarded| guarded.iter().any(|prefix| prefix.contains(host.into())))
+    };
+    guards(HOST_V4.into()) && guards(HOST_V6.into())
 }
 
 #[test]

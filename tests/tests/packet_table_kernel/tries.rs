@@ -7,7 +7,7 @@ use rpcguard::prefix::Prefix;
 use rpcguard_common::{
     abi::Verdict,
     parse::LinkLayer,
-    policy::{Source, Tables as _},
+    policy::{Address, Tables as _},
     reason::Action,
 };
 use rpcguard_tests::{
@@ -73,14 +73,14 @@ fn edges(prefix: Prefix) -> [IpAddr; 4] {
     }
 }
 
-fn call_from(source: IpAddr) -> (Source, Vec<u8>) {
+fn call_from(source: IpAddr) -> (Address, Vec<u8>) {
     match source {
         IpAddr::V4(source) => (
-            Source::V4(source.octets()),
+            Address::V4(source.octets()),
             Frame::ethernet().ipv4(source).dump().build(),
         ),
         IpAddr::V6(source) => (
-            Source::V6(source.octets()),
+            Address::V6(source.octets()),
             Frame::ethernet().ipv6(source).dump().build(),
         ),
     }

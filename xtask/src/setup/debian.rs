@@ -95,6 +95,20 @@ const TREE_PACKAGES: [Package; 2] = [
     },
 ];
 
+/// What `cargo xtask dist` needs besides.
+const DIST_PACKAGES: [Package; 2] = [
+    Package {
+        name: "gzip",
+        command: "gzip",
+        why: "packs manual pages",
+    },
+    Package {
+        name: "xz-utils",
+        command: "xz",
+        why: "packs archives",
+    },
+];
+
 /// What `cargo xtask bench` needs besides.
 const BENCH_PACKAGES: [Package; 1] = [Package {
     name: "iperf3",
@@ -109,9 +123,9 @@ struct Unpacked {
     why: &'static str,
 }
 
-/// Their installation would start an open portmapper and have it started at every boot, on a machine
-/// whose owner may be here to get rid of one.
-const UNPACKED: [Unpacked; 3] = [
+/// Their installation would start an open portmapper (or a server of metrics) and have it started at every
+/// boot, on a machine whose owner may be here to get rid of one.
+const UNPACKED: [Unpacked; 4] = [
     Unpacked {
         name: "rpcbind",
         commands: ["rpcbind", "rpcinfo"],
@@ -126,6 +140,11 @@ const UNPACKED: [Unpacked; 3] = [
         name: "nfs-kernel-server",
         commands: ["rpc.mountd", "exportfs"],
         why: "a service to be registered with the portmapper",
+    },
+    Unpacked {
+        name: "prometheus",
+        commands: ["prometheus", "promtool"],
+        why: "scrapes rpcguard's metrics, and checks them and the rules about them",
     },
 ];
 
@@ -147,6 +166,11 @@ pub(super) fn ensure_for_vm() -> Result<()> {
 /// What makes Debian systems for tests.
 pub(super) fn ensure_for_trees() -> Result<()> {
     ensure_these(&TREE_PACKAGES, &[])
+}
+
+/// What packages are made with.
+pub(super) fn ensure_for_dist() -> Result<()> {
+    ensure_these(&DIST_PACKAGES, &[])
 }
 
 /// What the benchmark needs, besides what the tests do.

@@ -1,6 +1,6 @@
 //! A flood that uses up the total, and a client that comes back.
 
-use rpcguard_common::{hash::hash, policy::Source};
+use rpcguard_common::{hash::hash, policy::Address};
 
 use super::{Limiter, SECOND, v4};
 
@@ -30,7 +30,7 @@ const ARRIVAL: std::ops::Range<u64> = SECOND..4 * SECOND;
 const CLIENTS: u32 = 30;
 
 /// What happens to clients in the flood, whose packet of a number is of this source and call.
-fn flood(client: Client, rate: u64, spoofed: impl Fn(u64) -> (Source, u32)) -> Experience {
+fn flood(client: Client, rate: u64, spoofed: impl Fn(u64) -> (Address, u32)) -> Experience {
     let limiter = Limiter::by_default();
     let mut waiting = Vec::new();
     for number in 0..CLIENTS {
@@ -75,7 +75,7 @@ struct Experience {
 
 /// Clients of several networks, whom the flood does not claim to be, each with a call of its own, which
 /// it repeats.
-fn client_call(client: u32) -> (Source, u32) {
+fn client_call(client: u32) -> (Address, u32) {
     let random = hash(client.into(), 4);
     (
         v4(0x0a00_0000 | random as u32 & 0x00ff_ffff),
@@ -84,33 +84,33 @@ fn client_call(client: u32) -> (Source, u32) {
 }
 
 /// Any address but those of the clients.
-fn random(number: u64) -> Source {
+fn random(number: u64) -> Address {
     v4(0x4000_0000 | hash(number, 5) as u32 >> 1)
 }
 
 /// What most floods send: one call for all.
-fn repeating(number: u64) -> (Source, u32) {
+fn repeating(number: u64) -> (Address, u32) {
     (random(number), 0x1aa9_ffe1)
 }
 
 /// Each packet with a call of its own.
-fn varying(number: u64) -> (Source, u32) {
+fn varying(number: u64) -> (Address, u32) {
     (random(number), hash(number, 7) as u32)
 }
 
 /// A thousand spoofed victims, with one call for all.
-fn victims(number: u64) -> (Source, u32) {
+fn victims(number: u64) -> (Address, u32) {
     repeating(hash(number, 6) % 1_000)
 }
 
 /// The same, and each packet with a call of its own.
-fn varying_victims(number: u64) -> (Source, u32) {
+fn varying_victims(number: u64) -> (Address, u32) {
     (victims(number).0, varying(number).1)
 }
 
 /// Nearly all calls of rpcinfo get a reply, to the `call`th call at the latest. What mount.nfs experiences
 /// is printed: it gives up after three seconds, and begins again.
-fn is_survived(name: &str, rate: u64, call: usize, spoofed: impl Fn(u64) -> (Source, u32)) {
+fn is_survived(name: &str, rate: u64, call: usize, spoofed: impl Fn(u64) -> (Address, u32)) {
     for client in [RPCINFO, MOUNT] {
         let Experience { served_by, flooded } = flood(client, rate, &spoofed);
         println!(

@@ -7,7 +7,7 @@ use rpcguard_common::{
     abi::{LIMIT_CELLS, Limit},
     hash::hash,
     limiter::TICK,
-    policy::Source,
+    policy::Address,
     sampling::Aggregate,
 };
 
@@ -15,7 +15,7 @@ use super::{Limiter, SECOND, limit, no_limit, v4, v6};
 use crate::tables::config;
 
 /// Few neighbourhoods of few sources, so that every limit is reached.
-fn source() -> impl Strategy<Value = Source> {
+fn source() -> impl Strategy<Value = Address> {
     let number = (0..6_u32, 0..6_u32);
     prop_oneof![
         number.clone().prop_map(|(near, host)| v4(near << 8 | host)),
@@ -83,7 +83,7 @@ fn ten_thousand_sources_get_no_more_than_the_total() {
 /// More than four times as many as there are cells.
 const MANY: u32 = 300_000;
 
-fn one_of_many(number: u32) -> Source {
+fn one_of_many(number: u32) -> Address {
     v4(hash(number.into(), 2) as u32)
 }
 

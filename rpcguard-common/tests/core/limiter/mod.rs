@@ -10,7 +10,7 @@ use rpcguard_common::{
     abi::{Limit, Limits},
     gcra,
     limiter::admit,
-    policy::Source,
+    policy::Address,
 };
 
 use memory::HostMemory;
@@ -68,31 +68,31 @@ impl Limiter {
     }
 
     /// Whether a call is served now.
-    fn admits_call(&self, source: Source, call: u32) -> bool {
+    fn admits_call(&self, source: Address, call: u32) -> bool {
         admit(&&self.memory, &self.limits, source, call)
     }
 
     /// Whether a call that everybody sends is served now.
-    fn admits(&self, source: Source) -> bool {
+    fn admits(&self, source: Address) -> bool {
         const CALL: u32 = 0x1aa9_ffe1;
         self.admits_call(source, CALL)
     }
 
     /// How many of so many of these calls are served.
-    fn admitted(&self, source: Source, calls: u32) -> u32 {
+    fn admitted(&self, source: Address, calls: u32) -> u32 {
         (0..calls).filter(|_| self.admits(source)).count() as u32
     }
 }
 
 /// An IPv4 address by number.
-const fn v4(number: u32) -> Source {
-    Source::V4(number.to_be_bytes())
+const fn v4(number: u32) -> Address {
+    Address::V4(number.to_be_bytes())
 }
 
 /// A host of an IPv6 /64 by number.
-fn v6(network: u64, host: u64) -> Source {
+fn v6(network: u64, host: u64) -> Address {
     let mut address = [0; 16];
     address[..8].copy_from_slice(&network.to_be_bytes());
     address[8..].copy_from_slice(&host.to_be_bytes());
-    Source::V6(address)
+    Address::V6(address)
 }

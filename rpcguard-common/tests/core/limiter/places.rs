@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use rpcguard_common::{hash::hash, policy::Source};
+use rpcguard_common::{hash::hash, policy::Address};
 
 use super::{HostMemory, Limiter, limit, no_limit, v4, v6};
 
 /// How many of these sources are served, one call each, if each limit is one packet.
-fn served(limiter: &Limiter, sources: impl IntoIterator<Item = Source>) -> u32 {
+fn served(limiter: &Limiter, sources: impl IntoIterator<Item = Address>) -> u32 {
     sources
         .into_iter()
         .map(|source| limiter.admitted(source, 1))

@@ -10,7 +10,7 @@ use ratatui::{
 use super::segments::{Segment, fit};
 use crate::{
     guard::Action,
-    policy::Policy,
+    policy::{Destinations, Policy},
     top::{
         model::{Interface, Setup, Standing},
         rates::Rate,
@@ -135,13 +135,20 @@ fn about(interface: &Interface) -> Vec<Segment> {
 /// `UDP 111  unlisted: dropped  allow 3  deny 1`
 fn policy(setup: &Setup) -> Vec<Segment> {
     let Policy {
-        ports, tcp, rate, ..
+        ports,
+        tcp,
+        rate,
+        destinations,
+        ..
     } = &setup.policy;
     let protocols = if *tcp { "UDP+TCP" } else { "UDP" };
     let mut segments = vec![Segment::new(
         0,
         format!("{protocols} {}", port_list(ports.iter().copied())),
     )];
+    if *destinations != Destinations::All {
+        segments.push(Segment::new(2, format!("only to {destinations}")));
+    }
     match rate {
         None => segments.push(Segment::new(1, "unlisted: dropped")),
         Some(rate) => segments.extend([

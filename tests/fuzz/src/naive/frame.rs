@@ -26,6 +26,10 @@ pub(crate) enum Destination<'a> {
 pub(crate) struct Segment<'a> {
     /// The source address: 4 or 16 bytes.
     pub(crate) source: &'a [u8],
+    /// The destination address.
+    pub(crate) destination: &'a [u8],
+    /// That may be a stop on the way to another.
+    pub(crate) detours: bool,
     pub(crate) is_tcp: bool,
     /// Up to the end of the frame.
     pub(crate) bytes: &'a [u8],
@@ -88,6 +92,8 @@ fn ipv4(packet: &[u8]) -> Destination<'_> {
     let total = i64::from(header[2]) * 256 + i64::from(header[3]);
     socket(Segment {
         source: &header[12..16],
+        destination: &header[16..20],
+        detours: words > 5,
         is_tcp,
         bytes: packet.get(words as usize * 4..).unwrap_or_default(),
         claimed: total - words * 4,
@@ -110,6 +116,8 @@ fn ipv6<'a>(frame: &'a [u8], packet: &'a [u8]) -> Destination<'a> {
     let mut chain = Chain {
         behind: frame.len() - payload.len(),
         source: &header[8..24],
+        destination: &header[24..40],
+        detours: false,
         next: header[6],
         bytes: Some(payload),
         claimed,
@@ -135,6 +143,8 @@ struct Chain<'a> {
     /// How many bytes of the frame came before.
     behind: usize,
     source: &'a [u8],
+    destination: &'a [u8],
+    detours: bool,
     next: u8,
     /// `None` if the frame ends before.
     bytes: Option<&'a [u8]>,
@@ -160,6 +170,8 @@ impl<'a> Chain<'a> {
         if is_transport {
             return Err(socket(Segment {
                 source: self.source,
+                destination: self.destination,
+                detours: self.detours,
                 is_tcp: self.next == 6,
                 bytes: self.bytes.unwrap_or_default(),
                 claimed: self.claimed,
@@ -190,6 +202,7 @@ impl<'a> Chain<'a> {
         Ok(Self {
             behind: self.behind + size,
             next: header[0],
+            detours: self.detours || self.next == 43,
             bytes: self.bytes.and_then(|bytes| bytes.get(size..)),
             claimed: self.claimed - size as i64,
             goes_on: self.goes_on || is_fragment && fourth % 2 == 1,

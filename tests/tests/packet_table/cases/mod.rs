@@ -2,6 +2,7 @@
 
 mod calls;
 mod captures;
+mod destinations;
 mod extensions;
 mod ipv4;
 mod ipv4_fragments;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Case> {
         ports::cases(),
         protocols::cases(),
         sources::cases(),
+        destinations::cases(),
         switches::cases(),
         layer3::cases(),
         lengths::cases(),
