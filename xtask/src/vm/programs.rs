@@ -71,6 +71,7 @@ const SUITES: [Suite; 6] = [
         name: "devices",
         limit: 600,
         slow: &[
+            "adopt::a_long_list",
             "bond::a_bond_that_",
             "bridge::what_a_guest_sends",
             "btf::",
