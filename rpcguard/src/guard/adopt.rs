@@ -20,8 +20,8 @@ use aya::{
 };
 use rpcguard_common::{
     abi::{
-        ABI_VERSION, Counters, Decision, HIT_SLOTS, PrefixEntry, Settings, State, flag, hits_len,
-        map, program, sources_len,
+        ABI_VERSION, Counters, PrefixEntry, Settings, State, flag, hits_len, map, program,
+        sources_len,
     },
     parse::LinkLayer,
 };
@@ -304,15 +304,7 @@ fn prepare(
     let old = tries.entries()?;
     let old: Vec<Prefix> = old.into_iter().map(|(prefix, _)| prefix).collect();
     tries.remove(&old)?;
-    let entries: Vec<(Prefix, PrefixEntry)> = (1..)
-        .zip(&listing.prefixes)
-        .map(|(number, (prefix, verdict))| {
-            let slot = if number <= HIT_SLOTS { number } else { 0 };
-            let decision = Decision::listed((*verdict).into(), slot);
-            (*prefix, PrefixEntry::settled(prefix.length(), decision))
-        })
-        .collect();
-    tries.write(&entries)?;
+    tries.write(&listing.entries())?;
     Ok(Prepared {
         state: mapped,
         epoch: next,

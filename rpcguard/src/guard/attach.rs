@@ -8,8 +8,7 @@ use std::{
 
 use aya::{Ebpf, maps::MapData};
 use rpcguard_common::abi::{
-    ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
-    VacantBlocks, flag, map,
+    ABI_VERSION, FewPorts, HIT_SLOTS, LONG_FROM, Settings, State, VacantBlocks, flag, map,
 };
 
 use super::{
@@ -317,14 +316,7 @@ fn create_state() -> Result<MapData> {
 
 /// Writes the prefixes that the filter starts with.
 fn fill(ebpf: &mut Ebpf, listing: &Listing, is_long: bool, seed: u64) -> Result<()> {
-    let mut entries: Vec<(Prefix, PrefixEntry)> = (1..)
-        .zip(&listing.prefixes)
-        .map(|(number, (prefix, verdict))| {
-            let slot = if number <= HIT_SLOTS { number } else { 0 };
-            let decision = Decision::listed((*verdict).into(), slot);
-            (*prefix, PrefixEntry::settled(prefix.length(), decision))
-        })
-        .collect();
+    let mut entries = listing.entries();
     if is_long {
         let bloom = Bloom::new(array(ebpf, map::BLOOM)?, seed)?;
         bloom.add(listing.prefixes.iter().map(|(prefix, _)| *prefix));

@@ -1,6 +1,8 @@
 //! Lists as a whole: what a filter starts with, and how long they may be.
 
-use rpcguard_common::abi::{LongCounts, MAX_PREFIXES, PrefixCounts};
+use rpcguard_common::abi::{
+    Decision, HIT_SLOTS, LongCounts, MAX_PREFIXES, PrefixCounts, PrefixEntry,
+};
 
 use super::{Verdict, bloom};
 use crate::{
@@ -41,6 +43,18 @@ impl Listing {
             counts,
             long,
         })
+    }
+
+    /// What is written for the prefixes of a filter that begins. Hits are counted as far as there are slots.
+    pub(super) fn entries(&self) -> Vec<(Prefix, PrefixEntry)> {
+        let numbered = (1..).zip(&self.prefixes);
+        numbered
+            .map(|(number, (prefix, verdict))| {
+                let slot = if number <= HIT_SLOTS { number } else { 0 };
+                let decision = Decision::listed((*verdict).into(), slot);
+                (*prefix, PrefixEntry::settled(prefix.length(), decision))
+            })
+            .collect()
     }
 }
 
