@@ -14,9 +14,15 @@ use std::{
 pub enum Flavour {
     /// Embedded in the rpcguard binary, with aya-log inside.
     Embedded,
-    /// For `bpftool prog load`, `xdp-loader` and other users of libbpf.
-    Portable,
+    /// For `bpftool prog load`, `xdp-loader` and other users of libbpf, on machines of so many processors.
+    Portable {
+        /// Processors that there may ever be; rpcguard's own loader asks the kernel.
+        cpus: u32,
+    },
 }
+
+/// The variable that tells the compiler the number of processors.
+const CPUS: &str = "RPCGUARD_CPUS";
 
 /// Why the object could not be built.
 #[derive(Debug)]
@@ -129,8 +135,13 @@ pub fn cargo(
         .env_remove("RUSTC")
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
-    if flavour == Flavour::Embedded {
-        cargo.args(["--features", "log"]);
+    match flavour {
+        Flavour::Embedded => {
+            cargo.args(["--features", "log"]).env_remove(CPUS);
+        }
+        Flavour::Portable { cpus } => {
+            cargo.env(CPUS, cpus.to_string());
+        }
     }
     Ok(cargo)
 }
@@ -143,7 +154,7 @@ pub fn cargo(
 pub fn build(flavour: Flavour) -> Result<PathBuf, Error> {
     let target_dir = workspace().join("target/bpf").join(match flavour {
         Flavour::Embedded => "embedded",
-        Flavour::Portable => "portable",
+        Flavour::Portable { .. } => "portable",
     });
     build_in(workspace(), &target_dir, flavour)
 }

@@ -68,13 +68,22 @@ pub(crate) static HOSTS_V4: Array<HostsV4, 1, { BPF_F_MMAPABLE as usize }> = Arr
 #[btf_map]
 pub(crate) static HOSTS_V6: Array<HostsV6, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
 
+/// How many CPUs there is room for where the loader does not say.
+const CPUS: u32 = match option_env!("RPCGUARD_CPUS") {
+    Some(number) => match u32::from_str_radix(number, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("RPCGUARD_CPUS is to be a number"),
+    },
+    None => 1,
+};
+
 /// The loader gives it the length for this machine's CPUs.
 #[btf_map]
-pub(crate) static HITS: Array<Counter, { hits_len(1) as usize }> = Array::new();
+pub(crate) static HITS: Array<Counter, { hits_len(CPUS) as usize }> = Array::new();
 
 /// As [`HITS`].
 #[btf_map]
-pub(crate) static SOURCES: Array<SourceSet, { sources_len(1) as usize }> = Array::new();
+pub(crate) static SOURCES: Array<SourceSet, { sources_len(CPUS) as usize }> = Array::new();
 
 /// [`Cell`], as the kernel wants to see it: it looks for the lock by the name of its type.
 #[repr(C)]

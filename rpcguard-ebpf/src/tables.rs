@@ -301,7 +301,7 @@ fn lasting_v6(high: u64, low: u64, epoch: u32) -> u32 {
 fn lasting(mut length: u32, longest: impl Fn(u32) -> Option<(Decision, u32)>) -> u32 {
     // SAFETY: the helper takes nothing and only tells a number.
     let now = unsafe { bpf_ktime_get_boot_ns() };
-    for _ in 0..MAX_LAPSED {
+    for _ in 0..=MAX_LAPSED {
         let Some((decision, found)) = longest(length) else {
             break;
         };

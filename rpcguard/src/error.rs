@@ -5,7 +5,11 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
-    config::ConfigError, disable::DisableError, guard::Verdict, list_file::ListFileError,
+    config::ConfigError,
+    disable::DisableError,
+    doctor::Obstacle,
+    guard::{DISPATCHER, Verdict},
+    list_file::ListFileError,
     prefix::Prefix,
 };
 
@@ -59,6 +63,36 @@ pub enum Error {
     /// There is a guard on this interface.
     #[error("`{0}` is already guarded")]
     AlreadyAttached(String),
+    /// There is a guard on this interface that stays only if it is confirmed.
+    #[error("the guard of `{0}` is not confirmed yet")]
+    Unconfirmed(String),
+    /// A guard's program belongs to another loader.
+    #[error(
+        "the program that guards `{0}` was loaded by somebody else, and has no rate policy; it cannot be replaced"
+    )]
+    Adopted(String),
+    /// No program of rpcguard's is on this interface.
+    #[error("no program of rpcguard's is on `{0}`, neither alone nor under xdp-tools' dispatcher")]
+    NothingToAdopt(String),
+    /// The program was made from an object that does not fit.
+    #[error("cannot adopt the program on `{interface}`: {why}")]
+    ForeignObject {
+        /// The interface.
+        interface: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// No guard waits to be confirmed.
+    #[error("no guard of this network namespace waits to be confirmed")]
+    NothingToConfirm,
+    /// Guards were not confirmed, or not for long.
+    #[error("{why}: `{interfaces}` {verb} not guarded any more", verb = if interfaces.contains(' ') { "are" } else { "is" })]
+    NotConfirmed {
+        /// What came in between.
+        why: String,
+        /// Their interfaces, separated by blanks.
+        interfaces: String,
+    },
     /// There is no guard on this interface.
     #[error("`{0}` is not guarded")]
     NotAttached(String),
@@ -260,11 +294,41 @@ impl Error {
                 "`rpcguard status {name}` shows the guard; `rpcguard set`, `allow` and `deny` \
                  change it; `attach --replace` renews its program"
             ),
+            Self::Unconfirmed(name) => {
+                format!("`rpcguard confirm {name}` keeps it, `rpcguard detach {name}` ends it")
+            }
+            Self::Adopted(name) => format!(
+                "where rpcguard may have `{name}` for itself: `rpcguard detach {name}`, `xdp-loader unload {name} \
+                 --all`, `rpcguard attach {name} --rate 5/s`"
+            ),
+            Self::NothingToAdopt(name) => {
+                format!("`xdp-loader load -m native -n rpcguard {name} rpcguard.bpf.o` loads it")
+            }
+            Self::ForeignObject { .. } => {
+                "`cargo xtask build-ebpf`, in the sources of this rpcguard, builds an object that fits; `--cpus N` \
+                 for another machine"
+                    .to_owned()
+            }
+            Self::NothingToConfirm => {
+                "`rpcguard status` shows what is guarded; if it was too late, attach again"
+                    .to_owned()
+            }
+            Self::NotConfirmed { .. } => {
+                "attach again if this machine could be reached meanwhile; \
+                                          `rpcguard confirm` in another session confirms as well"
+                    .to_owned()
+            }
             Self::NotAttached(name) => format!("`rpcguard attach {name}` guards it"),
             Self::NothingAttached => "`rpcguard attach IFACE` guards one".to_owned(),
             Self::InterfaceGone(name) => {
                 format!("`rpcguard detach {name}` removes what is left of the guard")
             }
+            Self::ForeignProgram {
+                interface, name, ..
+            } if name == DISPATCHER => format!(
+                "several programs can run under this one: `xdp-loader load -m native -n rpcguard {interface} \
+                 rpcguard.bpf.o`, then `rpcguard adopt {interface}`"
+            ),
             Self::ForeignProgram { id, interface, .. } => format!(
                 "`bpftool prog show id {id}` tells more about it; rpcguard never replaces it; `ip \
                  link set dev {interface} xdp off` or its own tool removes it"
@@ -322,9 +386,7 @@ impl Error {
         let Self::Refused { interface, why, .. } = self else {
             return None;
         };
-        let why = why.to_lowercase();
-        let (_, remedy) = REMEDIES.iter().find(|(words, _)| why.contains(words))?;
-        Some(remedy.replace("{}", interface))
+        Obstacle::told_by(why).map(|obstacle| obstacle.remedy(interface))
     }
 
     /// Whether the command was wrong, rather than something in the way of it.
@@ -363,26 +425,6 @@ impl<T> Doing<T> for Option<T> {
         self.ok_or("it is not in the BPF object").doing(action)
     }
 }
-
-/// What drivers say when they refuse a program, and what helps.
-const REMEDIES: &[(&str, &str)] = &[
-    (
-        "too few free tx rings",
-        "use fewer queues: `ethtool -L {} combined N`; Linux 5.13 and later, and newer 5.10, can do with what there are",
-    ),
-    (
-        "gro_hw",
-        "`ethtool -K {} gro_hw off`; where that is [fixed], only generic mode is left",
-    ),
-    (
-        "mtu",
-        "lower the MTU: `ip link set {} mtu 1500`; more drivers take large frames with each kernel \
-         since 5.18",
-    ),
-    ("channel", "use fewer queues: `ethtool -L {} combined N`"),
-    ("queue", "use fewer queues: `ethtool -L {} combined N`"),
-    ("lro", "`ethtool -K {} lro off`"),
-];
 
 /// An error with all its causes, each said once.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {

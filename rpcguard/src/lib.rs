@@ -6,6 +6,8 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod disable;
+pub mod doctor;
+mod end_signals;
 pub mod error;
 pub mod guard;
 pub mod list_file;

@@ -24,6 +24,7 @@ const UNSAFE: &[&str] = &[
     "rpcguard-ebpf/src/sampling.rs",
     "rpcguard-ebpf/src/tables.rs",
     "rpcguard/src/sys/bpf.rs",
+    "rpcguard/src/sys/ethtool.rs",
     "rpcguard/src/sys/icmp.rs",
     "rpcguard/src/sys/mapped.rs",
     "rpcguard/src/sys/packets.rs",

@@ -62,7 +62,7 @@ fn clippy() -> Result<Outcome> {
 /// The BPF program, as embedded and as built for other loaders.
 fn clippy_bpf() -> Result<Outcome> {
     let target = workspace().join("target/bpf/clippy");
-    for flavour in [Flavour::Embedded, Flavour::Portable] {
+    for flavour in [Flavour::Embedded, Flavour::Portable { cpus: 1 }] {
         let mut clippy = build::cargo(workspace(), "clippy", &target, flavour)?;
         process::run(clippy.args(["--", "-Dwarnings"]))?;
     }

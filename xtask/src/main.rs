@@ -2,6 +2,7 @@
 
 mod build;
 mod build_ebpf;
+mod dist;
 mod faults;
 mod fuzz;
 mod install;
@@ -53,6 +54,8 @@ enum Task {
     Build,
     /// Build the BPF object alone, for bpftool and xdp-loader
     BuildEbpf(build_ebpf::Args),
+    /// Build what people install: .deb, .rpm and tar, for x86-64 and arm64, with SBOM and checksums
+    Dist(dist::Args),
     /// Build the release `rpcguard` and install it
     Install(install::Args),
 }
@@ -86,6 +89,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
             build::run()?;
         }
         Task::BuildEbpf(args) => build_ebpf::run(&args)?,
+        Task::Dist(args) => dist::run(&args)?,
         Task::Install(args) => install::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -33,11 +33,12 @@ pub(crate) fn for_vm() -> Result<()> {
     debian::ensure_for_vm()
 }
 
-/// Makes the Debian systems that tests boot in namespaces, which only `vm` and `test` do.
+/// Makes the Debian systems that tests use in namespaces, which only `vm` and `test` do.
 pub(crate) fn trees() -> Result<()> {
     debian::ensure_for_trees()?;
     trees::Tree::SYSV.ensure()?;
     trees::Tree::OPENRC.ensure()?;
+    trees::Tree::SYSTEMD.ensure()?;
     Ok(())
 }
 
@@ -61,6 +62,33 @@ pub(crate) fn unpacked() -> PathBuf {
 pub(crate) fn cargo_deny() -> Result<&'static Tool> {
     cargo_tools::CARGO_DENY.ensure()?;
     Ok(&cargo_tools::CARGO_DENY)
+}
+
+/// Installs what is missing to make packages for these targets; for `everything` besides a .deb, two tools more.
+pub(crate) fn for_dist(targets: &[String], everything: bool) -> Result<()> {
+    rustup::ensure_targets(targets)?;
+    debian::ensure_for_dist()?;
+    cargo_tools::CARGO_DEB.ensure()?;
+    if everything {
+        cargo_tools::CARGO_GENERATE_RPM.ensure()?;
+        cargo_tools::CARGO_CYCLONEDX.ensure()?;
+    }
+    Ok(())
+}
+
+/// Makes Debian packages.
+pub(crate) const fn cargo_deb() -> &'static Tool {
+    &cargo_tools::CARGO_DEB
+}
+
+/// Makes RPM packages.
+pub(crate) const fn cargo_generate_rpm() -> &'static Tool {
+    &cargo_tools::CARGO_GENERATE_RPM
+}
+
+/// Writes down what is linked.
+pub(crate) const fn cargo_cyclonedx() -> &'static Tool {
+    &cargo_tools::CARGO_CYCLONEDX
 }
 
 /// Installs what is missing to build fuzzers.

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that can be tested, on a machine as it is found.
 
 mod leftovers;
-mod reproducible;
+pub(crate) mod reproducible;
 
 use std::{
     fs,
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use rpcguard_ebpf::build::{self, Flavour};
 
 use crate::{
+    dist,
     lint::{self, Check, Outcome},
     miri, process,
     progress::step,
@@ -41,6 +42,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     step("building rpcguard and the tests", build)?;
     let mut tally = Tally::default();
+    if args.filters.is_empty() {
+        let made = dist::deb_for_tests().map(|_| ());
+        tally.record(
+            "the Debian package",
+            made.map_err(|error| format!("{error:#}")),
+        );
+    }
     let before = Leftovers::find()?;
     run_tests(args, &mut tally)?;
     let left = before.added_since()?;
@@ -73,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Builds the tests, and what they run: the command, which is of another package, and the BPF
 /// object for other loaders, which they would build themselves, but as root.
 fn build() -> Result<()> {
-    build::build(Flavour::Portable)?;
+    build::build(Flavour::Portable { cpus: 1 })?;
     process::run(&mut process::cargo(&["build"]))?;
     process::run(&mut process::cargo(&["test", "--no-run"]))
 }

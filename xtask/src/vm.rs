@@ -104,7 +104,7 @@ fn run_into(args: &Args, tally: &mut Tally) -> Result<()> {
     })?;
     if !args.quick && !args.record && args.kernel.is_empty() && systemd::is_chosen(&args.filters) {
         let results = step("testing under systemd", || {
-            systemd::run(&built.disable, args.kvm)
+            systemd::run(&built.systemd, args.kvm)
         })?;
         tally.absorb("systemd", results);
     }

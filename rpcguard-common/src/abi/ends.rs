@@ -9,7 +9,7 @@ pub const ENDS_LEN: u32 = MAX_ENDS + 1;
 /// Of so many prefixes that cover each other, all of them lapsed, the longest are passed over in the search for
 /// one that is in force; what a longer chain would say is not looked for, and the source is unlisted. The next
 /// change of the lists removes what has lapsed.
-pub const MAX_LAPSED: u32 = 16;
+pub const MAX_LAPSED: u32 = 4;
 
 /// When a prefix lapses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! `rpcguard attach`
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
 use super::{
-    Exit, follow_log,
+    Exit, confirmation, follow_log,
     input::{self, PrefixArg, note, without_repeats},
     rate_args::RateArgs,
 };
 use crate::{
     check,
     error::{Error, Result},
-    guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Verdict},
+    guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Unconfirmed, Verdict},
     output::{self, Format},
     policy::{NoRatePolicy, PORTMAPPER_PORT, Policy, PolicyChange, Rate},
     sockets::Inventory,
@@ -25,6 +25,7 @@ use crate::{
 Examples:
   rpcguard attach eth0 --allow 192.168.1.0/24
   rpcguard attach eth0 --allow-file nfs-clients.txt --tcp
+  rpcguard attach eth0 --allow 192.168.1.0/24 --confirm 60    # if you could lock yourself out
   rpcguard attach eth0 --observe      # count what would be dropped, and drop nothing
   rpcguard attach eth0 --allow 192.168.1.0/24 --rate 5/s    # serve others, but not a flood
 
@@ -79,6 +80,11 @@ pub(super) struct Args {
     /// gap. Lists and counters stay; prefixes and settings given here are added to what they have.
     #[arg(long)]
     replace: bool,
+    /// Detach again, unless somebody confirms within so many seconds (1 to 3600) that this machine can still be
+    /// reached: with Enter here, or with `rpcguard confirm` in another session. The kernel also detaches when
+    /// this command ends in any other way.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "replace", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    confirm: Option<u16>,
     /// Have the program in the kernel log its decisions, and print them until Ctrl-C. Slow; for
     /// looking into a problem.
     #[arg(long, value_name = "LEVEL", value_enum)]
@@ -136,28 +142,36 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             ModeArg::Native => Some(Mode::Native),
             ModeArg::Generic => Some(Mode::Generic),
         };
-        attach_all(
-            args,
-            &registry,
-            &lock,
-            &Attach {
-                policy,
-                allow,
-                deny,
-                mode,
-                log,
-            },
-        )?
+        let how = Attach {
+            policy,
+            allow,
+            deny,
+            mode,
+            log,
+        };
+        let unconfirmed = attach_all(args, &registry, &lock, &how)?;
+        if let Some(seconds) = args.confirm {
+            // Others may look at what is attached, and change it, before they confirm it.
+            drop(lock);
+            let limit = Duration::from_secs(seconds.into());
+            let guards = confirmation::wait(&registry, unconfirmed, limit)?;
+            return show(args, &registry, &guards, log);
+        }
+        guard::confirm(&registry, &lock, unconfirmed)?
     };
     drop(lock);
+    show(args, &registry, &guards, log)
+}
 
+/// Says what it came to.
+fn show(args: &Args, registry: &Registry, guards: &[Guard], log: LogLevel) -> anyhow::Result<Exit> {
     input::shown(match Format::of(args.json) {
-        Format::Json => output::status::print_guards_json(&guards),
-        Format::Text => output::status::print_lines(&guards),
+        Format::Json => output::status::print_guards_json(guards),
+        Format::Text => output::status::print_lines(guards),
     })?;
-    note_what_remains(&registry);
+    note_what_remains(registry);
     if log != LogLevel::Off {
-        follow_log::until_interrupted(&registry, &guards)?;
+        follow_log::until_interrupted(registry, guards)?;
     }
     Ok(Exit::Done)
 }
@@ -209,12 +223,12 @@ fn attach_all(
     registry: &Registry,
     lock: &Lock,
     how: &Attach,
-) -> anyhow::Result<Vec<Guard>> {
-    let mut guards: Vec<Guard> = Vec::new();
+) -> anyhow::Result<Vec<Unconfirmed>> {
+    let mut attached = Vec::new();
     for name in without_repeats(&args.interfaces) {
-        match guard::attach(registry, lock, name, how) {
-            Ok(attached) => {
-                if let Some(refused) = attached.native_refused {
+        match guard::attach_unconfirmed(registry, lock, name, how) {
+            Ok((unconfirmed, native_refused)) => {
+                if let Some(refused) = native_refused {
                     note(&format!(
                         "{refused}; running in generic mode, which is slower"
                     ));
@@ -222,15 +236,13 @@ fn attach_all(
                         note(&format!("for native mode: {remedy}"));
                     }
                 }
-                guards.push(attached.guard);
+                attached.push(unconfirmed);
             }
             Err(error) => {
-                for guard in guards {
-                    guard.detach(lock)?;
-                }
+                guard::end(lock, attached)?;
                 return Err(error.into());
             }
         }
     }
-    Ok(guards)
+    Ok(attached)
 }

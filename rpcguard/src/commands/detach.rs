@@ -58,7 +58,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 fn detach(entry: Entry, lock: &Lock) -> Result<String> {
     Ok(match entry {
         Entry::Guard(guard) => {
-            let text = format!("{}: no longer guarded", guard.interface());
+            let name = guard.interface();
+            let text = if guard.is_adopted() {
+                format!(
+                    "{name}: no longer guarded; its program lets everything pass, and `xdp-loader unload {name}` \
+                     takes it off"
+                )
+            } else {
+                format!("{name}: no longer guarded")
+            };
             guard.detach(lock)?;
             text
         }

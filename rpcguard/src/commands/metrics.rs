@@ -1,6 +1,6 @@
 //! `rpcguard metrics`
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use super::Exit;
 use crate::{guard::Registry, metrics, output};
@@ -23,9 +23,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(path) = &args.output {
         metrics::write_file(path, &text)?;
     } else {
-        let mut out = output::stdout();
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
+        output::bytes(text.as_bytes())?;
     }
     Ok(Exit::Done)
 }

@@ -1,15 +1,21 @@
 //! The subcommands, one file each: its arguments, and what it does.
 
+mod adopt;
 mod attach;
 mod check;
+mod completions;
 mod config;
+mod confirm;
+mod confirmation;
 mod detach;
 mod disable;
+mod doctor;
 mod events;
 mod exit;
 mod follow_log;
 mod input;
 mod lists;
+mod man;
 mod metrics;
 mod rate_args;
 mod report;
@@ -56,6 +62,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attach(attach::Args),
+    Confirm(confirm::Args),
     Detach(detach::Args),
     Status(status::Args),
     /// Show and change the allow list: the prefixes whose packets pass.
@@ -84,10 +91,14 @@ Examples:
     Metrics(metrics::Args),
     Check(check::Args),
     Disable(disable::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Run(run::Args),
     /// Check the daemon's configuration, or write one that describes what is attached.
     #[command(subcommand)]
     Config(config::Command),
+    Adopt(adopt::Args),
 }
 
 impl Cli {
@@ -111,6 +122,7 @@ impl Cli {
         lift_descriptor_limit();
         match self.command {
             Command::Attach(args) => attach::run(&args),
+            Command::Confirm(args) => confirm::run(&args),
             Command::Detach(args) => detach::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Allow(command) => lists::run(command, Verdict::Allow),
@@ -122,8 +134,12 @@ impl Cli {
             Command::Metrics(args) => metrics::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Disable(args) => disable::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::Run(args) => run::run(&args),
             Command::Config(command) => config::run(command),
+            Command::Adopt(args) => adopt::run(&args),
         }
     }
 }

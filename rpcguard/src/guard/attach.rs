@@ -1,11 +1,12 @@
 //! Attaching the filter, and renewing the program of one that is attached.
 
 use std::{
+    os::fd::OwnedFd,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use aya::{Ebpf, maps::MapData, programs::links::FdLink};
+use aya::{Ebpf, maps::MapData};
 use rpcguard_common::abi::{
     ABI_VERSION, Decision, FewPorts, HIT_SLOTS, LONG_FROM, PrefixEntry, Settings, State,
     VacantBlocks, flag, map,
@@ -14,6 +15,7 @@ use rpcguard_common::abi::{
 use super::{
     Change, Committed, Entry, Guard, Lock, Mode, Registry,
     bloom::Bloom,
+    confirm::{self, Unconfirmed},
     destinations,
     interface::{self, Interface},
     link,
@@ -69,9 +71,35 @@ pub struct Attached {
 /// [`Error::AlreadyAttached`], [`Error::ForeignProgram`], [`Error::Refused`], and everything that
 /// can be wrong with the interface, the prefixes and the machine. The interface is then as before.
 pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Result<Attached> {
+    let (unconfirmed, native_refused) = attach_unconfirmed(registry, lock, name, how)?;
+    let mut guards = confirm::confirm(registry, lock, vec![unconfirmed])?;
+    match guards.pop() {
+        Some(guard) => Ok(Attached {
+            guard,
+            native_refused,
+        }),
+        None => Err(Error::NotAttached(name.to_owned())),
+    }
+}
+
+/// Attaches the filter to an interface until it is [confirmed](confirm::confirm), or this process ends,
+/// whatever ends it. Also returns why native mode was not to be had, where generic mode was taken instead.
+///
+/// # Errors
+///
+/// As [`attach`]; and [`Error::Unconfirmed`] if it is guarded so already.
+pub fn attach_unconfirmed(
+    registry: &Registry,
+    lock: &Lock,
+    name: &str,
+    how: &Attach,
+) -> Result<(Unconfirmed, Option<Error>)> {
     registry.remove_orphans(lock)?;
     let interface = interface::by_name(name)?;
     match registry.find(name)? {
+        Some(Entry::Guard(guard)) if !guard.is_confirmed() => {
+            return Err(Error::Unconfirmed(name.to_owned()));
+        }
         Some(Entry::Guard(_)) => return Err(Error::AlreadyAttached(name.to_owned())),
         Some(Entry::Incompatible {
             interface, found, ..
@@ -122,19 +150,10 @@ pub fn attach(registry: &Registry, lock: &Lock, name: &str, how: &Attach) -> Res
     let (variant, link, native_refused) = link_up(&mut ebpf, &interface, how.mode)?;
 
     pins::create_directory(&directory)?;
-    let pinned = pin(&mut ebpf, variant, link, &directory);
-    match pinned.and_then(|()| registry.guard(name)) {
-        Ok(guard) => Ok(Attached {
-            guard,
-            native_refused,
-        }),
-        Err(error) => Err(match pins::remove(&directory) {
-            Ok(()) => error,
-            Err(source) => Error::Unfinished {
-                cause: Box::new(error),
-                source: Box::new(source),
-            },
-        }),
+    let unconfirmed = Unconfirmed::new(name, link, &directory)?;
+    match pin(&mut ebpf, variant, &directory) {
+        Ok(()) => Ok((unconfirmed, native_refused)),
+        Err(cause) => Err(unconfirmed.end_because(lock, cause)),
     }
 }
 
@@ -252,7 +271,11 @@ impl Guard {
 }
 
 /// The state that the filter starts with.
-fn first_state(registry: &Registry, policy: &Policy, listing: &Listing) -> Result<State> {
+pub(super) fn first_state(
+    registry: &Registry,
+    policy: &Policy,
+    listing: &Listing,
+) -> Result<State> {
     let mut settings = Settings::EMPTY;
     policy.write_to(&mut settings);
     settings.prefixes = listing.counts;
@@ -318,7 +341,7 @@ fn link_up(
     ebpf: &mut Ebpf,
     interface: &Interface,
     mode: Option<Mode>,
-) -> Result<(Variant, FdLink, Option<Error>)> {
+) -> Result<(Variant, OwnedFd, Option<Error>)> {
     use Variant::{Frags, Linear};
     // A driver may want room for frames that the interface itself does not send: veth goes by its
     // peer's MTU.
@@ -359,8 +382,8 @@ fn link_up(
     }
 }
 
-/// Pins everything, the link last: only then does the filter outlive this process.
-fn pin(ebpf: &mut Ebpf, variant: Variant, link: FdLink, directory: &Path) -> Result<()> {
+/// Pins everything but the link.
+fn pin(ebpf: &mut Ebpf, variant: Variant, directory: &Path) -> Result<()> {
     let failed = format!("pin the filter in {}", directory.display());
     for name in MAPS {
         let map = match name {
@@ -372,7 +395,5 @@ fn pin(ebpf: &mut Ebpf, variant: Variant, link: FdLink, directory: &Path) -> Res
     }
     program::load(ebpf, variant)?
         .pin(directory.join(pins::PROGRAM))
-        .doing(&failed)?;
-    link.pin(directory.join(pins::LINK)).doing(&failed)?;
-    Ok(())
+        .doing(failed)
 }

@@ -21,11 +21,20 @@ const ARPHRD_VOID: u16 = 0xffff;
 const MAX_NAME_LEN: usize = 15;
 
 /// Looks an interface of this network namespace up.
-pub(super) fn by_name(name: &str) -> Result<Interface> {
+pub(crate) fn by_name(name: &str) -> Result<Interface> {
     check_name(name)?;
     netlink::interface_by_name(name)
         .doing(format!("look up interface `{name}`"))?
         .ok_or_else(|| Error::NoSuchInterface(name.to_owned()))
+}
+
+/// Whether there is such an interface in this network namespace.
+pub(crate) fn interface_exists(name: &str) -> Result<bool> {
+    match by_name(name) {
+        Ok(_) => Ok(true),
+        Err(Error::NoSuchInterface(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks an interface of this network namespace up; `None` if it is gone, as is that of a link with
@@ -62,7 +71,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 ///
 /// Tunnels with a header of their own (GRE, IPIP, SIT) are refused rather than misread: there, the
 /// outer header may still be in front.
-pub(super) fn link_layer(interface: &Interface) -> Result<LinkLayer> {
+pub(crate) fn link_layer(interface: &Interface) -> Result<LinkLayer> {
     match interface.hardware {
         ARPHRD_ETHER | ARPHRD_LOOPBACK => Ok(LinkLayer::Ethernet),
         ARPHRD_NONE | ARPHRD_PPP | ARPHRD_RAWIP | ARPHRD_VOID => Ok(LinkLayer::None),

@@ -1,17 +1,19 @@
 //! Attaching a program to an interface.
 
-use std::{fmt, os::fd::AsFd as _};
-
-use aya::programs::{
-    Xdp, XdpMode,
-    links::{FdLink, LinkError},
-    loaded_programs,
+use std::{
+    fmt,
+    os::fd::{AsFd as _, OwnedFd},
 };
+
+use aya::programs::{Xdp, loaded_programs};
 
 use super::interface::Interface;
 use crate::{
-    error::{Doing as _, Error, Result, causes},
-    sys::netlink::{self, XdpAttached},
+    error::{Doing as _, Error, Result},
+    sys::{
+        bpf,
+        netlink::{self, XdpAttached},
+    },
 };
 
 // linux/if_link.h
@@ -60,37 +62,16 @@ impl fmt::Display for Mode {
 }
 
 /// Attaches `program`, which is loaded, in one mode. The program is detached again when the link is
-/// dropped unpinned.
-pub(super) fn attach(program: &mut Xdp, interface: &Interface, mode: Mode) -> Result<FdLink> {
-    let aya_mode = match mode {
-        Mode::Native => XdpMode::Driver,
-        Mode::Generic => XdpMode::Skb,
-    };
-    let result = program.attach_to_if_index(interface.index, aya_mode);
-    let why = match result {
-        Ok(id) => {
-            let link = program
-                .take_link(id)
-                .doing(format!("keep the link to `{}`", interface.name))?;
-            match FdLink::try_from(link) {
-                Ok(link) => return Ok(link),
-                // aya fell back to netlink, which cannot be pinned; dropping it detaches.
-                Err(LinkError::InvalidLink) => {
-                    return Err(Error::Kernel(
-                        "it has no bpf_link for XDP (Linux 5.9)".to_owned(),
-                    ));
-                }
-                Err(error) => {
-                    return Err(error).doing(format!("link to `{}`", interface.name));
-                }
-            }
-        }
-        Err(error) => causes(&error),
+/// closed unpinned.
+pub(super) fn attach(program: &Xdp, interface: &Interface, mode: Mode) -> Result<OwnedFd> {
+    let fd = program.fd().doing("use the program")?;
+    let why = match bpf::create_xdp_link(fd.as_fd(), interface.index, mode.flag()) {
+        Ok(link) => return Ok(link),
+        Err(error) => error.to_string(),
     };
     if let Some(foreign) = foreign_program(interface)? {
         return Err(foreign);
     }
-    let fd = program.fd().doing("use the program")?;
     let words = netlink::why_refused(interface.index, fd.as_fd(), mode.flag());
     Err(Error::Refused {
         interface: interface.name.clone(),
@@ -104,18 +85,23 @@ pub(super) fn foreign_program(interface: &Interface) -> Result<Option<Error>> {
     let Some(program) = interface.xdp.first() else {
         return Ok(None);
     };
-    let name = loaded_programs()
-        .filter_map(std::result::Result::ok)
-        .find(|info| info.id() == program.id)
-        .and_then(|info| info.name_as_str().map(ToOwned::to_owned));
     Ok(Some(Error::ForeignProgram {
         interface: interface.name.clone(),
         id: program.id,
-        name: name.unwrap_or_default(),
+        name: program_name(program.id),
         mode: match program.attached {
             XdpAttached::Native => "native",
             XdpAttached::Generic => "generic",
             XdpAttached::Offloaded => "offloaded",
         },
     }))
+}
+
+/// The name of a program; empty if it has none, or has gone.
+pub(crate) fn program_name(id: u32) -> String {
+    loaded_programs()
+        .filter_map(std::result::Result::ok)
+        .find(|info| info.id() == id)
+        .and_then(|info| info.name_as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
 }

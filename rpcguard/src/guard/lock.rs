@@ -102,9 +102,9 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Who holds the lock, from /proc/locks (proc_locks(5)): `1: FLOCK ADVISORY WRITE <pid>
+/// Who holds the lock on a file, from /proc/locks (proc_locks(5)): `1: FLOCK ADVISORY WRITE <pid>
 /// <major>:<minor>:<inode> 0 EOF`.
-fn holder(file: &File) -> String {
+pub(super) fn holder(file: &File) -> String {
     let unknown = || "a process that cannot be seen from here".to_owned();
     let (Ok(metadata), Ok(locks)) = (file.metadata(), fs::read_to_string("/proc/locks")) else {
         return unknown();

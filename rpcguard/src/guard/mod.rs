@@ -4,9 +4,11 @@
 //! counters and prefixes and commits [`Change`]s. All state is in the kernel, pinned: a [`Guard`]
 //! is only a handle to it, and dropping one changes nothing.
 
+mod adopt;
 mod attach;
 mod bloom;
 mod change;
+mod confirm;
 mod counters;
 mod cover;
 mod destinations;
@@ -21,7 +23,7 @@ mod lock;
 mod orphans;
 mod pins;
 mod plan;
-mod preconditions;
+pub(crate) mod preconditions;
 mod prefix_maps;
 mod prefixes;
 mod program;
@@ -43,13 +45,19 @@ use std::{
 use aya::maps::{Array, Map, MapData, PerCpuArray};
 use rpcguard_common::abi::{self, Counter, Counters, Settings, State, flag, map};
 
-pub use attach::{Attach, Attached, attach, commit, commit_each, replace, set};
+pub use adopt::adopt;
+pub(crate) use adopt::{DISPATCHER, is_adoptable};
+pub use attach::{Attach, Attached, attach, attach_unconfirmed, commit, commit_each, replace, set};
 pub use change::{Change, Committed};
+pub use confirm::{Fate, Unconfirmed, confirm, end};
 pub use counters::FilterCounters;
 pub use ends::BootTime;
 pub use events::{Event, Events};
-pub(crate) use interface::check_name;
+pub(crate) use interface::{
+    by_name as interface_by_name, check_name, interface_exists, link_layer,
+};
 pub use link::Mode;
+pub(crate) use link::program_name;
 pub use lock::Lock;
 pub use prefixes::{Decided, ListedPrefix};
 pub use program::LogLevel;
@@ -113,6 +121,9 @@ pub struct Guard {
     interface: Interface,
     directory: PathBuf,
     link: XdpLink,
+    confirmed: bool,
+    /// What the interface runs in the place of the program, where another loader attached it.
+    runs: Option<u32>,
     state: Array<MapData, State>,
     counters: PerCpuArray<MapData, Counters>,
     hits: Array<MapData, Counter>,
@@ -124,7 +135,13 @@ pub struct Guard {
 
 impl Guard {
     /// Opens the pinned objects in `directory`, which belong to `interface`.
-    fn open(directory: &Path, interface: Interface, link: XdpLink) -> Result<Self> {
+    fn open(
+        directory: &Path,
+        interface: Interface,
+        link: XdpLink,
+        confirmed: bool,
+        runs: Option<u32>,
+    ) -> Result<Self> {
         let pin = |name: &str| pins::map(directory, name);
         let failed = format!("use the maps pinned in {}", directory.display());
         Ok(Self {
@@ -138,6 +155,8 @@ impl Guard {
             directory: directory.to_owned(),
             interface,
             link,
+            confirmed,
+            runs,
         })
     }
 
@@ -159,7 +178,8 @@ impl Guard {
         self.link.program_id
     }
 
-    /// The kernel's id of the link.
+    /// The kernel's id of the link; zero if it has none of its own ([adopted](Self::is_adopted)), or is not
+    /// confirmed and this process lacks CAP_SYS_ADMIN, which it takes to find out.
     #[must_use]
     pub const fn link_id(&self) -> u32 {
         self.link.id
@@ -168,8 +188,9 @@ impl Guard {
     /// Where the program runs; `None` if it was offloaded to the device, which rpcguard does not do.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
+        let runs = self.runs.unwrap_or(self.link.program_id);
         let mut programs = self.interface.xdp.iter();
-        let program = programs.find(|program| program.id == self.link.program_id)?;
+        let program = programs.find(|program| program.id == runs)?;
         Mode::of(program.attached)
     }
 
@@ -225,6 +246,11 @@ impl Guard {
     ///
     /// If the map cannot be looked at.
     pub fn has_limiter(&self) -> Result<bool> {
+        // The object for other loaders has the maps, but not the policy.
+        Ok(!self.is_adopted() && self.has_limiter_maps()?)
+    }
+
+    fn has_limiter_maps(&self) -> Result<bool> {
         pins::is_full_size(&self.directory, map::LIMITS)
     }
 
@@ -277,7 +303,13 @@ impl Guard {
     /// If the filter cannot be taken off; it is in force then as before. Once it is off, pins that
     /// cannot be removed are left to the next [`attach`] or [`Leftover::remove`].
     pub fn detach(self, _lock: &Lock) -> Result<()> {
-        pins::detach(&self.directory)?;
+        if self.is_adopted() {
+            adopt::let_go(&self.directory, &self.interface.name)?;
+        } else if self.confirmed {
+            pins::detach(&self.directory)?;
+        } else {
+            self.detach_unconfirmed()?;
+        }
         if let Err(error) = pins::clear(&self.directory) {
             log::warn!(
                 "`rpcguard detach {}` removes what is left: {error}",

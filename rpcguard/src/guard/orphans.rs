@@ -5,7 +5,7 @@ use std::{fs, os::fd::AsFd as _, path::Path};
 use rpcguard_common::abi::map;
 
 use super::{
-    Lock, Registry, pins,
+    Lock, Registry, confirm, pins,
     registry::{netns_inode, read_header},
 };
 use crate::{
@@ -37,11 +37,11 @@ impl Registry {
     }
 }
 
-/// Whether the link that is pinned in a directory is attached to something.
+/// Whether the link that is pinned in a directory, or will be, is attached to something.
 fn guards_interface(directory: &Path) -> Result<bool> {
     let path = directory.join(pins::LINK);
     if !path.exists() {
-        return Ok(false);
+        return confirm::is_held(directory);
     }
     let failed = format!("open the pinned link {}", path.display());
     let link = bpf::open_pin(&path).doing(&failed)?;

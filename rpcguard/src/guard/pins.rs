@@ -38,6 +38,9 @@ pub(super) const LINK: &str = "link";
 /// Pin of the program.
 pub(super) const PROGRAM: &str = "program";
 
+/// A second pin of a program that another loader attached, in the place of a link.
+pub(super) const ADOPTED: &str = "adopted";
+
 /// Pin of the state map of a guard that is being attached, beside the directories: no interface has this
 /// name.
 const ATTACHING: &str = "@state";
@@ -234,6 +237,7 @@ pub(super) fn clear(directory: &Path) -> Result<()> {
         }
     };
     remove_if_there(&directory.join(LINK))?;
+    remove_if_there(&directory.join(ADOPTED))?;
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(failed(directory))?,

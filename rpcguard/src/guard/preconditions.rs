@@ -15,17 +15,17 @@ use crate::error::{Error, Result};
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 
 /// A capability, and what it is called.
-pub(super) type Needed = (CapabilitySet, &'static str);
+pub(crate) type Needed = (CapabilitySet, &'static str);
 
 /// What it takes to work with maps and links.
-pub(super) const TO_CHANGE: &[Needed] = &[
+pub(crate) const TO_CHANGE: &[Needed] = &[
     (CapabilitySet::BPF, "CAP_BPF"),
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
 ];
 
 /// What it takes to load the program as well: the verifier only follows it in full for those who
 /// may trace the kernel.
-pub(super) const TO_LOAD: &[Needed] = &[
+pub(crate) const TO_LOAD: &[Needed] = &[
     (CapabilitySet::BPF, "CAP_BPF"),
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
     (CapabilitySet::PERFMON, "CAP_PERFMON"),
@@ -52,7 +52,7 @@ fn check_release(release: &str) -> Result<()> {
 }
 
 /// Checks that this process has what it needs.
-pub(super) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
+pub(crate) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
     // Without /proc/self or capget(2) there is nothing to check, and the kernel says what it thinks.
     let Ok(sets) = capabilities(None) else {
         return Ok(());
@@ -78,7 +78,7 @@ pub(super) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
 }
 
 /// Checks that `path` is on a BPF file system.
-pub(super) fn bpffs(path: &Path) -> Result<()> {
+pub(crate) fn bpffs(path: &Path) -> Result<()> {
     match statfs(path) {
         Ok(info) if info.f_type as u64 == BPF_FS_MAGIC => Ok(()),
         Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Err(Error::File {

@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
+use aya::programs::ProgramInfo;
 use rpcguard_common::abi::{ABI_VERSION, State, map};
 
 use super::{
-    Guard, Lock,
+    Guard, Lock, adopt, confirm,
     interface::{self, Interface},
     pins, preconditions,
 };
@@ -56,7 +57,8 @@ pub enum Entry {
     },
 }
 
-/// Pins that guard nothing: of an interface that is gone, or of an interrupted `attach`.
+/// Pins that guard nothing: of an interface that is gone, of an interrupted `attach`, or of one that was not
+/// confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// The name that the interface had.
@@ -76,6 +78,7 @@ impl Leftover {
     ///
     /// If a pin cannot be removed.
     pub fn remove(&self, _lock: &Lock) -> Result<()> {
+        adopt::let_go(&self.directory, &self.interface)?;
         pins::remove(&self.directory)
     }
 }
@@ -107,6 +110,10 @@ impl Registry {
 
     pub(crate) const fn netns(&self) -> u64 {
         self.netns
+    }
+
+    pub(crate) fn bpffs(&self) -> &Path {
+        &self.bpffs
     }
 
     pub(super) fn directory(&self) -> PathBuf {
@@ -212,14 +219,24 @@ impl Registry {
     pub fn guard(&self, name: &str) -> Result<Guard> {
         match self.find(name)? {
             Some(Entry::Guard(guard)) => Ok(*guard),
-            Some(Entry::Leftover(_)) => Err(Error::InterfaceGone(name.to_owned())),
             Some(Entry::Incompatible {
                 interface, found, ..
             }) => Err(Error::AbiVersion { interface, found }),
-            None => {
+            Some(Entry::Leftover(_)) if !interface::interface_exists(name)? => {
+                Err(Error::InterfaceGone(name.to_owned()))
+            }
+            Some(Entry::Leftover(_)) | None => {
                 interface::by_name(name)?;
                 Err(Error::NotAttached(name.to_owned()))
             }
+        }
+    }
+
+    /// The guard that is pinned in a directory, whatever its interface is called now; it had this name.
+    pub(super) fn guard_in(&self, directory: &Path, name: &str) -> Result<Guard> {
+        match self.entry(directory)? {
+            Some(Entry::Guard(guard)) => Ok(*guard),
+            _ => Err(Error::NotAttached(name.to_owned())),
         }
     }
 
@@ -307,12 +324,25 @@ impl Registry {
             return Ok(None);
         }
         let path = directory.join(pins::LINK);
-        if !path.exists() {
-            return Ok(Some(Entry::Leftover(leftover())));
-        }
-        let failed = format!("open the pinned link {}", path.display());
-        let link = bpf::open_pin(&path).doing(failed)?;
-        let Some((interface, info)) = attached_to(link.as_fd())? else {
+        let confirmed = path.exists();
+        let adopted = directory.join(pins::ADOPTED).exists();
+        let mut runs = None;
+        let attached = if adopted {
+            let attached = adopt::attached(self, directory, &interface)?;
+            attached.map(|(interface, link, id)| {
+                runs = Some(id);
+                (interface, link)
+            })
+        } else if confirmed {
+            let failed = format!("open the pinned link {}", path.display());
+            let link = bpf::open_pin(&path).doing(failed)?;
+            attached_to(link.as_fd())?
+        } else if confirm::is_held(directory)? {
+            unconfirmed(directory, &interface)?
+        } else {
+            None
+        };
+        let Some((interface, info)) = attached else {
             return Ok(Some(Entry::Leftover(leftover())));
         };
         if header.abi_version != ABI_VERSION {
@@ -322,7 +352,8 @@ impl Registry {
                 pins: leftover(),
             }));
         }
-        Guard::open(directory, interface, info).map(|guard| Some(Entry::Guard(Box::new(guard))))
+        Guard::open(directory, interface, info, confirmed || adopted, runs)
+            .map(|guard| Some(Entry::Guard(Box::new(guard))))
     }
 }
 
@@ -343,6 +374,25 @@ fn attached_to(link: BorrowedFd<'_>) -> Result<Option<(Interface, XdpLink)>> {
         }
         // The program was replaced meanwhile.
         info = now;
+    }
+}
+
+/// As [`attached_to`], for a filter that waits to be confirmed. `name` is that which its directory has.
+fn unconfirmed(directory: &Path, name: &str) -> Result<Option<(Interface, XdpLink)>> {
+    match confirm::link(directory) {
+        Ok(Some(link)) => attached_to(link.as_fd()),
+        Ok(None) => Ok(None),
+        // What it takes to get at any link of the machine is not needed to work with this guard.
+        Err(Error::NotPermitted { .. }) => {
+            let path = directory.join(pins::PROGRAM);
+            let failed = format!("look at the program pinned as {}", path.display());
+            let program = ProgramInfo::from_pin(&path).doing(failed)?.id();
+            let interface = interface::by_name(name)?;
+            let is_there = interface.xdp.iter().any(|xdp| xdp.id == program);
+            let link = confirm::unknown_link(program, interface.index);
+            Ok(is_there.then_some((interface, link)))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -42,6 +42,13 @@ impl Needs {
     pub(super) fn after(guard: &Guard, change: &Change, limiter: bool) -> Result<Self> {
         let state = guard.state()?;
         let settings = state.current();
+        if guard.is_adopted() {
+            // Long lists are in the tries then, which hold them too, if not as fast.
+            return Ok(Self {
+                limiter,
+                long: None,
+            });
+        }
         let (keys, hosts) = change.sizes_after(settings);
         let wanted = LongSizes::of(keys, hosts);
         let long = match guard.long_sizes()? {
@@ -79,6 +86,12 @@ impl Successor {
     /// Has the verifier check it, and nothing more.
     pub(super) fn load(guard: &Guard, needs: Needs, log: LogLevel) -> Result<Self> {
         preconditions::privileges("load the program", preconditions::TO_LOAD)?;
+        if guard.is_adopted() {
+            return Err(Error::Adopted(guard.interface.name.clone()));
+        }
+        if !guard.is_confirmed() {
+            return Err(Error::Unconfirmed(guard.interface.name.clone()));
+        }
         let link_layer = interface::link_layer(&guard.interface)?;
         let variant = attached_variant(guard)?;
         let had_limiter = guard.has_limiter()?;

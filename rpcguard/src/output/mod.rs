@@ -7,6 +7,7 @@ pub(crate) mod check_local;
 pub(crate) mod config;
 pub(crate) mod decision;
 pub(crate) mod disable;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod prefixes;
@@ -85,6 +86,13 @@ pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
     for line in lines {
         writeln!(out, "{line}")?;
     }
+    out.flush()
+}
+
+/// Prints what was made as a whole.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
     out.flush()
 }
 

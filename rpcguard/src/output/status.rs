@@ -11,7 +11,8 @@ use super::{
 use crate::{
     error::Result,
     guard::{
-        Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts, Request,
+        self, Action, Entry, FilterCounters, Guard, Leftover, Mode, PacketCounter, PrefixCounts,
+        Request,
     },
     policy::{Destinations, Policy, RateLimit, RatePolicy},
     prefix::Prefix,
@@ -26,6 +27,8 @@ struct Status {
     program_id: u32,
     link_id: u32,
     attached_at: String,
+    /// Whether it stays; that of `attach --confirm` does not until it is confirmed.
+    confirmed: bool,
     policy: PolicyView,
     prefixes: PrefixesView,
     counters: CountersView,
@@ -182,6 +185,7 @@ impl Status {
             program_id: guard.program_id(),
             link_id: guard.link_id(),
             attached_at: rfc3339(guard.attached_at()?),
+            confirmed: guard.is_confirmed(),
             unguarded_rpcbind_ports: rpcbind_ports.difference(&policy.ports).copied().collect(),
             policy: PolicyView {
                 unlisted: match policy.rate {
@@ -271,7 +275,12 @@ pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
             Entry::Guard(guard) => print_guard(&mut out, guard, &ports)?,
             Entry::Leftover(Leftover { interface, .. }) => writeln!(
                 out,
-                "{interface}: gone; `rpcguard detach {interface}` removes what is left of its guard"
+                "{interface}: {}; `rpcguard detach {interface}` removes what is left of its guard",
+                if guard::interface_exists(interface)? {
+                    "not guarded"
+                } else {
+                    "gone"
+                }
             )?,
             Entry::Incompatible {
                 interface, found, ..
@@ -300,6 +309,13 @@ fn print_guard(
     writeln!(out, "{}", summary(guard)?)?;
     if let Some(warning) = warning(guard.interface(), &guard.policy()?.ports, rpcbind_ports) {
         writeln!(out, "  {warning}")?;
+    }
+    if let Some(process) = guard.waiting_process() {
+        writeln!(
+            out,
+            "  UNCONFIRMED: `rpcguard confirm {}` keeps it; otherwise it goes with {process}",
+            guard.interface()
+        )?;
     }
     writeln!(
         out,

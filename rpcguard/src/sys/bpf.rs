@@ -1,19 +1,20 @@
-//! bpf(2) commands that aya has no call for: batches of map elements, and whom a link is attached
-//! to.
+//! bpf(2) commands that aya has no call for: batches of map elements, and links as such.
 #![expect(unsafe_code, reason = "bpf(2)")]
 
 use std::{
     ffi::{CString, c_char},
     io, mem,
     os::{
-        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
     path::Path,
 };
 
 use aya::Pod;
-use aya_obj::generated::{BPF_F_MMAPABLE, bpf_attr, bpf_cmd, bpf_link_info, bpf_map_type};
+use aya_obj::generated::{
+    BPF_F_MMAPABLE, bpf_attach_type, bpf_attr, bpf_cmd, bpf_link_info, bpf_link_type, bpf_map_type,
+};
 
 /// The kernel's internal ENOTSUPP, which bpf(2) lets out for batches on maps that have none.
 const ENOTSUPP: i32 = 524;
@@ -63,6 +64,16 @@ pub(crate) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Pins an object.
+pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = zeroed_attr();
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    attr.__bindgen_anon_4.bpf_fd = object.as_raw_fd() as u32;
+    bpf(bpf_cmd::BPF_OBJ_PIN, &mut attr)?;
+    Ok(())
+}
+
 /// Creates an array of one element that can be [mapped](super::mapped) into memory (Linux 5.5), and whose
 /// element programs can reach by its address (Linux 5.2).
 pub(crate) fn create_mappable(name: &str, value_size: usize) -> io::Result<OwnedFd> {
@@ -83,15 +94,56 @@ pub(crate) fn create_mappable(name: &str, value_size: usize) -> io::Result<Owned
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Attaches an XDP program to an interface (Linux 5.9). It is taken off when the last descriptor of the link
+/// is closed, unless that is pinned. aya's call falls back to an attachment that stays.
+pub(crate) fn create_xdp_link(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
+    let mut attr = zeroed_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.__bindgen_anon_2.target_ifindex = ifindex;
+    attr.link_create.attach_type = bpf_attach_type::BPF_XDP as u32;
+    attr.link_create.flags = flags;
+    let fd = bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)?;
+    // SAFETY: bpf(2) just returned this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The XDP link that has a program, wherever it is pinned or open (Linux 5.8). It takes CAP_SYS_ADMIN.
+pub(crate) fn link_of_program(program_id: u32) -> io::Result<Option<OwnedFd>> {
+    let mut id = 0;
+    loop {
+        let mut attr = zeroed_attr();
+        attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
+        match bpf(bpf_cmd::BPF_LINK_GET_NEXT_ID, &mut attr) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+            result => result?,
+        };
+        // SAFETY: bpf(2) just wrote it.
+        id = unsafe { attr.__bindgen_anon_6.next_id };
+        let mut attr = zeroed_attr();
+        attr.__bindgen_anon_6.__bindgen_anon_1.link_id = id;
+        let fd = match bpf(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr) {
+            // It has just gone, or is not quite there yet.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EAGAIN)) => {
+                continue;
+            }
+            result => result?,
+        };
+        // SAFETY: bpf(2) just returned this descriptor, and nobody else has it.
+        let link = unsafe { OwnedFd::from_raw_fd(fd) };
+        let info = link_info(link.as_fd())?;
+        if info.type_ == bpf_link_type::BPF_LINK_TYPE_XDP as u32 && info.prog_id == program_id {
+            return Ok(Some(link));
+        }
+    }
+}
+
 /// Asks what `link` is attached to.
 pub(crate) fn xdp_link(link: BorrowedFd<'_>) -> io::Result<XdpLink> {
-    // SAFETY: bpf_link_info consists of integers.
-    let mut info: bpf_link_info = unsafe { mem::zeroed() };
-    let mut attr = zeroed_attr();
-    attr.info.bpf_fd = link.as_raw_fd() as u32;
-    attr.info.info = std::ptr::from_mut(&mut info) as u64;
-    attr.info.info_len = size_of::<bpf_link_info>() as u32;
-    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    let info = link_info(link)?;
     Ok(XdpLink {
         id: info.id,
         program_id: info.prog_id,
@@ -99,6 +151,17 @@ pub(crate) fn xdp_link(link: BorrowedFd<'_>) -> io::Result<XdpLink> {
         // and any bits are a valid u32.
         ifindex: unsafe { info.__bindgen_anon_1.xdp.ifindex },
     })
+}
+
+fn link_info(link: BorrowedFd<'_>) -> io::Result<bpf_link_info> {
+    // SAFETY: bpf_link_info consists of integers.
+    let mut info: bpf_link_info = unsafe { mem::zeroed() };
+    let mut attr = zeroed_attr();
+    attr.info.bpf_fd = link.as_raw_fd() as u32;
+    attr.info.info = std::ptr::from_mut(&mut info) as u64;
+    attr.info.info_len = size_of::<bpf_link_info>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(info)
 }
 
 /// Takes a program off what it is attached to, at once (Linux 5.9). Closing the last descriptor, or

@@ -1,6 +1,7 @@
 //! What the kernel offers and no crate wraps: the only place with raw system calls.
 
 pub(crate) mod bpf;
+pub(crate) mod ethtool;
 pub(crate) mod icmp;
 pub(crate) mod link_changes;
 pub(crate) mod mapped;

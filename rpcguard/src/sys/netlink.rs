@@ -1,4 +1,5 @@
-//! Interfaces as rtnetlink describes them, and what a driver says when it refuses a program.
+//! Interfaces as rtnetlink describes them, what a driver says when it refuses a program, and what it says that it
+//! can do.
 //!
 //! Attributes are read one by one, so that one that is unknown or malformed cannot get in the way
 //! of the few that matter.
@@ -11,7 +12,10 @@ use std::{
 use netlink_packet_core::{
     DefaultNla, Emitable as _, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NlasIterator,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{
+    Socket, SocketAddr,
+    protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+};
 
 // linux/rtnetlink.h, linux/if_link.h, linux/netlink.h
 const RTM_NEWLINK: u16 = 16;
@@ -30,6 +34,9 @@ const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_BOND_MODE: u16 = 1;
+const IFLA_BOND_XMIT_HASH_POLICY: u16 = 14;
 const IFLA_XDP_FD: u16 = 1;
 const IFLA_XDP_FLAGS: u16 = 3;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
@@ -41,6 +48,15 @@ const XDP_FLAGS_UPDATE_IF_NOEXIST: u32 = 1;
 const XDP_FLAGS_REPLACE: u32 = 1 << 4;
 const NLA_F_NESTED: u16 = 1 << 15;
 const NLA_TYPE_MASK: u16 = 0x3fff;
+
+// linux/genetlink.h, linux/netdev.h
+const GENL_ID_CTRL: u16 = 16;
+const CTRL_CMD_GETFAMILY: u8 = 3;
+const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+const NETDEV_CMD_DEV_GET: u8 = 1;
+const NETDEV_A_DEV_IFINDEX: u16 = 1;
+const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
 
 // linux/if.h
 const IFF_UP: u32 = 1;
@@ -82,6 +98,17 @@ pub(crate) struct Interface {
     pub(crate) lower: Option<u32>,
     /// At most one in the driver or the network stack, and one on the device.
     pub(crate) xdp: Vec<XdpProgram>,
+    /// How a bond distributes packets.
+    pub(crate) bond: Option<Bond>,
+}
+
+/// Settings of a bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bond {
+    /// `BOND_MODE_*`, linux/if_bonding.h.
+    pub(crate) mode: u8,
+    /// `BOND_XMIT_POLICY_*`, linux/if_bonding.h.
+    pub(crate) hash: u8,
 }
 
 /// Looks an interface up by name; `None` if there is none in this network namespace.
@@ -112,7 +139,12 @@ pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
 /// All interfaces; `None` if some came or went while they were listed, so that one may be missing.
 fn dump() -> io::Result<Option<Vec<Interface>>> {
     let attributes = [without_statistics()];
-    let message = message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 0, &attributes);
+    let message = message(
+        RTM_GETLINK,
+        NLM_F_REQUEST | NLM_F_DUMP,
+        &interface_header(0),
+        &attributes,
+    );
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
@@ -173,6 +205,39 @@ fn interface(index: u32, name: Option<DefaultNla>) -> io::Result<Option<Interfac
     }
 }
 
+/// What a driver says that it does for XDP programs (`NETDEV_XDP_ACT_*`, linux/netdev.h; Linux 6.3); `None` if the
+/// kernel cannot tell.
+pub(crate) fn xdp_features(index: u32) -> io::Result<Option<u64>> {
+    let text = |kind, text: &str| DefaultNla::new(kind, [text.as_bytes(), &[0]].concat());
+    let generic = |kind, command: u8, attribute| {
+        let header = [command, 1, 0, 0];
+        match exchange(NETLINK_GENERIC, kind, NLM_F_REQUEST, &header, &[attribute]) {
+            Ok((_, body)) => Ok(body.get(header.len()..).map(<[u8]>::to_vec)),
+            // There is no such family, or no such command.
+            Err(Refusal { error, .. }) => match error.raw_os_error() {
+                Some(libc::ENOENT | libc::EOPNOTSUPP) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    };
+    let family = generic(
+        GENL_ID_CTRL,
+        CTRL_CMD_GETFAMILY,
+        text(CTRL_ATTR_FAMILY_NAME, "netdev"),
+    )?;
+    let Some(family) =
+        family.and_then(|family| attribute(&family, CTRL_ATTR_FAMILY_ID).map(read_u16))
+    else {
+        return Ok(None);
+    };
+    let index = DefaultNla::new(NETDEV_A_DEV_IFINDEX, index.to_ne_bytes().to_vec());
+    let device = generic(family, NETDEV_CMD_DEV_GET, index)?;
+    Ok(device.and_then(|device| {
+        let features = attribute(&device, NETDEV_A_DEV_XDP_FEATURES)?;
+        features.first_chunk().copied().map(u64::from_ne_bytes)
+    }))
+}
+
 /// Attaches `program` the old way and takes it off again at once, to be told why the interface
 /// would not have it: a bpf_link is refused with a number only. `None` if there is no word about
 /// it.
@@ -228,23 +293,54 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// A request about one interface, or about all of them if `index` is zero.
-fn message(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Vec<u8> {
-    let start = NETLINK_HEADER_LEN + INTERFACE_HEADER_LEN;
+/// A request, of which `header` comes before the attributes.
+fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
+    let start = NETLINK_HEADER_LEN + header.len();
     let mut message = vec![0; start + attributes.buffer_len()];
     let len = message.len() as u32;
     message[0..4].copy_from_slice(&len.to_ne_bytes());
     message[4..6].copy_from_slice(&kind.to_ne_bytes());
     message[6..8].copy_from_slice(&flags.to_ne_bytes());
-    message[NETLINK_HEADER_LEN + 4..][..4].copy_from_slice(&index.to_ne_bytes());
+    message[NETLINK_HEADER_LEN..start].copy_from_slice(header);
     attributes.emit(&mut message[start..]);
     message
 }
 
+/// What comes before the attributes of a request about one interface, or about all of them if `index` is zero.
+fn interface_header(index: u32) -> [u8; INTERFACE_HEADER_LEN] {
+    let mut header = [0; INTERFACE_HEADER_LEN];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header
+}
+
 /// Sends one request about one interface and waits for the one answer.
 fn request(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Result<Reply, Refusal> {
-    let message = message(kind, flags, index, attributes);
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    let header = interface_header(index);
+    let (kind, body) = exchange(NETLINK_ROUTE, kind, flags, &header, attributes)?;
+    match kind {
+        NLMSG_ERROR => Ok(Reply::Done),
+        RTM_NEWLINK => parse_interface(&body)
+            .map(Reply::Interface)
+            .ok_or_else(malformed),
+        _ => Err(malformed()),
+    }
+}
+
+fn malformed() -> Refusal {
+    Refusal::from(io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// Sends one request, of which `header` comes before the attributes, and waits for the one answer: its type, and what
+/// comes after netlink's header.
+fn exchange(
+    protocol: isize,
+    kind: u16,
+    flags: u16,
+    header: &[u8],
+    attributes: &[DefaultNla],
+) -> Result<(u16, Vec<u8>), Refusal> {
+    let message = message(kind, flags, header, attributes);
+    let mut socket = Socket::new(protocol)?;
     socket.bind_auto()?;
     // Both only make the answer better.
     let _ = socket.set_ext_ack(true);
@@ -255,27 +351,20 @@ fn request(kind: u16, flags: u16, index: u32, attributes: &[DefaultNla]) -> Resu
     parse_answer(&answer)
 }
 
-fn parse_answer(answer: &[u8]) -> Result<Reply, Refusal> {
-    let malformed = || Refusal::from(io::Error::from(io::ErrorKind::InvalidData));
+fn parse_answer(answer: &[u8]) -> Result<(u16, Vec<u8>), Refusal> {
     let kind = answer.get(4..6).map(read_u16).ok_or_else(malformed)?;
     let body = answer.get(NETLINK_HEADER_LEN..).ok_or_else(malformed)?;
-    match kind {
-        NLMSG_ERROR => {
-            let code = body.get(..4).map(read_u32).ok_or_else(malformed)? as i32;
-            if code == 0 {
-                return Ok(Reply::Done);
-            }
+    if kind == NLMSG_ERROR {
+        let code = body.get(..4).map(read_u32).ok_or_else(malformed)? as i32;
+        if code != 0 {
             let attributes = body.get(4 + NETLINK_HEADER_LEN..).unwrap_or_default();
-            Err(Refusal {
+            return Err(Refusal {
                 error: io::Error::from_raw_os_error(-code),
                 words: attribute(attributes, NLMSGERR_ATTR_MSG).map(read_string),
-            })
+            });
         }
-        RTM_NEWLINK => parse_interface(body)
-            .map(Reply::Interface)
-            .ok_or_else(malformed),
-        _ => Err(malformed()),
     }
+    Ok((kind, body.to_vec()))
 }
 
 fn parse_interface(body: &[u8]) -> Option<Interface> {
@@ -290,9 +379,16 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         let id = attribute(xdp, id).map(read_u32)?;
         Some(XdpProgram { attached, id })
     });
-    let kind = attribute(attributes, IFLA_LINKINFO)
-        .and_then(|info| attribute(info, IFLA_INFO_KIND))
-        .map(read_string);
+    let info = attribute(attributes, IFLA_LINKINFO).unwrap_or_default();
+    let kind = attribute(info, IFLA_INFO_KIND).map(read_string);
+    let bond = attribute(info, IFLA_INFO_DATA).filter(|_| kind.as_deref() == Some("bond"));
+    let bond = bond.map(|data| {
+        let setting = |kind| attribute(data, kind).and_then(|value| value.first().copied());
+        Bond {
+            mode: setting(IFLA_BOND_MODE).unwrap_or_default(),
+            hash: setting(IFLA_BOND_XMIT_HASH_POLICY).unwrap_or_default(),
+        }
+    });
     let flags = read_u32(&body[8..12]);
     let index_in = |kind| {
         let index = attribute(attributes, kind).map(read_u32)?;
@@ -310,6 +406,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         master: index_in(IFLA_MASTER),
         lower: index_in(IFLA_LINK).filter(|_| !elsewhere),
         xdp: programs.collect(),
+        bond,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{io, thread};
 use anyhow::Context as _;
 use crossterm::event::{self, Event};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at},
 };
@@ -18,6 +18,7 @@ use super::{
     theme::Theme,
     view::View,
 };
+use crate::end_signals::EndSignals;
 
 /// Shows the guards until a key or a signal ends it.
 pub(super) fn run(mut sampler: Sampler, options: Options, theme: Theme) -> anyhow::Result<()> {
@@ -86,33 +87,4 @@ fn terminal_events() -> mpsc::UnboundedReceiver<io::Result<Event>> {
         }
     });
     receiver
-}
-
-/// The signals that ask the process to end.
-struct EndSignals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    quit: Signal,
-}
-
-impl EndSignals {
-    fn catch() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            quit: signal(SignalKind::quit())?,
-        })
-    }
-
-    /// Waits for one of them.
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-            _ = self.quit.recv() => {}
-        }
-    }
 }

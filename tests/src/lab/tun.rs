@@ -27,6 +27,18 @@ impl Tun {
         })?))
     }
 
+    /// Makes one in the network namespace of the calling thread; it is down.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn here(name: &str) -> Result<Self> {
+        let device = TunTap::Tun.create_here(name);
+        Ok(Self(device.with_context(|| {
+            format!("cannot make the tun device {name}")
+        })?))
+    }
+
     /// Lets a packet arrive at the device: from the IP header on.
     ///
     /// # Errors

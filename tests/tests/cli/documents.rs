@@ -51,11 +51,13 @@ pub(crate) struct Guard {
     pub(crate) mode: Option<Mode>,
     /// The kernel's id of the program.
     pub(crate) program_id: u32,
-    /// The kernel's id of the link.
+    /// The kernel's id of the link; 0 if the guard is not confirmed and the process lacks CAP_SYS_ADMIN.
     pub(crate) link_id: u32,
     /// When the filter was attached, as in RFC 3339.
     #[schemars(extend("format" = "date-time"))]
     pub(crate) attached_at: String,
+    /// Whether it stays: a guard of `attach --confirm` is detached unless it is confirmed.
+    pub(crate) confirmed: bool,
     /// What is guarded, and how.
     pub(crate) policy: Policy,
     /// How many prefixes the lists hold.

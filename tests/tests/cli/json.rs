@@ -90,6 +90,7 @@ fn documents_say_exactly_what_is_the_case() {
             "program_id": machine.programs()["eth0"],
             "link_id": guard["link_id"],
             "attached_at": guard["attached_at"],
+            "confirmed": true,
             "policy": {
                 "unlisted": "drop",
                 "observe": false,

@@ -165,6 +165,16 @@ pub(crate) struct State {
     guards: Vec<String>,
 }
 
+impl State {
+    /// Whether nothing is attached or pinned.
+    pub(crate) fn is_clean(&self) -> bool {
+        // The kernel pins something of its own.
+        let rpcguards = |path: &PathBuf| path.starts_with("/sys/fs/bpf/rpcguard");
+        let is_pinned = self.pins.iter().any(rpcguards);
+        !is_pinned && self.programs.is_empty() && self.guards.is_empty()
+    }
+}
+
 fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Guard(guard) => format!(

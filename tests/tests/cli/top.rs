@@ -3,4 +3,3 @@
 mod document;
 mod lines;
 mod screen;
-mod tty;

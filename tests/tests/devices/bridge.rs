@@ -12,10 +12,14 @@ use std::{
 use rpcguard_tests::{
     lab::{Host, Lab, Listener, TunTap, connect, skip},
     packet::{Frame, rpc},
+    release::{Version, kernel_version},
     site::{CleanLab, PATIENCE},
 };
 
-use crate::town::{HOST, NEIGHBOUR};
+use crate::town::{HOST, NEIGHBOUR, foresees};
+
+/// The first kernel that lets no program below another.
+const NONE_BELOW: Version = (5, 15);
 
 const GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 const GUEST_MAC: &str = "02:00:00:00:00:09";
@@ -123,6 +127,8 @@ fn a_guest_is_guarded_at_the_port_that_faces_the_world() {
         callers
     };
     assert_eq!(callers(), [STRANGER, FRIEND]);
+    foresees(&bridge.host, "wan", "native");
+    foresees(&bridge.host, "tap0", "native");
     for mode in ["native", "generic"] {
         bridge.rpcguard(&format!("attach wan --mode {mode} --allow {FRIEND}"));
         assert_eq!(bridge.mode("wan"), mode);
@@ -184,6 +190,31 @@ fn a_guest_the_host_or_both_are_guarded_at_the_port_that_faces_the_world() {
         assert_eq!(heard(), (false, false), "all, in {mode} mode");
         bridge.rpcguard("detach wan");
     }
+    bridge.host.ip("link delete tap0").unwrap();
+}
+
+#[test]
+fn a_bridge_itself_is_guarded_in_generic_mode_as_foreseen() {
+    let test = "a_bridge_itself_is_guarded_in_generic_mode_as_foreseen";
+    let Some(bridge) = Bridge::or_skip(test) else {
+        return;
+    };
+    foresees(&bridge.host, "br0", "generic");
+    let native = bridge.host.rpcguard(["attach", "br0", "--mode", "native"]);
+    let _ = native.exited_with(1);
+    bridge.rpcguard("attach br0");
+    assert_eq!(bridge.mode("br0"), "generic");
+    foresees(&bridge.host, "br0", "guarded");
+    if kernel_version() >= NONE_BELOW {
+        let doctor = bridge.host.rpcguard(["doctor", "wan"]).exited_with(1);
+        assert!(
+            doctor.stdout.ends_with("next: rpcguard detach br0\n"),
+            "{doctor}"
+        );
+        let refused = bridge.host.rpcguard(["attach", "wan"]).exited_with(1);
+        assert!(refused.stderr.contains("an upper device"), "{refused}");
+    }
+    bridge.rpcguard("detach br0");
     bridge.host.ip("link delete tap0").unwrap();
 }
 

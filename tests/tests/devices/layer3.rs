@@ -11,6 +11,8 @@ use rpcguard_tests::{
     site::{CleanLab, PATIENCE},
 };
 
+use crate::town::foresees;
+
 #[test]
 fn a_device_without_ethernet_headers_is_filtered() {
     let test = "a_device_without_ethernet_headers_is_filtered";
@@ -43,6 +45,9 @@ fn a_device_without_ethernet_headers_is_filtered() {
     };
     let run = |arguments: &str| host.rpcguard(arguments.split(' ')).succeeded();
     assert_eq!(strangers_delivered(), 2);
+    foresees(&host, "tun0", "generic");
+    let native = host.rpcguard(["attach", "tun0", "--mode", "native"]);
+    let _ = native.exited_with(1);
     for mode in ["auto", "generic"] {
         run(&format!("attach tun0 --mode {mode} --allow 192.0.2.1"));
         assert_eq!(strangers_delivered(), 0, "in {mode} mode");

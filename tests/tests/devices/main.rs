@@ -4,6 +4,7 @@
 //! What is asked for is what real sockets say: allowed sources get their answers, others do not, and
 //! the counters say so.
 
+mod adopt;
 mod bond;
 mod bridge;
 mod btf;

@@ -6,7 +6,10 @@ use rpcguard_tests::{
     site::CleanLab,
 };
 
-use crate::{jumbo::VIRTIO_NET_WITH_FRAGS, town::Town};
+use crate::{
+    jumbo::VIRTIO_NET_WITH_FRAGS,
+    town::{Town, foresees},
+};
 
 const ATTACH: &str = "attach eth0 --mode native --allow 203.0.113.2 --allow 2001:db8::2";
 
@@ -34,6 +37,12 @@ fn virtio_net_refuses_large_frames_until_the_advice_is_taken() {
         return;
     }
     let refused = town.rpcguard(ATTACH).exited_with(1);
+    foresees(&town.host, "eth0", "generic");
+    let doctor = town.rpcguard("doctor eth0").succeeded().stdout;
+    assert!(
+        doctor.ends_with("next: ip link set eth0 mtu 1500\n"),
+        "{doctor}"
+    );
     assert!(refused.stderr.contains("MTU too large"), "{refused}");
     let advice = advice(&refused.stderr);
     assert_eq!(advice, ["ip", "link", "set", "eth0", "mtu", "1500"]);
@@ -69,6 +78,7 @@ fn virtio_net_refuses_while_its_offloads_are_fixed_and_is_guarded_in_generic_mod
     let host = lab.host();
     let _card = Cards::connect(Model::VirtioNetOffload, &[(&host, ("eth0", &[]))]).unwrap();
     let attach = |arguments: &str| host.rpcguard(arguments.split(' '));
+    foresees(&host, "eth0", "generic");
     let refused = attach(ATTACH).exited_with(1);
     assert!(
         refused.stderr.contains("while host is implementing"),

@@ -139,6 +139,9 @@ impl Town {
     ///
     /// Returns what attaching said.
     pub(crate) fn is_guarded_by(&self, interface: &str, mode: &str, runs_in: &str) -> String {
+        if mode != "generic" {
+            foresees(&self.host, interface, runs_in);
+        }
         let attached = self
             .rpcguard(&format!("attach {interface} --mode {mode} {ALLOW}"))
             .succeeded();
@@ -195,6 +198,13 @@ impl Town {
             }
         }
     }
+}
+
+/// The doctor says beforehand where the filter runs, if it is not told.
+#[track_caller]
+pub(crate) fn foresees(host: &Host, interface: &str, runs_in: &str) {
+    let diagnosis = host.rpcguard(["doctor", interface, "--json"]).succeeded();
+    assert_eq!(diagnosis.json()["verdict"], runs_in, "{diagnosis}");
 }
 
 /// Answers every datagram by itself, until told to stop.

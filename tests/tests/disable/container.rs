@@ -135,12 +135,22 @@ impl Container {
         self.init = Some(Process::start(&mut boot));
     }
 
+    /// The number that its first process has outside.
+    pub(crate) fn first_process(&self) -> &str {
+        &self.init.as_ref().expect("it is booted").id
+    }
+
     /// A command in the system.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let init = self.init.as_ref().expect("it is booted");
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &init.id, "--mount", "--net", "--pid"])
+            .args([
+                "--target",
+                self.first_process(),
+                "--mount",
+                "--net",
+                "--pid",
+            ])
             .args(["--uts", "--ipc", "--root", "--wd"])
             .args(words)
             .env(

@@ -12,7 +12,7 @@ use rpcguard::{
     prefix::Prefix,
 };
 use rpcguard_common::{
-    abi::{LONG_FROM, MAX_ENDS},
+    abi::{LONG_FROM, MAX_ENDS, MAX_LAPSED},
     reason::Action::{self, Drop, Pass},
 };
 use rpcguard_tests::site::Site;
@@ -185,7 +185,13 @@ fn what_lapsed_within_what_lapsed_is_passed_over() {
             .filter_map(|length| Prefix::new(address, length))
             .collect()
     };
-    let nested = [chain("10.0.0.1", 9..24), chain("2001:db8::1", 33..48)];
+    let few = MAX_LAPSED as u8;
+    // One chain of each family that is just short enough, and one that is not.
+    let nested = [
+        chain("10.0.0.1", 9..9 + few),
+        chain("2001:db8::1", 33..33 + few),
+        chain("10.192.0.1", 10..11 + few),
+    ];
     let since = Instant::now();
     site.guard(|guard| {
         let lock = Registry::new().unwrap().lock().unwrap();
@@ -196,14 +202,18 @@ fn what_lapsed_within_what_lapsed_is_passed_over() {
         }
         guard.commit(&lock, &change).unwrap();
     });
-    let sources = addresses(["10.0.0.1", "10.64.0.1", "2001:db8::1", "2001:db8:4000::1"]);
+    let sources = addresses(["10.0.0.1", "10.64.0.1", "2001:db8::1", "10.192.0.1"]);
     let inside = site.verdicts(&sources);
     assert!(inside.contains(&Drop), "{inside:?}");
     wait(since);
-    assert_eq!(site.verdicts(&sources), [Pass; 4]);
+    // Never more than what is allowed.
+    assert_eq!(site.verdicts(&sources), [Pass, Pass, Pass, Drop]);
     site.guard(|guard| {
         let lock = Registry::new().unwrap().lock().unwrap();
-        assert_eq!(guard.remove_lapsed(&lock).unwrap(), 30);
+        assert_eq!(
+            guard.remove_lapsed(&lock).unwrap(),
+            3 * usize::from(few) + 1
+        );
         assert_eq!(guard.remove_lapsed(&lock).unwrap(), 0);
     });
     assert_eq!(site.verdicts(&sources), [Pass; 4]);

@@ -2,10 +2,13 @@
 //! do harm.
 
 mod command;
+mod dashboard;
 mod exposition;
 mod hostile;
 mod http;
+mod prometheus;
 mod promtool;
+mod rules;
 mod server;
 mod states;
 mod status;

@@ -95,6 +95,20 @@ const TREE_PACKAGES: [Package; 2] = [
     },
 ];
 
+/// What `cargo xtask dist` needs besides.
+const DIST_PACKAGES: [Package; 2] = [
+    Package {
+        name: "gzip",
+        command: "gzip",
+        why: "packs manual pages",
+    },
+    Package {
+        name: "xz-utils",
+        command: "xz",
+        why: "packs archives",
+    },
+];
+
 /// What `cargo xtask bench` needs besides.
 const BENCH_PACKAGES: [Package; 1] = [Package {
     name: "iperf3",
@@ -152,6 +166,11 @@ pub(super) fn ensure_for_vm() -> Result<()> {
 /// What makes Debian systems for tests.
 pub(super) fn ensure_for_trees() -> Result<()> {
     ensure_these(&TREE_PACKAGES, &[])
+}
+
+/// What packages are made with.
+pub(super) fn ensure_for_dist() -> Result<()> {
+    ensure_these(&DIST_PACKAGES, &[])
 }
 
 /// What the benchmark needs, besides what the tests do.

@@ -19,9 +19,26 @@ pub(super) fn ensure() -> Result<()> {
         .filter(|(_, file)| !sysroot.join(file).exists())
         .map(|(component, _)| *component)
         .collect();
+    add("component", &missing)
+}
+
+/// The standard library for these targets.
+pub(super) fn ensure_targets(targets: &[String]) -> Result<()> {
+    let sysroot = sysroot()?;
+    let missing: Vec<_> = targets
+        .iter()
+        .map(String::as_str)
+        .filter(|target| !sysroot.join("lib/rustlib").join(target).exists())
+        .collect();
+    add("target", &missing)
+}
+
+/// Adds components or targets to the toolchain.
+fn add(kind: &str, missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    let sysroot = sysroot()?;
     if !process::exists("rustup") {
         bail!(
             "the Rust toolchain in {} lacks {}, and there is no rustup to add it: install rustup, \
@@ -33,12 +50,8 @@ pub(super) fn ensure() -> Result<()> {
     step(
         &format!("adding {} to the toolchain", missing.join(", ")),
         || {
-            process::run(
-                process::command("rustup")
-                    .args(["component", "add"])
-                    .args(&missing),
-            )
-            .context("rustup could not add it; is the network reachable?")
+            process::run(process::command("rustup").args([kind, "add"]).args(missing))
+                .context("rustup could not add it; is the network reachable?")
         },
     )
 }

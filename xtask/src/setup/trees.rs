@@ -49,21 +49,26 @@ impl Tree {
     /// systemd, with all that starts the portmapper.
     pub(super) const SYSTEMD: Self = Self {
         name: "systemd",
-        packages: "systemd,systemd-sysv,rpcbind,nfs-common,netbase",
+        packages: "systemd,systemd-sysv,udev,rpcbind,nfs-common,netbase",
     };
 
-    /// Makes it, unless it is there; then no network is needed. Returns where it is.
+    /// Makes it, unless it is there, of these packages; then no network is needed. Returns where it is.
     pub(super) fn ensure(self) -> Result<PathBuf> {
         let tree = directory().join(self.name);
-        if tree.is_dir() {
+        let made_of = tree.with_extension("packages");
+        if tree.is_dir() && fs::read_to_string(&made_of).is_ok_and(|made| made == self.packages) {
             return Ok(tree);
         }
+        remove(&tree)?;
+        remove(&self.disk_path())?;
         let what = format!(
             "making a Debian with {} in {}",
             self.name,
             relative(&tree).display()
         );
         step(&what, || self.make(&tree))?;
+        fs::write(&made_of, self.packages)
+            .with_context(|| format!("cannot write {}", made_of.display()))?;
         Ok(tree)
     }
 
@@ -96,13 +101,17 @@ impl Tree {
         process::run(as_root("mv")?.arg(&scratch).arg(tree))
     }
 
+    fn disk_path(self) -> PathBuf {
+        directory().join(format!("{}.ext4", self.name))
+    }
+
     /// A disk with the system on it, without partitions; made unless it is there.
     pub(super) fn disk(self) -> Result<PathBuf> {
-        let disk = directory().join(format!("{}.ext4", self.name));
+        let disk = self.disk_path();
+        let tree = self.ensure()?;
         if disk.is_file() {
             return Ok(disk);
         }
-        let tree = self.ensure()?;
         step(&format!("making {}", relative(&disk).display()), || {
             make_disk(&tree, &disk)
         })?;

@@ -17,12 +17,8 @@ const OBJECTS: [&str; 2] = ["rpcguard", "lab"];
 pub(super) fn check() -> Result<Outcome> {
     let copy = process::target_directory().join("reproducible/a/copy/of/the workspace");
     copy_sources(&copy)?;
-    let linker = build::linker(&copy);
-    fs::create_dir_all(linker.parent().unwrap_or(&copy))?;
-    if !linker.exists() {
-        fs::copy(build::linker(workspace()), &linker).context("cannot copy bpf-linker")?;
-    }
-    for flavour in [Flavour::Embedded, Flavour::Portable] {
+    copy_tools(&copy)?;
+    for flavour in [Flavour::Embedded, Flavour::Portable { cpus: 1 }] {
         let here = build::build(flavour)?;
         let there = build::build_in(&copy, &copy.join("target/elsewhere"), flavour)?;
         for object in OBJECTS {
@@ -38,8 +34,25 @@ pub(super) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// Copies the tools that cargo has built, where they are not there already.
+pub(crate) fn copy_tools(to: &Path) -> Result<()> {
+    let there = build::linker(to);
+    let there = there.parent().unwrap_or(to);
+    fs::create_dir_all(there)?;
+    let here = build::linker(workspace());
+    for tool in fs::read_dir(here.parent().unwrap_or(&here)).context("cannot list tools")? {
+        let tool = tool?;
+        let copy = there.join(tool.file_name());
+        if !copy.exists() {
+            fs::copy(tool.path(), &copy)
+                .with_context(|| format!("cannot copy {}", tool.path().display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies what is in git or could be added to it, as it is now, where it is not there already.
-fn copy_sources(to: &Path) -> Result<()> {
+pub(crate) fn copy_sources(to: &Path) -> Result<()> {
     let list = [
         "ls-files",
         "--cached",

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rpcguard_ebpf::build::workspace;
+use rpcguard_ebpf::build::{self, Flavour, workspace};
 
 use super::{kernels, programs::Program};
 use crate::{process, setup};
@@ -18,10 +18,23 @@ const INIT: &str = include_str!("init.sh");
 
 /// Programs of this machine that the tests run, besides what busybox has. Those that are missing here
 /// are missing there, and tests say so.
-const TOOLS: [&str; 4] = ["ip", "ethtool", "rpcbind", "rpcinfo"];
+const TOOLS: [&str; 6] = [
+    "ip",
+    "ethtool",
+    "rpcbind",
+    "rpcinfo",
+    "xdp-filter",
+    "xdp-loader",
+];
 
 /// Files that these look into.
 const FILES: [&str; 3] = ["/etc/netconfig", "/etc/protocols", "/etc/services"];
+
+/// Directories of BPF objects that these load.
+const OBJECTS: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/bpf", "/usr/lib/bpf"];
+
+/// For how many processors the object for other loaders is built: more than a machine has.
+const CPUS: u32 = 8;
 
 /// What tests read, from where they were built.
 const FIXTURES: &str = "tests/fixtures";
@@ -52,6 +65,19 @@ pub(super) fn write(
             root.copy(from, file)?;
         }
     }
+    for directory in OBJECTS {
+        for from in [
+            PathBuf::from(directory),
+            setup::unpacked().join(&directory[1..]),
+        ] {
+            for object in fs::read_dir(from).into_iter().flatten().flatten() {
+                let name = object.file_name();
+                root.copy(&object.path(), &format!("{directory}/{}", name.display()))?;
+            }
+        }
+    }
+    let object = build::build(Flavour::Portable { cpus: CPUS })?.join("rpcguard");
+    root.copy(&object, "/tests/rpcguard.bpf.o")?;
     // rpcbind becomes that user.
     root.write(
         "/etc/passwd",

@@ -71,6 +71,7 @@ const SUITES: [Suite; 6] = [
         name: "devices",
         limit: 600,
         slow: &[
+            "adopt::a_long_list",
             "bond::a_bond_that_",
             "bridge::what_a_guest_sends",
             "btf::",
@@ -118,8 +119,9 @@ const SUITES: [Suite; 6] = [
 /// The test program that records figures.
 const FIGURES: &str = "verifier";
 
-/// The test program that runs under systemd, and on this machine.
+/// The test programs that run under systemd, and on this machine.
 const DISABLE: &str = "disable";
+const PACKAGES: &str = "packages";
 
 /// The package that the tests are in.
 const TESTS: &str = "rpcguard-tests";
@@ -156,8 +158,8 @@ pub(super) enum Which<'a> {
 pub(super) struct Built {
     /// The command, and the test programs for all kernels.
     pub(super) programs: Vec<Program>,
-    /// The command, and its test for systemd.
-    pub(super) disable: [Program; 2],
+    /// The command, and its tests for systemd.
+    pub(super) systemd: [Program; 3],
 }
 
 /// Builds the command and the test programs.
@@ -166,7 +168,7 @@ pub(super) fn build(which: Which<'_>) -> Result<Built> {
     cargo
         .args(["--package", COMMAND, "--bin", COMMAND, "--package", TESTS])
         .args(SUITES.iter().flat_map(|suite| ["--test", suite.name]))
-        .args(["--test", DISABLE])
+        .args(["--test", DISABLE, "--test", PACKAGES])
         .args(["--message-format", "json-render-diagnostics"])
         // For this target alone: build scripts are for this machine, and stay as they are.
         .env(
@@ -211,7 +213,11 @@ pub(super) fn build(which: Which<'_>) -> Result<Built> {
     }
     Ok(Built {
         programs,
-        disable: [only_there(COMMAND)?, only_there(DISABLE)?],
+        systemd: [
+            only_there(COMMAND)?,
+            only_there(DISABLE)?,
+            only_there(PACKAGES)?,
+        ],
     })
 }
 

@@ -1,4 +1,5 @@
-//! A Debian with systemd, which is booted three times in a row to disable its portmapper and to undo that.
+//! A Debian with systemd, which is booted three times in a row to disable its portmapper and to undo that, and to
+//! have it guarded from the beginning.
 
 use std::{fs, path::Path, time::Instant};
 
@@ -9,7 +10,7 @@ use super::{
     programs::Program,
     qemu::{self, Hardware, Machine},
 };
-use crate::{process, setup, tally::Tally};
+use crate::{dist, process, setup, tally::Tally};
 
 /// What the results are listed under.
 const NAME: &str = "systemd";
@@ -40,7 +41,7 @@ pub(super) fn run(programs: &[Program], kvm: bool) -> Result<Tally> {
     let [archive, disk, console] =
         ["cpio", "ext4", "console"].map(|ending| directory.join(format!("{NAME}.{ending}")));
     fs::copy(&pristine, &disk).with_context(|| format!("copying {}", pristine.display()))?;
-    write_initramfs(&kernel, programs, &archive)?;
+    write_initramfs(&kernel, programs, &dist::deb_for_tests()?, &archive)?;
     let mut read = console::Reader::default();
     let mut messages = String::new();
     let mut stopped = None;
@@ -82,7 +83,12 @@ pub(super) fn run(programs: &[Program], kvm: bool) -> Result<Tally> {
 }
 
 /// What is on the disk is Debian, and nothing else: what is tested, and what tests it, come from here.
-fn write_initramfs(kernel: &kernels::Unpacked, programs: &[Program], archive: &Path) -> Result<()> {
+fn write_initramfs(
+    kernel: &kernels::Unpacked,
+    programs: &[Program],
+    deb: &Path,
+    archive: &Path,
+) -> Result<()> {
     let scratch = tempfile::tempdir_in(archive.parent().unwrap_or(archive))?;
     let root = initramfs::Root::new(scratch.path());
     for directory in ["dev", "disk", "proc", "run", "sys"] {
@@ -93,6 +99,7 @@ fn write_initramfs(kernel: &kernels::Unpacked, programs: &[Program], archive: &P
     for program in programs {
         root.copy(&program.path, &format!("/rpcguard/{}", program.name))?;
     }
+    root.copy(deb, "/rpcguard/rpcguard.deb")?;
     root.write("/rpcguard/test.sh", TEST)?;
     root.write("/rpcguard-test.service", UNIT)?;
     root.write_init(INIT)?;

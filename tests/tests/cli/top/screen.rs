@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use super::tty::Tty;
 use crate::machine::Machine;
+use crate::tty::Tty;
 
 const SIZE: (u16, u16) = (80, 24);
 

@@ -16,6 +16,8 @@ for module in /modules/*; do
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 cp -r /rpcguard /run
+# Has what the disk lacks: ip.
+cp /bin/busybox /run/rpcguard
 wanted=/run/systemd/system/multi-user.target.wants
 mkdir -p "$wanted"
 cp /rpcguard-test.service /run/systemd/system

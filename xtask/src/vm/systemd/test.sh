@@ -8,13 +8,14 @@ echo "$boot" >"$boots"
 sync
 echo "@@ KERNEL $(uname -r)"
 export RPCGUARD_BOOT="$boot" RPCGUARD_BIN=/run/rpcguard/rpcguard RUST_BACKTRACE=1
-# What is to be done at this boot, and then what leaves everything as it was.
-for part in boot then; do
-    echo "@@ RUN disable"
+# What is to be done at this boot, then what leaves everything as it was, and then the package, for the next one.
+for part in disable:systemd::boot disable:systemd::then packages:boot::boot; do
+    program=${part%%:*}
+    echo "@@ RUN $program"
     begun=$(cut -d ' ' -f 1 /proc/uptime)
-    timeout -s KILL 900 /run/rpcguard/disable "systemd::${part}_$boot" --test-threads=1
+    timeout -s KILL 900 "/run/rpcguard/$program" "${part#*:}_$boot" --test-threads=1
     code=$?
-    echo "@@ END disable $code $begun $(cut -d ' ' -f 1 /proc/uptime)"
+    echo "@@ END $program $code $begun $(cut -d ' ' -f 1 /proc/uptime)"
     [ "$code" = 0 ] || break
 done
 if [ "$code" = 0 ] && [ "$boot" -lt 3 ]; then

@@ -23,7 +23,7 @@ use crate::machine::Machine;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A command on a terminal.
-pub(super) struct Tty<'a> {
+pub(crate) struct Tty<'a> {
     machine: &'a Machine,
     /// Where keys are typed.
     keyboard: File,
@@ -42,12 +42,12 @@ struct Shown {
 
 impl<'a> Tty<'a> {
     /// Runs `rpcguard` on a terminal of this many columns and rows.
-    pub(super) fn run(machine: &'a Machine, arguments: &str, size: (u16, u16)) -> Self {
+    pub(crate) fn run(machine: &'a Machine, arguments: &str, size: (u16, u16)) -> Self {
         Self::with(machine, arguments, size, |_| {})
     }
 
     /// As [`Self::run`], in an environment of its own.
-    pub(super) fn with(
+    pub(crate) fn with(
         machine: &'a Machine,
         arguments: &str,
         size: (u16, u16),
@@ -81,13 +81,13 @@ impl<'a> Tty<'a> {
     }
 
     /// How much has been written so far.
-    pub(super) fn mark(&self) -> usize {
+    pub(crate) fn mark(&self) -> usize {
         self.shown.text.lock().unwrap().len()
     }
 
     /// Waits until these words are written after a mark, and returns all that is.
     #[track_caller]
-    pub(super) fn wait_for(&self, mark: usize, words: &str) -> String {
+    pub(crate) fn wait_for(&self, mark: usize, words: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut text = self.shown.text.lock().unwrap();
         loop {
@@ -102,12 +102,12 @@ impl<'a> Tty<'a> {
     }
 
     /// Types keys.
-    pub(super) fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Makes the terminal this large.
-    pub(super) fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let (columns, rows) = (columns.to_string(), rows.to_string());
         stty(
             self.machine,
@@ -117,14 +117,24 @@ impl<'a> Tty<'a> {
     }
 
     /// Sends the command a signal.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Whether the command has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the command to end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Waits for the command to end, and asserts that it left the terminal as it was before it said
     /// its last words.
     #[track_caller]
-    pub(super) fn ended_saying(mut self, words: &str) -> ExitStatus {
+    pub(crate) fn ended_saying(mut self, words: &str) -> ExitStatus {
         const LEAVE: &str = "\x1b[?1049l";
         const SHOW_CURSOR: &str = "\x1b[?25h";
         let status = self.child.wait().unwrap();
