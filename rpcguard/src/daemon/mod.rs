@@ -45,7 +45,7 @@ pub fn run(path: &Path) -> Result<()> {
         // States of guards are tens of kibibytes.
         .thread_stack_size(STACK)
         // One for the keeper and one for metrics; each more would keep memory of its own.
-        .max_blocking_threads(4)
+        .max_blocking_threads(2)
         .build()
         .doing("start")?;
     let progress = Progress::default();

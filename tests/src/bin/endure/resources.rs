@@ -8,8 +8,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use aya::maps::MapData;
 
-/// By how many KiB the daemon may grow: allocators keep some of what they are given back.
-const LEEWAY: u64 = 32 << 10;
+/// By how many KiB the daemon may grow: allocators keep some of what they are given back, and each guard that is
+/// attached, or read because others may have changed it, takes copies of its lists for a moment.
+const LEEWAY: u64 = 64 << 10;
 
 /// What the daemon uses at one moment.
 #[derive(Clone, Copy, Debug)]

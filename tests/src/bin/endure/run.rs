@@ -306,8 +306,14 @@ fn start(town: &Town) -> Result<Daemon> {
         PATIENCE,
     )?;
     daemon.notified_of("READY=1")?;
-    // Files that are so new are read once more.
-    while daemon.notification(Duration::from_secs(2)).is_some() {}
+    // Files that are so new are read once more. Meanwhile, interfaces come and go, which is told of as well.
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        let notification = daemon.notification(left).unwrap_or_default();
+        if notification.lines().any(|line| line == "RELOADING=1") {
+            daemon.notified_of("READY=1")?;
+        }
+    }
     Ok(daemon)
 }
 
