@@ -169,10 +169,16 @@ impl Registry {
     ///
     /// [`Error::NotPermitted`], [`Error::NoBpffs`], failing system calls.
     pub fn entries(&self) -> Result<Vec<Entry>> {
+        self.entries_of(None)
+    }
+
+    /// Those of an interface that is called so, or was; all of them, if none is named. What is left out is
+    /// not opened, which takes as long as all the rest.
+    fn entries_of(&self, interface: Option<&str>) -> Result<Vec<Entry>> {
         self.privileged("look at guards", preconditions::TO_CHANGE)?;
         self.directories()?
             .iter()
-            .filter_map(|path| self.settled_entry(path).transpose())
+            .filter_map(|path| self.settled_entry(path, interface).transpose())
             .collect()
     }
 
@@ -234,7 +240,7 @@ impl Registry {
 
     /// The guard that is pinned in a directory, whatever its interface is called now; it had this name.
     pub(super) fn guard_in(&self, directory: &Path, name: &str) -> Result<Guard> {
-        match self.entry(directory)? {
+        match self.entry(directory, None)? {
             Some(Entry::Guard(guard)) => Ok(*guard),
             _ => Err(Error::NotAttached(name.to_owned())),
         }
@@ -248,7 +254,7 @@ impl Registry {
     pub fn find(&self, name: &str) -> Result<Option<Entry>> {
         interface::check_name(name)?;
         let mut leftover = None;
-        for entry in self.entries()? {
+        for entry in self.entries_of(Some(name))? {
             match &entry {
                 Entry::Guard(guard) if guard.interface() == name => return Ok(Some(entry)),
                 Entry::Incompatible { interface, .. } if interface == name => {
@@ -267,7 +273,7 @@ impl Registry {
             return Ok(None);
         }
         pins::check_directory(directory)?;
-        self.settled_entry(directory)
+        self.settled_entry(directory, None)
     }
 
     /// A directory for the guard of `interface` that no other guard has: one that was renamed keeps
@@ -287,21 +293,22 @@ impl Registry {
 
     /// As [`Self::entry`], with some patience for a guard that is being attached or detached at
     /// this moment, half of whose pins are there.
-    fn settled_entry(&self, directory: &Path) -> Result<Option<Entry>> {
+    fn settled_entry(&self, directory: &Path, wanted: Option<&str>) -> Result<Option<Entry>> {
         const ATTEMPTS: usize = 20;
         const INTERVAL: Duration = Duration::from_millis(5);
         for _ in 1..ATTEMPTS {
-            match self.entry(directory) {
+            match self.entry(directory, wanted) {
                 Err(_) if !directory.exists() => return Ok(None),
                 Err(_) => thread::sleep(INTERVAL),
                 entry => return entry,
             }
         }
-        self.entry(directory)
+        self.entry(directory, wanted)
     }
 
-    /// What a directory of pins is; `None` if it belongs to another network namespace.
-    fn entry(&self, directory: &Path) -> Result<Option<Entry>> {
+    /// What a directory of pins is; `None` if it belongs to another network namespace, or is the guard of another
+    /// interface than the one that is wanted.
+    fn entry(&self, directory: &Path, wanted: Option<&str>) -> Result<Option<Entry>> {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
         let interface = pins::interface_name(&name);
         let leftover = || Leftover {
@@ -345,6 +352,9 @@ impl Registry {
         let Some((interface, info)) = attached else {
             return Ok(Some(Entry::Leftover(leftover())));
         };
+        if wanted.is_some_and(|wanted| wanted != interface.name) {
+            return Ok(None);
+        }
         if header.abi_version != ABI_VERSION {
             return Ok(Some(Entry::Incompatible {
                 interface: interface.name,
