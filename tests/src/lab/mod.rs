@@ -45,7 +45,7 @@ pub use self::{
     replay::{REPLAYED_SOURCES, Replay},
     rpcbind::Rpcbind,
     rpcinfo::{Query, rpcinfo},
-    skip::skip,
+    skip::{is_boot_or_skip, skip},
     tools::{find_tool, missing_tools},
     tun::Tun,
     tuntap::TunTap,

@@ -23,6 +23,20 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
+/// Whether this is the boot of this number of a virtual machine that is booted several times; if it is no such
+/// machine, says so with [`skip`].
+#[must_use]
+pub fn is_boot_or_skip(number: &str, test: &str) -> bool {
+    let boot = env::var("RPCGUARD_BOOT");
+    if boot.is_err() {
+        skip(
+            test,
+            "needs systemd, in a virtual machine: `cargo xtask vm`",
+        );
+    }
+    boot.is_ok_and(|boot| boot == number)
+}
+
 pub(super) fn line(test: &str, reason: &str) -> String {
     format!("SKIPPED {test}: {reason}\n")
 }

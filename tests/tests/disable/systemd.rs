@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rpcguard_tests::lab::{Finished, rpcguard_binary, skip};
+use rpcguard_tests::lab::{Finished, is_boot_or_skip, rpcguard_binary};
 
 use crate::shut::{assert_shut, steps};
 
@@ -25,17 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A record that lasts from one boot to the next.
 const RECORD: &str = "/var/lib/rpcguard/disable.json";
-
-fn is_boot_or_skip(number: &str, test: &str) -> bool {
-    let boot = env::var("RPCGUARD_BOOT");
-    if boot.is_err() {
-        skip(
-            test,
-            "needs systemd, in a virtual machine: `cargo xtask vm`",
-        );
-    }
-    boot.is_ok_and(|boot| boot == number)
-}
 
 fn rpcguard(arguments: &[&str]) -> Finished {
     Finished::wait_for(Command::new(rpcguard_binary()).args(arguments))

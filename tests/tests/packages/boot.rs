@@ -10,7 +10,7 @@ use std::{
 };
 
 use rpcguard_tests::{
-    lab::{Finished, Tun, skip},
+    lab::{Finished, Tun, is_boot_or_skip},
     packet::{Frame, peers::STRANGER_V4},
 };
 
@@ -43,17 +43,6 @@ WantedBy=multi-user.target
 
 /// So that whatever does not wait for the filter has plenty of time to be first.
 const LATE: &str = "[Service]\nExecStartPre=/bin/sleep 10\n";
-
-fn is_boot_or_skip(number: &str, test: &str) -> bool {
-    let boot = env::var("RPCGUARD_BOOT");
-    if boot.is_err() {
-        skip(
-            test,
-            "needs systemd, in a virtual machine: `cargo xtask vm`",
-        );
-    }
-    boot.is_ok_and(|boot| boot == number)
-}
 
 #[track_caller]
 fn run(line: &str) -> Finished {
