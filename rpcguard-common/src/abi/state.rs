@@ -219,7 +219,7 @@ pub mod flag {
     pub const RATE: u32 = 4;
     /// Guard packets to some destinations only.
     pub const SELECTIVE: u32 = 8;
-    /// Which of the two sets of [destinations](super::DestinationKey) these are: the second one.
+    /// Which of the two sets of [destinations](crate::abi::DestinationKey) these are: the second one.
     pub const SECOND_SET: u32 = 16;
 
     /// The set of destinations that flags tell of.
