@@ -100,10 +100,13 @@ fn boot_3_the_portmapper_was_guarded_before_it_answered_anybody() {
     ) {
         return;
     }
-    wait_for("the unit is active", || {
-        run("systemctl is-active rpcguard@tun0").is_success()
+    wait_for("the unit has started or failed", || {
+        let state = run("systemctl is-active rpcguard@tun0").stdout;
+        matches!(state.trim(), "active" | "failed")
     });
     let journal = run("journalctl --boot --no-pager --unit rpcguard@tun0.service");
+    let is_active = run("systemctl is-active rpcguard@tun0").is_success();
+    assert!(is_active, "{journal}");
     let status = run("/usr/bin/rpcguard status tun0 --json")
         .succeeded()
         .json();
