@@ -1,0 +1,78 @@
+//! The ports that rpcbind has open, which are others after each of its starts.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::Keeper;
+use crate::{
+    config::Config,
+    daemon::wanted::Wanted,
+    error::{Error, Result},
+    guard::{self, Change, Entry, Guard},
+    output,
+    policy::PolicyChange,
+    sockets::Inventory,
+};
+
+impl Keeper {
+    /// Guards the ports that rpcbind has open now instead of those that it had open before.
+    pub(super) fn follow_rpcbind(&mut self, now: &BTreeSet<u16>) -> Result<()> {
+        let config = Arc::clone(&self.config);
+        let lock = match self.registry.lock() {
+            Err(Error::NothingAttached) => return Ok(()),
+            lock => lock?,
+        };
+        let mut guards: Vec<Guard> = Vec::new();
+        let mut changes = Vec::new();
+        for (index, held) in &self.held {
+            let Some(table) = self
+                .places
+                .get(index)
+                .map(|place| &config.tables[place.table])
+            else {
+                continue;
+            };
+            if !table.rpcbind_ports {
+                continue;
+            }
+            let Some(Entry::Guard(guard)) = self.registry.entry_in(&held.directory)? else {
+                continue;
+            };
+            // Ports that somebody has set by hand meanwhile stay.
+            let mut ports = guard.policy()?.ports;
+            ports.retain(|port| !self.rpcbind.contains(port) || table.policy.ports.contains(port));
+            ports.extend(now);
+            let mut change = Change::default();
+            change.policy(PolicyChange {
+                ports: Some(ports),
+                ..PolicyChange::default()
+            });
+            guards.push(*guard);
+            changes.push(change);
+        }
+        let as_left: Vec<bool> = guards
+            .iter()
+            .map(|guard| self.is_as_left(guard))
+            .collect::<Result<_>>()?;
+        let changes: Vec<&Change> = changes.iter().collect();
+        guard::commit_each(&mut guards, &lock, &changes)?;
+        for (guard, as_left) in guards.iter().zip(as_left) {
+            log::info!("{}", output::status::summary(guard)?);
+            let index = guard.ifindex();
+            if let (Some(held), Some(place)) = (self.held.get_mut(&index), self.places.get(&index))
+            {
+                held.wanted.policy = Wanted::by(&config.tables[place.table], now).policy;
+                held.epoch = as_left.then(|| guard.epoch()).transpose()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The UDP ports that rpcbind has open, if any table wants to know.
+pub(super) fn rpcbind_ports(config: &Config) -> Result<BTreeSet<u16>> {
+    if config.tables.iter().any(|table| table.rpcbind_ports) {
+        Ok(Inventory::of_portmappers()?.portmapper_udp_ports())
+    } else {
+        Ok(BTreeSet::new())
+    }
+}
