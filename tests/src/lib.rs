@@ -5,6 +5,7 @@ pub mod digits;
 pub mod hunt;
 pub mod interrupt;
 pub mod kernel;
+pub mod kernel_file;
 pub mod lab;
 pub mod packet;
 pub mod readme;

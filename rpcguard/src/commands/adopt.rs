@@ -1,14 +1,13 @@
 //! `rpcguard adopt`
 
-use std::path::PathBuf;
-
 use super::{
     Exit,
     input::{self, PrefixArg},
+    list_args::ListArgs,
 };
 use crate::{
     error::Error,
-    guard::{self, Attach, Registry, Verdict},
+    guard::{self, Attach, Registry},
     output::{self, Format},
     policy::{NoRatePolicy, Policy, PolicyChange},
 };
@@ -31,16 +30,8 @@ pub(super) struct Args {
     /// The network interface.
     #[arg(value_name = "IFACE", value_parser = input::interface_name)]
     interface: String,
-    /// Let packets from this prefix or address pass [repeatable].
-    #[arg(long, value_name = "CIDR")]
-    allow: Vec<PrefixArg>,
-    /// Let packets from the prefixes in this file pass (- for standard input) [repeatable].
-    #[arg(long, value_name = "PATH")]
-    allow_file: Vec<PathBuf>,
-    /// Drop packets from this prefix or address, which is part of a larger one that is allowed
-    /// [repeatable].
-    #[arg(long, value_name = "CIDR")]
-    deny: Vec<PrefixArg>,
+    #[command(flatten)]
+    lists: ListArgs,
     /// Guard this destination port, instead of 111 [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
@@ -59,8 +50,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let allow = input::prefixes(Verdict::Allow, &args.allow, &args.allow_file)?;
-    let deny = input::prefixes(Verdict::Deny, &args.deny, &[])?;
+    let [allow, deny] = args.lists.read()?;
     let mut policy = Policy::default();
     policy
         .apply(&PolicyChange {

@@ -1,12 +1,13 @@
 //! `rpcguard attach`
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::ValueEnum;
 
 use super::{
     Exit, confirmation, follow_log,
     input::{self, PrefixArg, note, without_repeats},
+    list_args::ListArgs,
     rate_args::RateArgs,
 };
 use crate::{
@@ -39,16 +40,8 @@ pub(super) struct Args {
     /// Network interfaces: if one of them cannot be guarded, none is.
     #[arg(value_name = "IFACE", required = true, value_parser = input::interface_name)]
     interfaces: Vec<String>,
-    /// Let packets from this prefix or address pass [repeatable].
-    #[arg(long, value_name = "CIDR")]
-    allow: Vec<PrefixArg>,
-    /// Let packets from the prefixes in this file pass (- for standard input) [repeatable].
-    #[arg(long, value_name = "PATH")]
-    allow_file: Vec<PathBuf>,
-    /// Drop packets from this prefix or address, which is part of a larger one that is allowed
-    /// [repeatable].
-    #[arg(long, value_name = "CIDR")]
-    deny: Vec<PrefixArg>,
+    #[command(flatten)]
+    lists: ListArgs,
     /// Guard this destination port, instead of 111 [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
@@ -110,8 +103,7 @@ enum BpfLogArg {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let allow = input::prefixes(Verdict::Allow, &args.allow, &args.allow_file)?;
-    let deny = input::prefixes(Verdict::Deny, &args.deny, &[])?;
+    let [allow, deny] = args.lists.read()?;
     let log = match args.bpf_log {
         None => LogLevel::Off,
         Some(BpfLogArg::Info) => LogLevel::Info,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{self, Config, ListFiles, show::Shown},
     error::{Error, Result},
-    guard::{Entry, Guard, Registry},
+    guard::{Guard, Registry},
     output,
     sys::netlink,
 };
@@ -96,24 +96,10 @@ fn show(interfaces: &[String], lists: Option<PathBuf>) -> anyhow::Result<()> {
 
 /// These guards, or all that can be read.
 fn guards(interfaces: &[String]) -> Result<Vec<Guard>> {
-    let registry = Registry::new()?;
-    if !interfaces.is_empty() {
-        return input::guards(&registry, interfaces);
-    }
-    let mut guards = Vec::new();
-    for entry in registry.entries()? {
-        match entry {
-            Entry::Guard(guard) => guards.push(*guard),
-            Entry::Incompatible {
-                interface, found, ..
-            } => note(&format!(
-                "`{interface}` is guarded by an rpcguard of ABI version {found}, and left out"
-            )),
-            Entry::Leftover(_) => {}
-        }
-    }
-    if guards.is_empty() {
-        return Err(Error::NothingAttached);
-    }
-    Ok(guards)
+    input::guards_but(&Registry::new()?, interfaces, |interface, found| {
+        note(&format!(
+            "`{interface}` is guarded by an rpcguard of ABI version {found}, and left out"
+        ));
+        Ok(())
+    })
 }

@@ -141,26 +141,37 @@ pub(super) fn ports(ports: &[u16]) -> Option<BTreeSet<u16>> {
 
 /// The guards of these interfaces, or all guards if none is named.
 pub(super) fn guards(registry: &Registry, interfaces: &[String]) -> Result<Vec<Guard>> {
-    if interfaces.is_empty() {
-        let mut guards = Vec::new();
-        for entry in registry.entries()? {
-            match entry {
-                Entry::Guard(guard) => guards.push(*guard),
-                // To leave one out of all would go unnoticed.
-                Entry::Incompatible {
-                    interface, found, ..
-                } => return Err(Error::AbiVersion { interface, found }),
-                Entry::Leftover(_) => {}
-            }
-        }
-        if guards.is_empty() {
-            return Err(Error::NothingAttached);
-        }
-        return Ok(guards);
+    // To leave one out of all would go unnoticed.
+    guards_but(registry, interfaces, |interface, found| {
+        Err(Error::AbiVersion { interface, found })
+    })
+}
+
+/// As [`guards`]; what becomes of one of another ABI version among all is for the caller to say.
+pub(super) fn guards_but(
+    registry: &Registry,
+    interfaces: &[String],
+    incompatible: impl Fn(String, u32) -> Result<()>,
+) -> Result<Vec<Guard>> {
+    if !interfaces.is_empty() {
+        return without_repeats(interfaces)
+            .map(|name| registry.guard(name))
+            .collect();
     }
-    without_repeats(interfaces)
-        .map(|name| registry.guard(name))
-        .collect()
+    let mut guards = Vec::new();
+    for entry in registry.entries()? {
+        match entry {
+            Entry::Guard(guard) => guards.push(*guard),
+            Entry::Incompatible {
+                interface, found, ..
+            } => incompatible(interface, found)?,
+            Entry::Leftover(_) => {}
+        }
+    }
+    if guards.is_empty() {
+        return Err(Error::NothingAttached);
+    }
+    Ok(guards)
 }
 
 /// Each name once, in the order in which they were given.

@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod follow_log;
 mod input;
+mod list_args;
 mod lists;
 mod man;
 mod metrics;

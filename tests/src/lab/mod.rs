@@ -24,6 +24,7 @@ mod tests;
 mod tools;
 mod tun;
 mod tuntap;
+mod waiting;
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -49,6 +50,7 @@ pub use self::{
     tools::{find_tool, missing_tools},
     tun::Tun,
     tuntap::TunTap,
+    waiting::wait_for,
 };
 
 /// Where the hosts' common bpffs is mounted before each host mounts it at its usual place.

@@ -2,12 +2,7 @@
 //! `cargo xtask vm`. What one boot has done, the next one finds.
 
 use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
+    env, fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration,
 };
 
 use rpcguard_tests::lab::{Finished, is_boot_or_skip, rpcguard_binary};
@@ -55,14 +50,7 @@ fn answers() -> bool {
 
 #[track_caller]
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "not within {PATIENCE:?}: {what}"
-        );
-        thread::sleep(Duration::from_millis(100));
-    }
+    rpcguard_tests::lab::wait_for(what, PATIENCE, condition);
 }
 
 /// Nothing starts it: not its names, not what requires it, not a connection.

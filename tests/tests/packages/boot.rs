@@ -5,8 +5,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rpcguard_tests::{
@@ -53,14 +52,7 @@ fn run(line: &str) -> Finished {
 
 #[track_caller]
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "not within {PATIENCE:?}: {what}"
-        );
-        thread::sleep(Duration::from_millis(100));
-    }
+    rpcguard_tests::lab::wait_for(what, PATIENCE, condition);
 }
 
 /// How often was asked, and how often answered, so far.

@@ -5,8 +5,9 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use aya::maps::MapData;
+use rpcguard_tests::kernel_file::number;
 
 /// By how many KiB the daemon may grow: allocators keep some of what they are given back, and each guard that is
 /// attached, or read because others may have changed it, takes copies of its lists for a moment.
@@ -65,14 +66,4 @@ pub(crate) fn overflowed(snmp: &str) -> u64 {
     let mut pairs = names.split(' ').zip(values.split(' '));
     let found = pairs.find(|(name, _)| *name == "RcvbufErrors");
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
-}
-
-/// The number behind this name in a file of the kernel's.
-fn number(path: &str, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .with_context(|| format!("{path} has no number {name}"))
 }

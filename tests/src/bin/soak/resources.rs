@@ -5,9 +5,9 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use aya::maps::MapData;
-use rpcguard_tests::site::Objects;
+use rpcguard_tests::{kernel_file::number, site::Objects};
 
 use crate::town::Town;
 
@@ -97,14 +97,4 @@ fn map_memory(id: u32) -> Result<u64> {
     let map = MapData::from_id(id)?;
     let path = format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd());
     number(&path, "memlock:")
-}
-
-/// The number behind this name in a file of the kernel's.
-fn number(path: &str, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .with_context(|| format!("{path} has no number {name}"))
 }
