@@ -98,7 +98,7 @@ impl Keeper {
         files
     }
 
-    /// When to call [`Self::retry`], if at all.
+    /// When to [look for interfaces](Self::follow_interfaces) again, because some could not be guarded; if at all.
     pub(super) fn next_retry(&self) -> Option<Instant> {
         self.backoff.next()
     }
