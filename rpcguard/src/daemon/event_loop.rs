@@ -173,7 +173,10 @@ impl EventLoop {
                     let due = Instant::now() + SETTLING;
                     self.due.interfaces.get_or_insert(due);
                 }
-                Event::Watchdog => self.watchdog.tell(is_working),
+                Event::Watchdog => {
+                    let is_between = !self.is_ready || self.stopping;
+                    self.watchdog.tell(is_working, is_between);
+                }
                 Event::Timer => {}
                 Event::Worked(keeper, outcome) => {
                     work = None;

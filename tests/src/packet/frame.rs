@@ -360,6 +360,10 @@ impl Frame {
     }
 
     fn begin_transport(&mut self, protocol: u8) {
+        assert!(
+            self.transport.is_none(),
+            "a packet has one transport header"
+        );
         self.announce(0, protocol);
         self.announcement = Announcement::Nowhere;
         let start = self.bytes.len();

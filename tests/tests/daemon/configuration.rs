@@ -33,6 +33,35 @@ fn a_good_file_is_said_to_be_good_with_what_it_is_about() {
 }
 
 #[test]
+fn the_example_is_good_as_it_is_and_with_everything_in_it_in_force() {
+    let Some(site) =
+        Site::or_skip("the_example_is_good_as_it_is_and_with_everything_in_it_in_force")
+    else {
+        return;
+    };
+    let example = include_str!("../../../deploy/examples/rpcguard.toml");
+    let directory = tempdir().unwrap();
+    fs::write(directory.path().join("clients.txt"), "192.0.2.7\n").unwrap();
+    let file = directory.path().join("rpcguard.toml");
+    let check = || site.rpcguard(&format!("config check {}", file.display()));
+    fs::write(&file, example).unwrap();
+    assert!(check().contains("guards nothing"));
+    let in_force: String = example
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(&file, &in_force).unwrap();
+    let checked = check();
+    assert!(
+        checked.contains("allowed from 2 prefixes") && checked.contains("here and now: eth0"),
+        "{checked}"
+    );
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_and_the_status_is_one() {
     let Some(site) = Site::or_skip("everything_that_is_wrong_is_said_and_the_status_is_one") else {
         return;

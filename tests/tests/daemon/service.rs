@@ -60,3 +60,31 @@ fn the_watchdog_is_told_in_time_and_only_if_it_is_asked_for() {
     daemon.end();
     scene.detach_all();
 }
+
+#[test]
+fn a_start_that_takes_long_asks_for_more_time() {
+    let test = "a_start_that_takes_long_asks_for_more_time";
+    let Some(scene) = Scene::or_skip(test) else {
+        return;
+    };
+    scene.write("rpcguard.toml", &table("\"eth0\"", ""));
+    // A start takes longer than several of these.
+    let daemon = scene.spawn(&[("WATCHDOG_USEC", "2000")]);
+    let mut extended = 0;
+    loop {
+        let told = daemon.notification(Duration::from_secs(60)).unwrap();
+        if told.contains("READY=1") {
+            break;
+        }
+        extended += usize::from(told.contains("EXTEND_TIMEOUT_USEC=3000"));
+    }
+    assert!(extended > 0);
+    while let Some(told) = daemon.notification(Duration::from_millis(20)) {
+        assert!(!told.contains("EXTEND"), "it has started: {told}");
+        if told.contains("STOPPING=1") {
+            break;
+        }
+        daemon.signal(Signal::SIGTERM);
+    }
+    scene.detach_all();
+}
