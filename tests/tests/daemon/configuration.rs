@@ -45,7 +45,7 @@ fn the_example_is_good_as_it_is_and_with_everything_in_it_in_force() {
     let file = directory.path().join("rpcguard.toml");
     let check = || site.rpcguard(&format!("config check {}", file.display()));
     fs::write(&file, example).unwrap();
-    assert!(check().contains("guards nothing"));
+    assert_eq!(check(), "no [[guard]] table: nothing is to be guarded\n");
     let in_force: String = example
         .lines()
         .map(|line| match line.strip_prefix('#') {
