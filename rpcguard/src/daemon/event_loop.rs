@@ -174,8 +174,8 @@ impl EventLoop {
                     self.due.interfaces.get_or_insert(due);
                 }
                 Event::Watchdog => {
-                    let is_between = !self.is_ready || self.stopping;
-                    self.watchdog.tell(is_working, is_between);
+                    let is_transition = !self.is_ready || self.stopping;
+                    self.watchdog.tell(is_working, is_transition);
                 }
                 Event::Timer => {}
                 Event::Worked(keeper, outcome) => {

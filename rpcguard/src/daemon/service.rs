@@ -60,12 +60,12 @@ impl Watchdog {
         }
     }
 
-    /// To be called by the loop, each interval. Starting and stopping take as long as there are interfaces: those may go
-    /// on for as long as the work advances.
-    pub(super) fn tell(&mut self, is_working: bool, is_starting_or_stopping: bool) {
+    /// To be called by the loop, each interval. A transition is a start or an end: either takes the longer the more
+    /// interfaces there are, and may go on for as long as the work advances.
+    pub(super) fn tell(&mut self, is_working: bool, is_transition: bool) {
         if self.is_alive(is_working, Instant::now()) {
             notify(&[NotifyState::Watchdog]);
-            if let (true, Some(interval)) = (is_starting_or_stopping, self.interval) {
+            if let (true, Some(interval)) = (is_transition, self.interval) {
                 let until = u32::try_from((3 * interval).as_micros()).unwrap_or(u32::MAX);
                 notify(&[NotifyState::ExtendTimeoutUsec(until)]);
             }

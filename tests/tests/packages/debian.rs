@@ -100,7 +100,6 @@ impl Machine {
             .to_mac(mac)
             .ipv4(STRANGER_V4)
             .to_v4(ADDRESS.into())
-            .udp(111)
             .dump()
             .build()
     }

@@ -7,7 +7,7 @@ use crate::{
     config::{Config, Table},
     daemon::{plan::Place, wanted::Wanted},
     error::Result,
-    guard::{self, Change, Entry, Guard},
+    guard::{self, Change, Entry, Guard, Lock},
     output,
 };
 
@@ -24,59 +24,14 @@ impl Keeper {
         }
         let lock = self.registry.lock()?;
         if found_guards.is_empty() {
-            for held in places.keys().filter_map(|index| self.held.get(index)) {
-                if let Some(Entry::Guard(guard)) = self.registry.entry_in(&held.directory)? {
-                    found_guards.push(*guard);
-                }
-            }
+            found_guards = self.guards_of(places)?;
         }
-        let mut changes = Changes::default();
-        let mut guards = Vec::new();
-        let mut done = Vec::new();
-        for guard in found_guards {
-            let Some(place) = places.get(&guard.ifindex()) else {
-                continue;
-            };
-            self.step();
-            let table = &config.tables[place.table];
-            let wanted = Wanted::by(table, &self.rpcbind);
-            let (link, epoch) = (guard.link_id(), guard.epoch()?);
-            let held = self.held.get(&guard.ifindex());
-            let held = held.filter(|held| held.link == link && held.epoch == Some(epoch));
-            let change = match held {
-                Some(held) if wanted.is_known_to_be(&held.wanted) => None,
-                Some(held) => changes.between(&held.wanted, &wanted)?,
-                None => wanted.change_from(&found(&guard)?)?.map(Arc::new),
-            };
-            self.note_mode(&guard, table);
-            match change {
-                Some(change) => guards.push((guard, change, wanted)),
-                None => done.push((guard, wanted)),
-            }
-        }
-        let mut changed = Vec::with_capacity(guards.len());
-        let mut rest = Vec::with_capacity(guards.len());
-        for (guard, change, wanted) in guards {
-            changed.push(guard);
-            rest.push((change, wanted));
-        }
-        let change_of_each: Vec<&Change> = rest.iter().map(|(change, _)| &**change).collect();
-        if !changed.is_empty() {
-            guard::commit_each(&mut changed, &lock, &change_of_each)?;
-        }
-        for (guard, (_, wanted)) in changed.iter().zip(&rest) {
-            log::debug!("{}", output::status::summary(guard)?);
-            self.hold(guard, wanted.clone())?;
-        }
-        if !changed.is_empty() {
-            let plural = if changed.len() == 1 { "" } else { "s" };
-            log::info!(
-                "{} guard{plural} changed, {} as before",
-                changed.len(),
-                done.len()
-            );
-        }
-        for (guard, wanted) in done {
+        let Compared {
+            to_change,
+            as_before,
+        } = self.compare(config, places, found_guards)?;
+        self.change(&lock, to_change, as_before.len())?;
+        for (guard, wanted) in as_before {
             if !self.held.contains_key(&guard.ifindex()) {
                 log::info!("{}, as before", output::status::summary(&guard)?);
             }
@@ -86,6 +41,74 @@ impl Keeper {
         drop(lock);
         for (index, place) in places {
             self.places.insert(*index, place.clone());
+        }
+        Ok(())
+    }
+
+    /// The guards of these places that are held.
+    fn guards_of(&self, places: &BTreeMap<u32, Place>) -> Result<Vec<Guard>> {
+        let mut guards = Vec::new();
+        for held in places.keys().filter_map(|index| self.held.get(index)) {
+            if let Some(Entry::Guard(guard)) = self.registry.entry_in(&held.directory)? {
+                guards.push(*guard);
+            }
+        }
+        Ok(guards)
+    }
+
+    /// Those that are otherwise than their tables say, with what makes them so, and those that are not.
+    fn compare(
+        &mut self,
+        config: &Config,
+        places: &BTreeMap<u32, Place>,
+        guards: Vec<Guard>,
+    ) -> Result<Compared> {
+        let mut changes = Changes::default();
+        let mut compared = Compared::default();
+        for guard in guards {
+            let Some(place) = places.get(&guard.ifindex()) else {
+                continue;
+            };
+            self.step();
+            let table = &config.tables[place.table];
+            let wanted = Wanted::by(table, &self.rpcbind);
+            let epoch = guard.epoch()?;
+            let held = self.held.get(&guard.ifindex());
+            let held = held.filter(|held| held.is_of(&guard, epoch));
+            let change = match held {
+                Some(held) if wanted.is_known_to_be(&held.wanted) => None,
+                Some(held) => changes.between(&held.wanted, &wanted)?,
+                None => wanted.change_from(&found(&guard)?)?.map(Arc::new),
+            };
+            self.note_mode(&guard, table);
+            match change {
+                Some(change) => compared.to_change.push(ToChange {
+                    guard,
+                    change,
+                    wanted,
+                }),
+                None => compared.as_before.push((guard, wanted)),
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Changes all of them, or none; so many others are as they should be.
+    fn change(&mut self, lock: &Lock, to_change: Vec<ToChange>, others: usize) -> Result<()> {
+        if to_change.is_empty() {
+            return Ok(());
+        }
+        let (mut guards, rest): (Vec<Guard>, Vec<_>) = to_change
+            .into_iter()
+            .map(|each| (each.guard, (each.change, each.wanted)))
+            .unzip();
+        let changes: Vec<&Change> = rest.iter().map(|(change, _)| &**change).collect();
+        guard::commit_each(&mut guards, lock, &changes)?;
+        let plural = if guards.len() == 1 { "" } else { "s" };
+        log::info!("{} guard{plural} changed, {others} as before", guards.len());
+        for (guard, (_, wanted)) in guards.iter().zip(rest) {
+            log::debug!("{}", output::status::summary(guard)?);
+            self.hold(guard, wanted)?;
         }
         Ok(())
     }
@@ -121,7 +144,28 @@ impl Keeper {
     pub(super) fn is_as_left(&self, guard: &Guard) -> Result<bool> {
         let epoch = guard.epoch()?;
         let held = self.held.get(&guard.ifindex());
-        Ok(held.is_some_and(|held| held.link == guard.link_id() && held.epoch == Some(epoch)))
+        Ok(held.is_some_and(|held| held.is_of(guard, epoch)))
+    }
+}
+
+/// Guards, by whether they are as their tables say.
+#[derive(Default)]
+struct Compared {
+    to_change: Vec<ToChange>,
+    as_before: Vec<(Guard, Wanted)>,
+}
+
+/// A guard that is otherwise than its table says.
+struct ToChange {
+    guard: Guard,
+    change: Arc<Change>,
+    wanted: Wanted,
+}
+
+impl Held {
+    /// Whether it is this guard, which has this epoch now, and nobody has changed it since.
+    fn is_of(&self, guard: &Guard, epoch: u32) -> bool {
+        self.link == guard.link_id() && self.epoch == Some(epoch)
     }
 }
 
