@@ -85,7 +85,9 @@ impl Tool {
                 process::cargo(&["install", name, "--version", version, "--profile", "dev"])
                     .args(["--locked", "--force", "--root"])
                     .arg(directory())
-                    .env("CARGO_PROFILE_DEV_DEBUG", "0"),
+                    .env("CARGO_PROFILE_DEV_DEBUG", "0")
+                    // They have much of what they are made of in common.
+                    .env("CARGO_TARGET_DIR", directory().join("build")),
             )
         })
     }
