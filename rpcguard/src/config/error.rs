@@ -30,6 +30,18 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// It has become empty, or nearly: whoever is writing it may not have come far.
+    #[error(
+        "the configuration {} has no [[guard]] table any more, and {guarded} of its interfaces are guarded: \
+         to guard none, `rpcguard detach --all`, and then reload",
+        path.display()
+    )]
+    NoTableLeft {
+        /// The file.
+        path: PathBuf,
+        /// How many are.
+        guarded: usize,
+    },
     /// Something in it, or in files that it names, is wrong.
     #[error("{0}")]
     Flawed(Flaws),

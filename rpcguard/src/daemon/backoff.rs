@@ -34,6 +34,16 @@ impl Backoff {
     pub(super) fn failed(&mut self, index: u32, why: String, now: Instant) -> bool {
         let before = self.waiting.get(&index);
         let pause = before.map_or(FIRST, |before| (2 * before.pause).min(LAST));
+        self.wait(index, pause, why, now)
+    }
+
+    /// Takes note of something that passes by itself, and is looked at again soon; true if it is to be told of.
+    pub(super) fn postponed(&mut self, index: u32, why: String, now: Instant) -> bool {
+        self.wait(index, FIRST, why, now)
+    }
+
+    fn wait(&mut self, index: u32, pause: Duration, why: String, now: Instant) -> bool {
+        let before = self.waiting.get(&index);
         let is_new = before.is_none_or(|before| before.why != why);
         let due = now + pause;
         self.waiting.insert(index, Waiting { pause, due, why });
@@ -83,6 +93,10 @@ mod tests {
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert!(backoff.failed(1, "something else".to_owned(), now));
+        for is_first in [true, false, false] {
+            assert_eq!(backoff.postponed(1, "not yet".to_owned(), now), is_first);
+            assert_eq!(backoff.next(), Some(now + FIRST));
+        }
         backoff.retain(|index| index != 1);
         assert_eq!((backoff.count(), backoff.next()), (0, None));
     }

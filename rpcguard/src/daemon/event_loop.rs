@@ -23,7 +23,6 @@ use crate::{
     config::Config,
     error::{Doing as _, Error, Report, Result},
     guard::Registry,
-    metrics::ListenAddress,
     sys::link_changes::LinkChanges,
 };
 
@@ -37,6 +36,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 
 /// After what time to try again what failed and may succeed then.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How often at most to look for interfaces only because some cannot be guarded.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How long interfaces may go on changing before they are looked at: many come and go together.
 const SETTLING: Duration = Duration::from_millis(20);
@@ -52,6 +54,10 @@ pub(super) struct EventLoop {
     due: Due,
     stopping: bool,
     is_ready: bool,
+    /// Why the configuration was not reloaded, if it is another than that in force.
+    refusal: Option<String>,
+    /// Why metrics are not served where they are to be.
+    metrics_failure: Option<String>,
     /// What the service manager was told last.
     status: String,
 }
@@ -131,6 +137,8 @@ impl EventLoop {
             },
             stopping: false,
             is_ready: false,
+            refusal: None,
+            metrics_failure: None,
             status: String::new(),
         })
     }
@@ -138,9 +146,7 @@ impl EventLoop {
     /// Attaches what is to be attached, and keeps it so until a signal ends it.
     pub(super) async fn run(&mut self, keeper: Keeper) -> Result<()> {
         self.watch_also(&keeper);
-        self.metrics
-            .serve_at(keeper.config().metrics_listen)
-            .await?;
+        self.try_metrics(&keeper).await;
         let mut watchdog = self.watchdog.interval.map(|interval| {
             let mut ticks = time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -203,15 +209,16 @@ impl EventLoop {
             service::reloading();
             return Some(Task::Read);
         }
-        if is_due(&mut self.due.interfaces) | is_due(&mut self.due.retry) {
-            return Some(Task::FollowInterfaces);
-        }
+        // However often interfaces change.
         if self.due.periodic <= now {
             self.due.periodic = now + PERIOD;
-            if self.files.look_again() {
+            if self.files.have_settled_otherwise() {
                 self.due.files_changed();
             }
             return Some(Task::Periodic);
+        }
+        if is_due(&mut self.due.interfaces) | is_due(&mut self.due.retry) {
+            return Some(Task::FollowInterfaces);
         }
         None
     }
@@ -251,31 +258,33 @@ impl EventLoop {
             Outcome::Applied(applied) => {
                 applied?;
                 self.is_ready = true;
-                self.status = keeper.status();
+                self.status = self.status_of(&keeper);
                 log::info!("{}: {}", self.path.display(), self.status);
                 service::ready(&self.status);
             }
             Outcome::Read(Ok(config)) => {
                 self.watch_also(&keeper);
-                let before = self.metrics.address();
-                match self.metrics.serve_at(config.metrics_listen).await {
-                    Ok(()) => {
-                        self.status = keeper.status();
-                        return Ok(Next::Task(keeper, Task::Reload(config)));
-                    }
+                // An address that was not to be had before keeps nothing from being reloaded.
+                let served = if config.metrics_listen == keeper.config().metrics_listen {
+                    Ok(())
+                } else {
+                    self.metrics.serve_at(config.metrics_listen).await
+                };
+                match served {
+                    Ok(()) => return Ok(Next::Task(keeper, Task::Reload(config))),
                     Err(error) => {
                         self.due.reload = Some(Instant::now() + AGAIN);
-                        self.refuse(&keeper, &error, before).await;
+                        self.refuse(&keeper, &error).await;
                     }
                 }
             }
             Outcome::Read(Err(error)) => {
                 self.watch_also(&keeper);
-                let present = self.metrics.address();
-                self.refuse(&keeper, &error, present).await;
+                self.refuse(&keeper, &error).await;
             }
             Outcome::Reloaded(Ok(())) => {
-                self.status = keeper.status();
+                self.refusal = None;
+                self.status = self.status_of(&keeper);
                 log::info!("{}: reloaded: {}", self.path.display(), self.status);
                 service::ready(&self.status);
             }
@@ -283,12 +292,14 @@ impl EventLoop {
                 if !matches!(error, Error::Config(_)) {
                     self.due.reload = Some(Instant::now() + AGAIN);
                 }
-                let before = keeper.config().metrics_listen;
-                self.refuse(&keeper, &error, before).await;
+                self.refuse(&keeper, &error).await;
             }
             Outcome::FollowedInterfaces(Err(error)) => {
                 log::error!("{error}; tried again");
-                self.due.interfaces = Some(Instant::now() + AGAIN);
+                let again = Instant::now() + AGAIN;
+                self.due.interfaces = Some(again);
+                self.due.retry = Some(again);
+                return Ok(Next::Idle(keeper));
             }
             Outcome::Periodic(Err(error)) => log::warn!("{error}"),
             Outcome::Stopped(stopped) => {
@@ -296,14 +307,16 @@ impl EventLoop {
                 return Ok(Next::End);
             }
             Outcome::FollowedInterfaces(Ok(())) | Outcome::Periodic(Ok(())) => {
-                let status = keeper.status();
+                self.try_metrics(&keeper).await;
+                let status = self.status_of(&keeper);
                 if status != self.status {
                     service::status(&status);
                     self.status = status;
                 }
             }
         }
-        self.due.retry = keeper.next_retry();
+        let earliest = Instant::now() + RETRY;
+        self.due.retry = keeper.next_retry().map(|due| due.max(earliest));
         Ok(Next::Idle(keeper))
     }
 
@@ -314,17 +327,36 @@ impl EventLoop {
         }
     }
 
-    /// Says that the former configuration stays in force, and why.
-    async fn refuse(&mut self, keeper: &Keeper, error: &Error, metrics: Option<ListenAddress>) {
-        if let Err(error) = self.metrics.serve_at(metrics).await {
-            log::error!("{error}");
+    /// Says that the former configuration stays in force, and, once, why.
+    async fn refuse(&mut self, keeper: &Keeper, error: &Error) {
+        self.try_metrics(keeper).await;
+        let refusal = Report(error).to_string();
+        if self.refusal.as_ref() != Some(&refusal) {
+            log::error!("not reloaded, the former configuration stays in force\n{refusal}");
         }
-        log::error!(
-            "not reloaded, the former configuration stays in force\n{}",
-            Report(error)
-        );
-        self.status = format!("not reloaded, see the log; {}", keeper.status());
+        self.refusal = Some(refusal);
+        self.status = self.status_of(keeper);
         service::ready(&self.status);
+    }
+
+    /// Serves metrics as the configuration in force says. An address that is not to be had yet keeps nothing from
+    /// being guarded, and is tried again.
+    async fn try_metrics(&mut self, keeper: &Keeper) {
+        let served = self.metrics.serve_at(keeper.config().metrics_listen).await;
+        let failure = served.err().map(|error| error.to_string());
+        if let Some(failure) = failure.as_ref().filter(|_| failure != self.metrics_failure) {
+            log::error!("{failure}; tried again");
+        }
+        self.metrics_failure = failure;
+    }
+
+    /// How things are, in a few words.
+    fn status_of(&self, keeper: &Keeper) -> String {
+        let status = keeper.status();
+        match &self.refusal {
+            Some(_) => format!("not reloaded, see the log; {status}"),
+            None => status,
+        }
     }
 }
 

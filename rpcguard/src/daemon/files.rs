@@ -16,7 +16,7 @@ use rustix::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::looks::Noted;
+use super::looks::{Looks, Noted};
 
 /// A file that was changed less than this ago may have been changed since it was read.
 const RECENT: Duration = Duration::from_secs(2);
@@ -26,6 +26,8 @@ pub(super) struct WatchedFiles {
     inotify: AsyncFd<OwnedFd>,
     /// As they looked when they were last read.
     noted: BTreeMap<PathBuf, Noted>,
+    /// As they looked when they were last found to look otherwise.
+    unsettled: Vec<Option<Looks>>,
     names: BTreeSet<OsString>,
     /// Directories that cannot be watched, of which that was said.
     unwatched: BTreeSet<PathBuf>,
@@ -43,6 +45,7 @@ impl WatchedFiles {
         Ok(Self {
             inotify,
             noted: BTreeMap::new(),
+            unsettled: Vec::new(),
             names: BTreeSet::new(),
             unwatched: BTreeSet::new(),
         })
@@ -74,8 +77,21 @@ impl WatchedFiles {
         }
     }
 
+    /// Whether a file looks otherwise than it did, and nobody has told of that. It may be about to be written:
+    /// so it has to look the same when it is looked at again. To be asked every few seconds.
+    pub(super) fn have_settled_otherwise(&mut self) -> bool {
+        if !self.look_again() {
+            self.unsettled.clear();
+            return false;
+        }
+        let now = self.noted.keys().map(|path| Noted::now(path).looks());
+        let now: Vec<_> = now.collect();
+        let before = std::mem::replace(&mut self.unsettled, now);
+        before == self.unsettled
+    }
+
     /// Whether a file looks otherwise than it did. Directories are watched again, should they be others.
-    pub(super) fn look_again(&mut self) -> bool {
+    fn look_again(&mut self) -> bool {
         self.watch_directories();
         self.noted.iter().any(|(path, noted)| !noted.is_so(path))
     }

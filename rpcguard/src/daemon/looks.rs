@@ -19,8 +19,9 @@ pub(super) struct Noted {
     at: SystemTime,
 }
 
+/// What would be otherwise if it were another file, or had been changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Looks {
+pub(super) struct Looks {
     device: u64,
     inode: u64,
     size: u64,
@@ -35,6 +36,11 @@ impl Noted {
             looks: Looks::of(path),
             at,
         }
+    }
+
+    /// How it looked; `None` if it was not there.
+    pub(super) const fn looks(&self) -> Option<Looks> {
+        self.looks
     }
 
     /// Whether it still looks so.

@@ -27,10 +27,6 @@ impl Metrics {
         }
     }
 
-    pub(super) const fn address(&self) -> Option<ListenAddress> {
-        self.address
-    }
-
     /// Serves them there, or nowhere, from now on.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ mod wanted;
 
 use std::path::Path;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::{
     error::{Doing as _, Result},
     guard::Registry,
@@ -36,10 +38,6 @@ const STACK: usize = 8 << 20;
 /// What is attached stays so.
 pub fn run(path: &Path) -> Result<()> {
     let registry = Registry::new()?;
-    // Whatever is missing for it is said before anything is begun.
-    drop(registry.lock_to_attach()?);
-    let _instance = instance::claim(&registry)?;
-    let path = std::path::absolute(path).doing("find the configuration")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // States of guards are tens of kibibytes.
@@ -48,6 +46,15 @@ pub fn run(path: &Path) -> Result<()> {
         .max_blocking_threads(2)
         .build()
         .doing("start")?;
+    // Nobody is ended by being told to reload, however early.
+    let _hangup = {
+        let _context = runtime.enter();
+        signal(SignalKind::hangup()).doing("catch signals")?
+    };
+    // Whatever is missing for it is said before anything is begun.
+    drop(registry.lock_to_attach()?);
+    let _instance = instance::claim(&registry)?;
+    let path = std::path::absolute(path).doing("find the configuration")?;
     let progress = Progress::default();
     runtime.block_on(async {
         // What happens from now on is not missed.

@@ -10,3 +10,4 @@ mod metrics;
 mod refusals;
 mod reload;
 mod service;
+mod trouble;

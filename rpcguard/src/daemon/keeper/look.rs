@@ -36,6 +36,8 @@ impl Keeper {
         if scope == Scope::Everything || interfaces.iter().any(is_new) {
             for entry in self.registry.entries()? {
                 match entry {
+                    // Of those that are not confirmed, nothing is known to stay.
+                    Entry::Guard(guard) if !guard.is_confirmed() => {}
                     Entry::Guard(guard) => guards.push(*guard),
                     Entry::Leftover(leftover) => leftovers.push(leftover),
                     // That it cannot be guarded is said when it is tried.

@@ -21,8 +21,8 @@ use super::{
     wanted::Wanted,
 };
 use crate::{
-    config::{Config, ListFiles, OnStop},
-    error::Result,
+    config::{Config, ConfigError, ListFiles, OnStop},
+    error::{Error, Result},
     guard::{Entry, Leftover, Registry},
 };
 use look::Seen;
@@ -59,7 +59,7 @@ pub(super) struct Keeper {
 struct Held {
     link: u32,
     directory: PathBuf,
-    /// `None` if it had been changed by somebody else.
+    /// `None` if it had been changed by somebody else, or is not known.
     epoch: Option<u32>,
     wanted: Wanted,
 }
@@ -123,6 +123,12 @@ impl Keeper {
     /// Makes everything as a configuration says: guards that are there at one instant each, and all of them
     /// or none; then those that are to come, and those that are to go.
     pub(super) fn apply(&mut self, config: Config) -> Result<()> {
+        if config.tables.is_empty() && !self.held.is_empty() {
+            return Err(Error::Config(ConfigError::NoTableLeft {
+                path: self.path.clone(),
+                guarded: self.held.len(),
+            }));
+        }
         let rpcbind = rpcbind_ports(&config)?;
         let before = std::mem::replace(&mut self.rpcbind, rpcbind);
         let config = Arc::new(config);
@@ -198,10 +204,14 @@ impl Keeper {
             log::info!("ending; {} stay guarded", self.held.len());
             return Ok(());
         }
+        let mut stopped = Ok(());
         for (index, name) in self.names() {
-            self.detach(index, &name)?;
+            if let Err(error) = self.detach(index, &name) {
+                log::error!("{name}: still guarded: {error}");
+                stopped = stopped.and(Err(error));
+            }
         }
-        Ok(())
+        stopped
     }
 
     fn names(&self) -> Vec<(u32, String)> {
@@ -211,6 +221,7 @@ impl Keeper {
             .collect()
     }
 
+    /// If this fails, nothing has changed. What cannot be done afterwards is tried again later.
     fn carry_out(&mut self, config: &Config, scope: Scope) -> Result<()> {
         let Seen {
             world,
@@ -228,19 +239,27 @@ impl Keeper {
             self.places.insert(index, place);
         }
         let now = Instant::now();
+        let to_attach: BTreeSet<u32> = plan.attach.keys().copied().collect();
         for (index, place) in plan.attach {
             if self.backoff.is_due(index, now) {
                 self.attach(config, index, place);
             }
         }
         for (index, name) in &plan.detach {
-            self.detach(*index, name)?;
+            if self.backoff.is_due(*index, now)
+                && let Err(error) = self.detach(*index, name)
+            {
+                self.failed(*index, name, "still guarded", &error);
+            }
         }
         for index in plan.vanished {
-            self.forget(index)?;
+            if let Err(error) = self.forget(index) {
+                log::warn!("{error}");
+            }
         }
+        // Others are not tried any more.
         self.backoff
-            .retain(|index| world.interfaces.contains_key(&index));
+            .retain(|index| to_attach.contains(&index) || plan.detach.contains_key(&index));
         let is_ours = |leftover: &&Leftover| {
             let name = &leftover.interface;
             scope == Scope::Everything
@@ -250,9 +269,22 @@ impl Keeper {
                     .any(|table| table.interfaces.matches(name))
         };
         for leftover in leftovers.iter().filter(is_ours) {
-            self.remove_leftover(leftover.directory())?;
+            if let Err(error) = self.remove_leftover(leftover.directory()) {
+                log::warn!("{error}");
+            }
         }
         Ok(())
+    }
+
+    /// Takes note that something could not be done, which is tried again later.
+    fn failed(&mut self, index: u32, name: &str, what: &str, error: &Error) {
+        let why = match error.hint() {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        };
+        if self.backoff.failed(index, why.clone(), Instant::now()) {
+            log::error!("{name}: {what}, tried again later: {why}");
+        }
     }
 
     fn step(&self) {

@@ -37,14 +37,25 @@ impl Keeper {
             // It is gone again.
             Err(Error::NoSuchInterface(_)) => {}
             Err(error) => {
-                let why = match error.hint() {
-                    Some(hint) => format!("{error} ({hint})"),
-                    None => error.to_string(),
-                };
-                if self.backoff.failed(index, why.clone(), Instant::now()) {
-                    log::error!("{}: NOT guarded, tried again later: {why}", place.name);
+                // It is tried again as if it had never been guarded.
+                self.held.remove(&index);
+                self.places.remove(&index);
+                match error {
+                    Error::Unconfirmed(_) => self.wait_for_confirmation(index, &place.name),
+                    error => self.failed(index, &place.name, "NOT guarded", &error),
                 }
             }
+        }
+    }
+
+    /// Somebody tries a guard out with `attach --confirm`: it is taken on once it is confirmed, or another one
+    /// attached once it is gone.
+    fn wait_for_confirmation(&mut self, index: u32, name: &str) {
+        let why = format!(
+            "{name}: guarded by an `attach --confirm` that is not confirmed yet: left alone until then"
+        );
+        if self.backoff.postponed(index, why.clone(), Instant::now()) {
+            log::warn!("{why}");
         }
     }
 
@@ -56,12 +67,11 @@ impl Keeper {
             let remedy = remedy.unwrap_or_default();
             log::warn!("{refused}; running in generic mode, which is slower{remedy}");
         }
-        let held = output::status::summary(&attached.guard)
-            .map(|summary| log::info!("{summary}"))
-            .and_then(|()| self.hold(&attached.guard, wanted));
-        if let Err(error) = held {
-            log::warn!("{}: {error}", place.name);
+        match output::status::summary(&attached.guard) {
+            Ok(summary) => log::info!("{summary}"),
+            Err(error) => log::warn!("{}: {error}", place.name),
         }
+        self.hold(&attached.guard, wanted);
         // Not that of another interface that had this name when it was planned.
         let index = attached.guard.ifindex();
         self.backoff.retain(|waiting| waiting != index);

@@ -24,16 +24,15 @@ impl Keeper {
         let mut guards: Vec<Guard> = Vec::new();
         let mut changes = Vec::new();
         for (index, held) in &self.held {
-            let Some(table) = self
-                .places
-                .get(index)
-                .map(|place| &config.tables[place.table])
-            else {
+            let Some(place) = self.places.get(index) else {
                 continue;
             };
-            if !table.rpcbind_ports {
+            // One that is still to be detached is in no table any more.
+            let table = config.tables.get(place.table);
+            let table = table.filter(|table| table.interfaces.matches(&place.name));
+            let Some(table) = table.filter(|table| table.rpcbind_ports) else {
                 continue;
-            }
+            };
             let Some(Entry::Guard(guard)) = self.registry.entry_in(&held.directory)? else {
                 continue;
             };

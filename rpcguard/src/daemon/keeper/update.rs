@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Keeper {
-    /// Makes guards as their tables say: all of them, or none.
+    /// Makes guards as their tables say: all of them, or, if this fails, none.
     pub(super) fn update(
         &mut self,
         config: &Config,
@@ -32,10 +32,12 @@ impl Keeper {
         } = self.compare(config, places, found_guards)?;
         self.change(&lock, to_change, as_before.len())?;
         for (guard, wanted) in as_before {
-            if !self.held.contains_key(&guard.ifindex()) {
-                log::info!("{}, as before", output::status::summary(&guard)?);
+            if !self.held.contains_key(&guard.ifindex())
+                && let Ok(summary) = output::status::summary(&guard)
+            {
+                log::info!("{summary}, as before");
             }
-            self.hold(&guard, wanted)?;
+            self.hold(&guard, wanted);
         }
         // Until it is known how they were left, nobody changes them.
         drop(lock);
@@ -49,8 +51,9 @@ impl Keeper {
     fn guards_of(&self, places: &BTreeMap<u32, Place>) -> Result<Vec<Guard>> {
         let mut guards = Vec::new();
         for held in places.keys().filter_map(|index| self.held.get(index)) {
-            if let Some(Entry::Guard(guard)) = self.registry.entry_in(&held.directory)? {
-                guards.push(*guard);
+            match self.registry.entry_in(&held.directory)? {
+                Some(Entry::Guard(guard)) if guard.is_confirmed() => guards.push(*guard),
+                _ => {}
             }
         }
         Ok(guards)
@@ -107,21 +110,24 @@ impl Keeper {
         let plural = if guards.len() == 1 { "" } else { "s" };
         log::info!("{} guard{plural} changed, {others} as before", guards.len());
         for (guard, (_, wanted)) in guards.iter().zip(rest) {
-            log::debug!("{}", output::status::summary(guard)?);
-            self.hold(guard, wanted)?;
+            if let Ok(summary) = output::status::summary(guard) {
+                log::debug!("{summary}");
+            }
+            self.hold(guard, wanted);
         }
         Ok(())
     }
 
-    pub(super) fn hold(&mut self, guard: &Guard, wanted: Wanted) -> Result<()> {
+    /// Takes note of how a guard was left.
+    pub(super) fn hold(&mut self, guard: &Guard, wanted: Wanted) {
         let held = Held {
             link: guard.link_id(),
             directory: guard.directory().to_owned(),
-            epoch: Some(guard.epoch()?),
+            // Without it, the guard is looked at as a whole next time.
+            epoch: guard.epoch().ok(),
             wanted,
         };
         self.held.insert(guard.ifindex(), held);
-        Ok(())
     }
 
     /// Says that a guard runs where its table does not want it: another mode would need a gap.
