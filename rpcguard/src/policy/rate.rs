@@ -207,7 +207,8 @@ impl RateChange {
     ///
     /// A limit that is not given, and would be below that of a part of it, is raised to that: it was
     /// not meant to forbid what another allows. The burst of the total is graded
-    /// ([`limiter`](rpcguard_common::limiter)), so that it takes more of it for one source to get its own.
+    /// ([`limiter`](rpcguard_common::limiter)), so that it takes more of it for one source to get its own;
+    /// but nothing is raised above what can be given.
     pub(super) fn applied_to(
         &self,
         present: Option<RatePolicy>,
@@ -225,7 +226,8 @@ impl RateChange {
         policy.prefix = with(prefix, self.prefix, self.prefix_burst);
         let mut total = policy.total.at_least(policy.prefix);
         let share = Standing::Crowd.eighths();
-        total.burst = total.burst.max((policy.source.burst * 8).div_ceil(share));
+        let enough = (policy.source.burst * 8).div_ceil(share);
+        total.burst = total.burst.max(enough).min(RateLimit::MAX_BURST);
         policy.total = with(total, self.total, self.total_burst);
         policy.procedures = self.procedures.unwrap_or(policy.procedures);
         Ok(Some(policy))
@@ -309,6 +311,20 @@ mod tests {
             policy.total.burst, 1334,
             "of which three eighths are for anybody"
         );
+    }
+
+    #[test]
+    fn no_limit_is_raised_above_what_can_be_given() {
+        for burst in [375_000, 375_001, RateLimit::MAX_BURST] {
+            let change = RateChange {
+                source: Some(rate("1/s")),
+                source_burst: Some(burst),
+                ..RateChange::default()
+            };
+            let policy = change.applied_to(None).unwrap().unwrap();
+            assert_eq!((policy.source.burst, policy.prefix.burst), (burst, burst));
+            assert_eq!(policy.total.burst, RateLimit::MAX_BURST);
+        }
     }
 
     #[test]

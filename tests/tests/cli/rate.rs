@@ -76,6 +76,18 @@ fn every_limit_can_be_given() {
 }
 
 #[test]
+fn what_a_large_burst_raises_can_be_given_too() {
+    let Some(machine) = Machine::or_skip("what_a_large_burst_raises_can_be_given_too") else {
+        return;
+    };
+    machine.does("attach eth0 --rate 1/s --burst 600000");
+    assert_eq!(policy(&machine)["rate"]["total"], limit("200/s", 1_000_000));
+    let shown = machine.does("config show").stdout;
+    let file = machine.file("shown.toml", shown);
+    machine.does(&format!("config check {}", file.display()));
+}
+
+#[test]
 fn a_rate_begins_changes_and_ends_without_a_gap() {
     let Some(machine) = Machine::or_skip("a_rate_begins_changes_and_ends_without_a_gap") else {
         return;
