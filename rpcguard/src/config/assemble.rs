@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use rpcguard_common::abi::MAX_PREFIXES;
+use rpcguard_common::abi::{MAX_DESTINATIONS, MAX_PREFIXES};
 use toml::Spanned;
 
 use super::{
@@ -194,8 +194,16 @@ impl Assembling<'_> {
             let what = "no destination is guarded: name one, or leave `only_to` out for all";
             self.flaw(only_to.span(), what.to_owned());
         }
-        let prefixes = self.prefixes(only_to.get_ref());
-        Some(Destinations::Only(prefixes.into_iter().collect()))
+        let prefixes: BTreeSet<_> = self.prefixes(only_to.get_ref()).into_iter().collect();
+        let count = prefixes.len();
+        if count > MAX_DESTINATIONS as usize {
+            let what = format!(
+                "{count} destinations are more than the {MAX_DESTINATIONS} that a guard can have: merge \
+                 neighbouring prefixes"
+            );
+            self.flaw(only_to.span(), what);
+        }
+        Some(Destinations::Only(prefixes))
     }
 
     fn rate(&mut self, table: &document::Table) -> RateChange {

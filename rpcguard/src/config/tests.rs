@@ -141,6 +141,25 @@ interfaces = [\"!eth0\"]
 }
 
 #[test]
+fn more_destinations_than_a_guard_can_have_are_refused() {
+    let text = |count: usize| {
+        let words: Vec<String> = (0..count)
+            .map(|host| format!("\"10.0.{}.{}\"", host / 256, host % 256))
+            .collect();
+        // What is written twice counts once.
+        let words = words.join(", ");
+        format!("[[guard]]\ninterfaces = [\"eth0\"]\nonly_to = [\"10.0.0.0\", {words}]\n")
+    };
+    parse(&text(4096));
+    let errors = errors(&text(4097));
+    assert!(
+        errors.starts_with("c.toml:3:11: 4097 destinations are more than the 4096"),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
 fn what_is_no_such_file_is_refused_with_line_and_column() {
     for (text, place, what) in [
         (

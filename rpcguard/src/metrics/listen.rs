@@ -40,6 +40,8 @@ impl FromStr for ListenAddress {
         port.and_then(|port| port.parse().ok())
             .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
             .or_else(|| text.parse().ok())
+            // Zero would be any port that is free, which nobody could know.
+            .filter(|address| address.port() != 0)
             .map(Self)
             .ok_or_else(|| ParseListenAddressError(text.to_owned()))
     }
@@ -97,6 +99,9 @@ mod tests {
             "1.2.3.4:",
             " 9811",
             "::9811",
+            "0",
+            ":0",
+            "[::1]:0",
         ] {
             let error = text.parse::<ListenAddress>().unwrap_err();
             assert!(
