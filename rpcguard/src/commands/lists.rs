@@ -22,7 +22,8 @@ pub(super) enum Command {
         #[arg(value_name = "CIDR", required = true)]
         prefixes: Vec<PrefixArg>,
         /// For this long only, as in 2h, 30m or 7d; then they are out of force by themselves, even if nothing
-        /// else runs.
+        /// else runs. An interface has room for 4,095 ends, of which a prefix that gets another takes up two
+        /// until that is done.
         #[arg(long = "for", value_name = "TIME", value_parser = input::duration)]
         time: Option<Duration>,
         #[command(flatten)]

@@ -97,6 +97,10 @@ impl Error {
                 "name at least one, or `all`; `rpcguard detach` stops guarding".to_owned()
             }
             Self::TooManyEnds { .. } => "remove some, or add prefixes for good".to_owned(),
+            Self::TooManyRenewals { room: 0, .. } => {
+                "remove some first, or add prefixes for good".to_owned()
+            }
+            Self::TooManyRenewals { room, .. } => format!("add no more than {room} at a time"),
             Self::TooManyDestinations(_) | Self::TooManyPrefixes { .. } => {
                 "merge neighbouring prefixes into shorter ones".to_owned()
             }

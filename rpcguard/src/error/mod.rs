@@ -203,6 +203,19 @@ pub enum Error {
         /// How many more there can be.
         room: usize,
     },
+    /// More prefixes were to get another end than there is room for, while they have both.
+    #[error(
+        "`{interface}` has room for {room} more ends, of {MAX_ENDS} in all; {renewed} of the prefixes are there \
+         already, and take up a second one until the change is done"
+    )]
+    TooManyRenewals {
+        /// The interface.
+        interface: String,
+        /// How many more ends there can be.
+        room: usize,
+        /// How many prefixes have an end, and were to get another.
+        renewed: usize,
+    },
     /// A list file is no list.
     #[error(transparent)]
     ListFile(#[from] ListFileError),

@@ -66,6 +66,12 @@ impl Step {
         }
     }
 
+    /// Whether the prefix has an end, and gets another. That has a number of its own: what the one before
+    /// says is in force until the whole change is.
+    pub(super) fn is_renewal(&self) -> bool {
+        self.until().is_some() && self.before.own.end() != 0
+    }
+
     /// By how much it changes the length of which lists.
     pub(super) fn counted(&self) -> impl Iterator<Item = (Prefix, Verdict, i64)> {
         let (come, gone) = match self.edit {

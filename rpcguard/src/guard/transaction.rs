@@ -192,9 +192,16 @@ impl Guard {
         let temporary = steps.iter().filter_map(Step::until).count();
         let ends = self.ends.vacant(temporary);
         if ends.len() < temporary {
-            return Err(Error::TooManyEnds {
-                interface: self.interface.name.clone(),
-                room: ends.len(),
+            let (interface, room) = (self.interface.name.clone(), ends.len());
+            let renewed = steps.iter().filter(|step| step.is_renewal()).count();
+            return Err(if temporary - renewed > room {
+                Error::TooManyEnds { interface, room }
+            } else {
+                Error::TooManyRenewals {
+                    interface,
+                    room,
+                    renewed,
+                }
             });
         }
         let counted = steps.iter().flat_map(Step::counted);

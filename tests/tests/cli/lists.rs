@@ -1,5 +1,7 @@
 //! Changes of the lists: all or nothing, on one interface and on several.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use crate::machine::{Machine, Refusal};
@@ -51,6 +53,42 @@ fn a_prefix_is_not_added_to_the_list_opposite_to_its_own() {
     ] {
         in_the_other_list(machine.refuses(command), prefix, list, "eth0");
     }
+}
+
+#[test]
+fn more_ends_than_there_is_room_for_are_renewed_in_portions() {
+    const TEST: &str = "more_ends_than_there_is_room_for_are_renewed_in_portions";
+    let Some(machine) = Machine::or_skip(TEST) else {
+        return;
+    };
+    machine.does("attach eth0");
+    let add = |hosts: Range<u32>, time: &str| {
+        let hosts: Vec<String> = hosts
+            .map(|host| format!("10.0.{}.{}", host / 256, host % 256))
+            .collect();
+        format!("allow add {} --for {time}", hosts.join(" "))
+    };
+    machine.does(&add(0..2500, "1h"));
+    machine
+        .refuses(&add(0..2500, "2h"))
+        .exited_with(1)
+        .saying("has room for 1595 more ends, of 4095 in all")
+        .saying("2500 of the prefixes are there already")
+        .hinting("1595 at a time");
+    for portion in [0..1595, 1595..2500] {
+        machine.does(&add(portion, "2h"));
+    }
+    machine
+        .refuses(&add(2500..4100, "1h"))
+        .exited_with(1)
+        .saying("has room for 1595 more prefixes that end by themselves, of 4095 in all")
+        .hinting("remove some");
+    machine.does(&add(2500..4095, "1h"));
+    machine
+        .refuses(&add(0..1, "3h"))
+        .exited_with(1)
+        .saying("has room for 0 more ends")
+        .hinting("remove some first");
 }
 
 #[test]
