@@ -1,7 +1,10 @@
 //! What to do about an error.
 
 use super::Error;
-use crate::{doctor::Obstacle, guard::DISPATCHER};
+use crate::{
+    doctor::Obstacle,
+    guard::{DISPATCHER, Mode},
+};
 
 impl Error {
     /// What to do about it, where there is something to do.
@@ -73,8 +76,14 @@ impl Error {
                 "`bpftool prog show id {id}` tells more about it; rpcguard never replaces it; `ip \
                  link set dev {interface} xdp off` or its own tool removes it"
             ),
-            Self::Refused { .. } => self.remedy().unwrap_or_else(|| {
-                "without --mode, rpcguard falls back to generic mode".to_owned()
+            Self::Refused {
+                interface, mode, ..
+            } => self.remedy().unwrap_or_else(|| {
+                if *mode == Mode::Native.name() {
+                    "without --mode, rpcguard falls back to generic mode".to_owned()
+                } else {
+                    format!("`rpcguard doctor {interface}` tells what is in the way")
+                }
             }),
             Self::AbiVersion { interface, .. } => format!(
                 "use the rpcguard that attached it, or `rpcguard detach {interface}` and attach \
@@ -186,11 +195,18 @@ mod tests {
             let hint = refused.hint().unwrap();
             assert!(hint.contains(&format!("`{command}`")), "{why}: {hint}");
         }
-        let silent = Error::Refused {
-            interface: "eth0".to_owned(),
-            mode: "native",
-            why: "Operation not supported (os error 95)".to_owned(),
-        };
-        assert!(silent.hint().unwrap().contains("without --mode"));
+        // Native mode is the last that was tried only if it was asked for.
+        for (mode, advice) in [
+            ("native", "without --mode"),
+            ("generic", "`rpcguard doctor eth0`"),
+        ] {
+            let silent = Error::Refused {
+                interface: "eth0".to_owned(),
+                mode,
+                why: "Operation not supported (os error 95)".to_owned(),
+            };
+            let hint = silent.hint().unwrap();
+            assert!(hint.contains(advice), "{mode}: {hint}");
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use aya::maps::{Array, Map, MapData};
 use rpcguard_common::abi::{ABI_VERSION, State, map};
-use rpcguard_tests::lab::LabProgram;
+use rpcguard_tests::{
+    lab::{LabProgram, skip},
+    release::{Version, kernel_version},
+};
 use serde_json::json;
 
 use crate::{
@@ -119,6 +122,33 @@ fn a_program_of_somebody_else_is_named_and_left_alone() {
             .saying(&format!("id {id}, name `pass`, attached in native mode"))
             .hinting(&format!("`bpftool prog show id {id}`"))
             .hinting("never replaces");
+    }
+}
+
+#[test]
+fn a_refusal_without_a_reason_of_the_drivers_leads_to_doctor() {
+    const TEST: &str = "a_refusal_without_a_reason_of_the_drivers_leads_to_doctor";
+    /// The first kernel that lets no program below another.
+    const NONE_BELOW: Version = (5, 15);
+    if kernel_version() < NONE_BELOW {
+        return skip(TEST, "this kernel attaches programs below others");
+    }
+    let Some(machine) = Machine::or_skip(TEST) else {
+        return;
+    };
+    machine.host().ip("link add br0 up type bridge").unwrap();
+    machine.host().ip("link set eth0 master br0").unwrap();
+    machine.does("attach br0");
+    for (options, hint) in [
+        ("", "`rpcguard doctor eth0`"),
+        ("--mode generic", "`rpcguard doctor eth0`"),
+        ("--mode native", "without --mode"),
+    ] {
+        machine
+            .refuses(&format!("attach eth0 {options}"))
+            .exited_with(1)
+            .saying("cannot attach to `eth0`")
+            .hinting(hint);
     }
 }
 
