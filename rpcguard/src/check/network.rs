@@ -1,8 +1,7 @@
 //! The interfaces that packets arrive on, and what guards them.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::net::IpAddr;
 
-use procfs::{FromRead as _, net::InterfaceDeviceStatus};
 use rpcguard_common::parse::Transport;
 
 use crate::{
@@ -125,27 +124,21 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
         Err(Error::NoBpffs(_)) => Vec::new(),
         entries => entries?,
     };
-    let list = InterfaceDeviceStatus::from_file("/proc/thread-self/net/dev")
-        .doing("list the interfaces in /proc/thread-self/net/dev")?;
-    let names: BTreeSet<String> = list.0.into_keys().collect();
+    let mut all = netlink::interfaces().doing("list the interfaces of this network namespace")?;
+    all.sort_by(|one, other| one.name.cmp(&other.name));
     let mut interfaces = Vec::new();
-    for name in names {
-        let found = netlink::interface_by_name(&name);
-        let found = found.doing(format!("look up interface `{name}`"))?;
-        // It may have gone meanwhile.
-        if let Some(found) = found.filter(hears_others) {
-            let guard = guards.iter().find_map(|entry| match entry {
-                Entry::Guard(guard) if guard.ifindex() == found.index => Some(guard),
-                _ => None,
-            });
-            interfaces.push(NetworkInterface {
-                guard: guard.map(|guard| Guarded::of(guard)).transpose()?,
-                index: found.index,
-                master: found.master,
-                lower: found.lower.filter(|_| STACKED.contains(&&*found.kind)),
-                name: found.name,
-            });
-        }
+    for found in all.into_iter().filter(hears_others) {
+        let guard = guards.iter().find_map(|entry| match entry {
+            Entry::Guard(guard) if guard.ifindex() == found.index => Some(guard),
+            _ => None,
+        });
+        interfaces.push(NetworkInterface {
+            guard: guard.map(|guard| Guarded::of(guard)).transpose()?,
+            index: found.index,
+            master: found.master,
+            lower: found.lower.filter(|_| STACKED.contains(&&*found.kind)),
+            name: found.name,
+        });
     }
     Ok(interfaces)
 }

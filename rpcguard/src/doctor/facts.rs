@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use procfs::{FromRead as _, net::InterfaceDeviceStatus};
 use rpcguard_common::parse::LinkLayer;
 use rustix::{
     process::{Resource, getrlimit},
@@ -175,15 +174,9 @@ fn guarded(registry: &Registry, name: &str) -> Result<Option<Guarded>> {
 
 /// The other interfaces of this network namespace.
 fn others(interface: &Interface) -> Result<Vec<Interface>> {
-    let list = InterfaceDeviceStatus::from_file("/proc/thread-self/net/dev")
-        .doing("list the interfaces in /proc/thread-self/net/dev")?;
-    let mut others = Vec::new();
-    for name in list.0.keys().filter(|name| **name != interface.name) {
-        let found = netlink::interface_by_name(name);
-        // It may have gone meanwhile.
-        others.extend(found.doing(format!("look up interface `{name}`"))?);
-    }
-    others.sort_by_key(|other| other.index);
+    let mut others =
+        netlink::interfaces().doing("list the interfaces of this network namespace")?;
+    others.retain(|other| other.index != interface.index);
     Ok(others)
 }
 

@@ -1,5 +1,7 @@
 //! `rpcguard doctor`, and what it prints as JSON.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
 use expect_test::expect_file;
 use rpcguard_tests::lab::{Finished, LabProgram};
 use schemars::JsonSchema;
@@ -217,6 +219,32 @@ fn an_interface_is_described_and_judged_from_attach_to_detach() {
     machine.host().ip("link set eth0 down").unwrap();
     let told = doctor(&machine, "eth0").succeeded().stdout;
     assert!(told.contains("note: `eth0` is down"), "{told}");
+}
+
+#[test]
+fn a_name_of_another_interface_that_is_not_utf_8_is_in_nobodys_way() {
+    const TEST: &str = "a_name_of_another_interface_that_is_not_utf_8_is_in_nobodys_way";
+    let Some(machine) = Machine::or_skip(TEST) else {
+        return;
+    };
+    let ip = |arguments: &str, name: &[u8], rest: &str| {
+        let mut command = machine.host().command("ip");
+        command
+            .args(arguments.split_whitespace())
+            .arg(OsStr::from_bytes(name))
+            .args(rest.split_whitespace());
+        let _ = Finished::wait_for(&mut command).succeeded();
+    };
+    ip("link add name", b"x\xff", "up type bridge");
+    ip("link set eth0 master", b"x\xff", "");
+    let found = diagnosis(&machine, "eth0");
+    assert_eq!(found.verdict, Verdict::Native);
+    assert_eq!(found.interface.master.as_deref(), Some("x\u{fffd}"));
+    let attached = machine.does("attach eth0");
+    let check = machine.rpcguard("check");
+    for said in [&attached.stderr, &check.stderr] {
+        assert!(!said.contains("UTF-8"), "{said}");
+    }
 }
 
 #[test]
