@@ -109,6 +109,8 @@ fn a_configuration_that_is_being_written_or_has_become_empty_detaches_nothing() 
     let both = table("\"eth0\"", "") + &table("\"eth1\"", "\"192.0.2.1\"");
     let daemon = scene.start(&both);
     let guarded = || scene.guarded();
+    // Files that are so new are read once more.
+    thread::sleep(Duration::from_secs(4));
     // A part of it, for a while.
     let mut file = fs::File::create(scene.config()).unwrap();
     file.write_all(table("\"eth0\"", "\"192.0.2.2\"").as_bytes())

@@ -40,6 +40,8 @@ impl fmt::Debug for Call {
 pub(crate) enum Calls {
     /// Those that change something outside the process, and its end.
     Changing,
+    /// Those that write many entries of a map at once.
+    Batches,
     /// All of bpf(2), all that is done with netlink sockets, and changes to files: whether they
     /// change anything or only look.
     Fallible,
@@ -49,6 +51,7 @@ impl Calls {
     pub(super) fn include(self, call: Call, sockets: &NetlinkSockets) -> bool {
         match self {
             Self::Changing => is_changing(call),
+            Self::Batches => call.is_bpf(BPF_MAP_UPDATE_BATCH),
             Self::Fallible => {
                 let ends = call.number == libc::SYS_exit_group;
                 let asks = call.number == libc::SYS_bpf || sockets.are_used_by(call);
