@@ -111,11 +111,11 @@ fn a_configuration_that_is_being_written_or_has_become_empty_detaches_nothing() 
     let guarded = || scene.guarded();
     // Files that are so new are read once more.
     thread::sleep(Duration::from_secs(4));
-    // A part of it, for a while.
+    // A part of it, for less time than it takes to look twice.
     let mut file = fs::File::create(scene.config()).unwrap();
     file.write_all(table("\"eth0\"", "\"192.0.2.2\"").as_bytes())
         .unwrap();
-    thread::sleep(A_LOOK);
+    thread::sleep(Duration::from_millis(4500));
     assert_eq!(guarded(), ["eth0", "eth1"], "{}", daemon.log());
     file.write_all(table("\"eth1\"", "\"192.0.2.1\"").as_bytes())
         .unwrap();
