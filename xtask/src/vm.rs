@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Record how large the program is on each kernel, and do nothing else
     #[arg(long, conflicts_with_all = ["filters", "quick", "kernel"])]
     record: bool,
-    /// Run only the tests of `rpcguard disable`, on a Debian with systemd
+    /// Run only the tests of `rpcguard disable` and of the packages' units, on a Debian with systemd
     #[arg(long, conflicts_with_all = ["filters", "quick", "kernel", "record"])]
     systemd: bool,
     /// Run only tests whose names contain one of these

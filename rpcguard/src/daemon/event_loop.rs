@@ -56,6 +56,8 @@ pub(super) struct EventLoop {
     is_ready: bool,
     /// Why the configuration was not reloaded, if it is another than that in force.
     refusal: Option<String>,
+    /// Whether that was said since somebody has asked for a reload or changed a file: not each time it is tried again.
+    is_refusal_told: bool,
     /// Why metrics are not served where they are to be.
     metrics_failure: Option<String>,
     /// What the service manager was told last.
@@ -138,6 +140,7 @@ impl EventLoop {
             stopping: false,
             is_ready: false,
             refusal: None,
+            is_refusal_told: false,
             metrics_failure: None,
             status: String::new(),
         })
@@ -172,9 +175,13 @@ impl EventLoop {
                 }
                 Event::Reload => {
                     log::info!("told to reload");
+                    self.is_refusal_told = false;
                     self.due.reload = Some(Instant::now());
                 }
-                Event::FilesChanged => self.due.files_changed(),
+                Event::FilesChanged => {
+                    self.is_refusal_told = false;
+                    self.due.files_changed();
+                }
                 Event::InterfacesChanged => {
                     let due = Instant::now() + SETTLING;
                     self.due.interfaces.get_or_insert(due);
@@ -327,14 +334,15 @@ impl EventLoop {
         }
     }
 
-    /// Says that the former configuration stays in force, and, once, why.
+    /// Says that the former configuration stays in force, and why.
     async fn refuse(&mut self, keeper: &Keeper, error: &Error) {
         self.try_metrics(keeper).await;
         let refusal = Report(error).to_string();
-        if self.refusal.as_ref() != Some(&refusal) {
+        if !self.is_refusal_told || self.refusal.as_ref() != Some(&refusal) {
             log::error!("not reloaded, the former configuration stays in force\n{refusal}");
         }
         self.refusal = Some(refusal);
+        self.is_refusal_told = true;
         self.status = self.status_of(keeper);
         service::ready(&self.status);
     }

@@ -146,8 +146,14 @@ fn that_a_reload_was_refused_is_said_as_long_as_it_is_so() {
     let daemon = scene.start(&table("\"eth0\"", ""));
     fs::write(scene.config(), "[[guard]").unwrap();
     daemon.await_notification("STATUS=not reloaded, see the log; guarding 1 interface");
+    // Whoever asks again is told again.
+    let refused = || daemon.log().matches("not reloaded, the former").count();
+    assert_eq!(refused(), 1, "{}", daemon.log());
+    daemon.reload();
+    assert_eq!(refused(), 2, "{}", daemon.log());
     scene.site.add_interface("eth1");
     thread::sleep(A_LOOK);
+    assert_eq!(refused(), 2, "{}", daemon.log());
     while let Some(told) = daemon.notification(Duration::ZERO) {
         assert!(!told.contains("STATUS=guarding"), "{told}");
     }

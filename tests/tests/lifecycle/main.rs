@@ -8,6 +8,7 @@ mod flood;
 mod gone;
 mod hits;
 mod interrupted;
+mod kill_points;
 mod killed;
 mod library;
 mod lists;

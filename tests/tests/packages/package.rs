@@ -12,14 +12,12 @@ use rpcguard_tests::lab::{Finished, skip};
 /// The one that `cargo xtask test` has made; if there is none, `test` is skipped.
 pub(crate) fn deb_or_skip(test: &str) -> Option<PathBuf> {
     let name = concat!("rpcguard_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
-    let path = workspace().join("target/dist/tests").join(name);
+    let path = workspace().join("target/dist").join(name);
     if path.is_file() {
         return Some(path);
     }
-    skip(
-        test,
-        "there is no package: a whole `cargo xtask test` makes it",
-    );
+    let make = "cargo xtask dist --target x86_64-unknown-linux-musl --format deb";
+    skip(test, &format!("there is no package: `{make}` makes it"));
     None
 }
 

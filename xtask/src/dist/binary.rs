@@ -7,11 +7,11 @@ use rpcguard_ebpf::build::{sysroot, workspace};
 
 use crate::process;
 
-/// Builds it with a profile of the workspace; returns where it is.
+/// Builds it; returns where it is.
 ///
 /// The linker is the toolchain's own, and so are the C library and its start-up code: no C toolchain of the
 /// target is needed, since nothing that rpcguard links has code in C.
-pub(super) fn build(target: &str, profile: &str) -> Result<PathBuf> {
+pub(super) fn build(target: &str) -> Result<PathBuf> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
@@ -28,16 +28,12 @@ pub(super) fn build(target: &str, profile: &str) -> Result<PathBuf> {
     ];
     let directory = process::target_directory().join("dist/build");
     process::run(
-        process::cargo(&["build", "--profile", profile, "--locked"])
-            .args(["--package", "rpcguard", "--bin", "rpcguard"])
-            .args(["--target", target, "--target-dir"])
+        process::cargo(&["build", "--release", "--locked", "--package", "rpcguard"])
+            .args(["--bin", "rpcguard", "--target", target, "--target-dir"])
             .arg(&directory)
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-            .env(
-                format!("CARGO_PROFILE_{}_STRIP", profile.to_uppercase()),
-                "symbols",
-            )
+            .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
             .env_remove("RUSTFLAGS"),
     )?;
-    Ok(directory.join(target).join(profile).join("rpcguard"))
+    Ok(directory.join(target).join("release/rpcguard"))
 }

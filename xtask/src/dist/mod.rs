@@ -21,9 +21,6 @@ use crate::{process, progress::step, setup};
 /// Linked statically, so that they run on any Linux.
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 
-/// The profile of what is handed out.
-const RELEASE: &str = "release";
-
 /// A form in which rpcguard is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -67,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::for_dist(&targets, args.format.is_empty())?;
     let mut made = Vec::new();
     for target in &targets {
-        made.extend(make(target, RELEASE, &formats, &output)?);
+        made.extend(make(target, &formats, &output)?);
         if args.format.is_empty() {
             made.push(sbom::write(target, &output)?);
         }
@@ -91,20 +88,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Makes one .deb for the tests, and returns where it is: with a command that is built in half the time, and does the
-/// same, more slowly.
+/// Makes one .deb for the tests, and returns where it is.
 pub(crate) fn deb_for_tests() -> Result<PathBuf> {
     let target = TARGETS[0].to_owned();
     setup::for_dist(std::slice::from_ref(&target), false)?;
-    let output = workspace().join("target/dist/tests");
-    let mut made = make(&target, "vm", &[Format::Deb], &output)?;
+    let output = workspace().join("target/dist");
+    let mut made = make(&target, &[Format::Deb], &output)?;
     made.pop().context("a package was made")
 }
 
-fn make(target: &str, profile: &str, formats: &[Format], output: &Path) -> Result<Vec<PathBuf>> {
+fn make(target: &str, formats: &[Format], output: &Path) -> Result<Vec<PathBuf>> {
     let epoch = source_date()?;
     let binary = step(&format!("building rpcguard for {target}"), || {
-        binary::build(target, profile)
+        binary::build(target)
     })?;
     let stage = stage::lay_out(target, &binary)?;
     fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
