@@ -9,6 +9,7 @@ pub mod disable;
 pub mod doctor;
 mod end_signals;
 pub mod error;
+mod foreign_text;
 pub mod guard;
 pub mod list_file;
 pub mod metrics;

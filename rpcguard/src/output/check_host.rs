@@ -9,12 +9,13 @@ use super::{
     Format, SCHEMA_VERSION, json,
     registrations::{self, RegistrationView},
     rfc3339_to, stdout,
-    text::{Align, counted, printable, table},
+    text::{Align, counted, table},
 };
 use crate::{
     check::{
         AddressReport, HostReport, Outcome, Probe, ProbeResult, Verdict, transport_name, wire_len,
     },
+    foreign_text::short,
     portmapper::ProgramNames,
 };
 
@@ -172,7 +173,7 @@ fn finding(report: &AddressReport) -> String {
             let why = details.next().unwrap_or_default();
             format!(
                 "could not be asked, or gave no sensible answer: {}",
-                printable(&why)
+                short(&why)
             )
         }
         Verdict::Limited => format!("answers small calls over {transports}, and nothing larger"),
@@ -320,7 +321,7 @@ fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<
 
 fn row(what: String, transport: Transport, outcome: &Outcome) -> [String; 7] {
     let outcome = match detail(outcome) {
-        Some(detail) => format!("{}: {}", outcome.name(), printable(&detail)),
+        Some(detail) => format!("{}: {}", outcome.name(), short(&detail)),
         None => outcome.name().to_owned(),
     };
     let mut row = [const { String::new() }; 7];

@@ -9,10 +9,11 @@ use super::{
     Format, SCHEMA_VERSION, json,
     registrations::{self, RegistrationView},
     stdout,
-    text::{Align, counted, printable, table},
+    text::{Align, counted, table},
 };
 use crate::{
     check::{Cover, Guarded, LocalReport, NetworkInterface, transport_name},
+    foreign_text::short,
     policy::PORTMAPPER_PORT,
     portmapper::{ProgramNames, Service},
     sockets::{Address, ListeningSocket, Process, Reach},
@@ -246,7 +247,7 @@ fn print_text(report: &LocalReport) -> anyhow::Result<()> {
         writeln!(
             out,
             "insecure: {} runs with -{}: {}",
-            printable(&option.process.to_string()),
+            short(&option.process.to_string()),
             option.option,
             option.meaning
         )?;
@@ -270,7 +271,7 @@ fn print_sockets(out: &mut impl Write, report: &LocalReport) -> anyhow::Result<(
         };
         [
             socket.kind.name().to_owned(),
-            printable(&socket.address.to_string()),
+            short(&socket.address.to_string()),
             holders(&socket.processes.iter().collect::<Vec<_>>(), report),
             socket.reach().name().to_owned(),
             remark.to_owned(),
@@ -295,14 +296,14 @@ fn holders(processes: &[&Process], report: &LocalReport) -> String {
         };
     }
     let names = processes.iter().map(ToString::to_string);
-    printable(&names.collect::<Vec<_>>().join(", "))
+    short(&names.collect::<Vec<_>>().join(", "))
 }
 
 fn print_services(out: &mut impl Write, report: &LocalReport) -> anyhow::Result<()> {
     let found = match &report.table {
         None => return Ok(()),
         Some(Err(error)) => {
-            writeln!(out, "registered: could not be read: {}", printable(error))?;
+            writeln!(out, "registered: could not be read: {}", short(error))?;
             return Ok(());
         }
         Some(Ok(found)) => found,

@@ -4,12 +4,10 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{
-    Format, SCHEMA_VERSION, json, stdout,
-    text::{counted, printable},
-};
+use super::{Format, SCHEMA_VERSION, json, stdout, text::counted};
 use crate::{
     doctor::{Device, Diagnosis, Finding, Machine, Severity},
+    foreign_text::short,
     sys::ethtool::Channels,
 };
 
@@ -197,11 +195,7 @@ fn write(out: &mut impl Write, diagnosis: &Diagnosis) -> std::io::Result<()> {
         kind => format!(" ({kind})"),
     };
     let state = if *up { "up" } else { "down" };
-    writeln!(
-        out,
-        "{name}: {}{kind}, MTU {mtu}, {state}",
-        printable(driver)
-    )?;
+    writeln!(out, "{name}: {}{kind}, MTU {mtu}, {state}", short(driver))?;
     let mut row = |what: &str, value: String| writeln!(out, "  {what:<11}{value}");
     row(
         "queues",
@@ -219,7 +213,7 @@ fn write(out: &mut impl Write, diagnosis: &Diagnosis) -> std::io::Result<()> {
         .iter()
         .map(|program| {
             let (id, mode) = (program.id, program.mode);
-            format!("`{}` (id {id}, {mode})", printable(&program.name))
+            format!("`{}` (id {id}, {mode})", short(&program.name))
         })
         .collect();
     row("programs", or_none(&programs))?;

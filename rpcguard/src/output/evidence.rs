@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use super::{
     check_host::{detail, write_text},
     rfc3339_to,
-    text::printable,
 };
-use crate::check::{HostReport, ProbeResult, transport_name};
+use crate::{
+    check::{HostReport, ProbeResult, transport_name},
+    foreign_text::short,
+};
 
 /// A report in plain text: when, from where, what was asked and what came of it, and the verdict.
 pub(crate) fn text(report: &HostReport) -> String {
@@ -37,7 +39,7 @@ fn write(text: &mut String, report: &HostReport) -> std::fmt::Result {
     writeln!(
         text,
         "asked by   {}",
-        printable(&system.nodename().to_string_lossy())
+        short(&system.nodename().to_string_lossy())
     )?;
     for address in &report.addresses {
         let from = address
@@ -85,7 +87,7 @@ fn write_probe(text: &mut String, probe: &ProbeResult) -> std::fmt::Result {
         probe.outcome.name(),
     )?;
     if let Some(detail) = detail(&probe.outcome) {
-        write!(text, " ({})", printable(&detail))?;
+        write!(text, " ({})", short(&detail))?;
     }
     let Some(answer) = probe.answer() else {
         return writeln!(text);

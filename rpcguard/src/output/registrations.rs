@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
 
-use super::text::printable;
-use crate::portmapper::{ProgramNames, Registration};
+use crate::{
+    foreign_text::short,
+    portmapper::{ProgramNames, Registration},
+};
 
 /// So many rows are shown to people.
 const MAX_ROWS: usize = 100;
@@ -72,13 +74,13 @@ pub(super) fn rows<'a, T: Clone>(
             let row = [
                 program.to_string(),
                 ranges(versions),
-                printable(netid),
-                printable(address),
+                short(netid),
+                short(address),
                 port.map_or("-".to_owned(), |port| port.to_string()),
-                names.name(program).map_or("-".to_owned(), printable),
+                names.name(program).map_or("-".to_owned(), short),
                 match owner.as_str() {
                     "" => "-".to_owned(),
-                    owner => printable(owner),
+                    owner => short(owner),
                 },
             ];
             (row, more)

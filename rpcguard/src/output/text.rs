@@ -20,24 +20,6 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
-/// A text that somebody else chose, on one line and without what a terminal would obey.
-pub(super) fn printable(text: &str) -> String {
-    const MAX: usize = 64;
-    let mut shown = String::new();
-    for letter in text.chars() {
-        if shown.len() >= MAX {
-            shown.push_str("...");
-            break;
-        }
-        if letter == ' ' || letter.is_ascii_graphic() {
-            shown.push(letter);
-        } else {
-            shown.extend(letter.escape_default());
-        }
-    }
-    shown
-}
-
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
@@ -86,13 +68,6 @@ mod tests {
         ] {
             assert_eq!(grouped(number), text);
         }
-    }
-
-    #[test]
-    fn no_text_of_others_reaches_the_terminal_as_it_is() {
-        assert_eq!(printable("/run/rpcbind.sock"), "/run/rpcbind.sock");
-        assert_eq!(printable("\x1b[2J\n\u{202e}"), "\\u{1b}[2J\\n\\u{202e}");
-        assert_eq!(printable(&"x".repeat(100)).len(), 67);
     }
 
     #[test]
