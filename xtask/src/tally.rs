@@ -1,6 +1,9 @@
 //! How many tests passed, failed and were skipped, over all that ran.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, env, fmt};
+
+/// More failures than these are not for lack of time.
+const MAX_AGAIN: usize = 5;
 
 /// Results so far.
 #[derive(Debug, Default)]
@@ -9,6 +12,8 @@ pub(crate) struct Tally {
     /// As test programs count them, some of which may have died before saying which failed.
     failed: usize,
     failures: Vec<String>,
+    /// Tests that failed, and passed when they were run again, alone.
+    flaky: Vec<String>,
     skipped: BTreeSet<String>,
     /// Tests that a program left out for its own reasons.
     ignored: usize,
@@ -54,14 +59,46 @@ impl Tally {
         }
     }
 
-    /// Adds what came of tests elsewhere, whose names then begin with `place`.
+    /// Adds what came of tests elsewhere, whose names then begin with `place`, unless that is empty.
     pub(crate) fn absorb(&mut self, place: &str, other: Self) {
-        let there = |name: String| format!("{place}: {name}");
+        let there = |name: String| match place {
+            "" => name,
+            place => format!("{place}: {name}"),
+        };
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored += other.ignored;
         self.failures.extend(other.failures.into_iter().map(there));
+        self.flaky.extend(other.flaky.into_iter().map(there));
         self.skipped.extend(other.skipped.into_iter().map(there));
+    }
+
+    /// The tests to run again in CI, whose machine is shared and slow at times: those that failed, if they are
+    /// few, and if nothing but tests failed. Elsewhere, none: a test that fails at times is to be mended.
+    pub(crate) fn worth_another_run(&self) -> Vec<String> {
+        let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+        // The names of this program's own checks, and of documentation tests, have blanks in them.
+        let only_tests = self.failures.len() == self.failed
+            && self.failures.iter().all(|name| !name.contains(' '));
+        if in_ci && only_tests && self.failed <= MAX_AGAIN {
+            self.failures.clone()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Takes in what became of tests that were run again, alone: those that passed then have passed, and are
+    /// listed as flaky.
+    pub(crate) fn settle(&mut self, names: &[String], again: &Self) {
+        if again.passed + again.failed < names.len() {
+            return;
+        }
+        for name in names.iter().filter(|name| !again.failures.contains(name)) {
+            self.failures.retain(|failure| failure != name);
+            self.failed -= 1;
+            self.passed += 1;
+            self.flaky.push(name.clone());
+        }
     }
 
     /// How many passed, failed and were skipped.
@@ -94,6 +131,12 @@ impl fmt::Display for Tally {
         }
         if self.ignored > 0 {
             writeln!(f, "SKIPPED {} tests marked as ignored", self.ignored)?;
+        }
+        for flaky in &self.flaky {
+            writeln!(
+                f,
+                "FLAKY {flaky}: failed, and passed when it was run again alone"
+            )?;
         }
         for failure in &self.failures {
             writeln!(f, "FAILED {failure}")?;
@@ -143,6 +186,35 @@ mod tests {
         assert_eq!(closing_line(&tally), "11 passed, 1 failed, 2 skipped");
         assert!(tally.to_string().contains("FAILED two\n"));
         assert!(!tally.succeeded());
+    }
+
+    #[test]
+    fn a_test_that_passes_alone_is_flaky_and_one_that_fails_again_has_failed() {
+        let names = ["one", "two"].map(str::to_owned);
+        let first = "test one ... FAILED\n\
+                     test two ... FAILED\n\
+                     test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured;";
+        for (second, expected) in [
+            (
+                "test one ... ok\n\
+                 test two ... FAILED\n\
+                 test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured;",
+                "FLAKY one: failed, and passed when it was run again alone\n\
+                 FAILED two\n\
+                 8 passed, 1 failed, 0 skipped\n",
+            ),
+            // They were not run.
+            (
+                "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured;",
+                "FAILED one\n\
+                 FAILED two\n\
+                 7 passed, 2 failed, 0 skipped\n",
+            ),
+        ] {
+            let mut tally = tally_of(first);
+            tally.settle(&names, &tally_of(second));
+            assert_eq!(tally.to_string().trim_start(), expected);
+        }
     }
 
     #[test]

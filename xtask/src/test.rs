@@ -90,15 +90,29 @@ fn build() -> Result<()> {
 /// that need no namespaces come first; a failure does not keep the others from running.
 fn run_tests(args: &Args, tally: &mut Tally) -> Result<()> {
     let skipped = tempfile::NamedTempFile::new_in(process::target_directory())?;
-    let mut test = process::cargo(&["test", "--no-fail-fast"]);
-    run_as_root(
-        &mut test,
-        &format!("{SKIPPED}={}", skipped.path().display()),
-    )?;
-    test.env(SKIPPED, skipped.path())
-        .arg("--")
-        .args(&args.filters);
-    step("running the tests", || stream(&mut test, tally))?;
+    let command = |arguments: &[String]| -> Result<Command> {
+        let mut test = process::cargo(&["test", "--no-fail-fast"]);
+        run_as_root(
+            &mut test,
+            &format!("{SKIPPED}={}", skipped.path().display()),
+        )?;
+        test.env(SKIPPED, skipped.path()).arg("--").args(arguments);
+        Ok(test)
+    };
+    let mut results = Tally::default();
+    let mut test = command(&args.filters)?;
+    step("running the tests", || stream(&mut test, &mut results))?;
+    let names = results.worth_another_run();
+    if !names.is_empty() {
+        let alone = ["--exact", "--test-threads=1"].map(ToOwned::to_owned);
+        let mut test = command(&[&alone[..], &names].concat())?;
+        let mut again = Tally::default();
+        step("running what failed again, alone", || {
+            stream(&mut test, &mut again)
+        })?;
+        results.settle(&names, &again);
+    }
+    tally.absorb("", results);
     let reasons = fs::read_to_string(skipped.path())
         .with_context(|| format!("cannot read {}", skipped.path().display()))?;
     for line in reasons.lines() {

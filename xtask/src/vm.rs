@@ -124,7 +124,18 @@ fn run_into(args: &Args, tally: &mut Tally) -> Result<()> {
                             let Some((kernel, unpacked)) = next else {
                                 return Ok(());
                             };
-                            let results = run_on(kernel, &unpacked, &built.programs, args)?;
+                            let run =
+                                |programs: &[Program]| run_on(kernel, &unpacked, programs, args);
+                            let mut results = run(&built.programs)?;
+                            let names = results.worth_another_run();
+                            if !names.is_empty() {
+                                let alone: Vec<_> = built
+                                    .programs
+                                    .iter()
+                                    .map(|program| program.with_only(&names))
+                                    .collect();
+                                results.settle(&names, &run(&alone)?);
+                            }
                             tally.lock().expect("no panic").absorb(kernel.name, results);
                         }
                     })

@@ -35,7 +35,7 @@ pub(crate) const ALLOW: &str = "--allow 203.0.113.2 --allow 2001:db8::2";
 const STOP: &[u8] = b"stop";
 
 /// What does not come for so long after other answers is not under way.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(300);
 
 /// A host, and a neighbour with all the clients.
 pub(crate) struct Town {
@@ -179,19 +179,29 @@ impl Town {
         })
     }
 
-    /// Waits until the first friend is answered over an unguarded port, and both ends know each
-    /// other's hardware address.
+    /// Waits until each client is answered over an unguarded port: there is a link, and both ends know the
+    /// hardware address of every address of the other, so that no later answer waits for it.
     pub(crate) fn wait_until_answered(&self) {
         let deadline = Instant::now() + PATIENCE;
-        for (to, from) in [("203.0.113.1", FRIENDS[0]), ("2001:db8::1", FRIENDS[1])] {
+        let limit = Some(Duration::from_millis(50));
+        for from in FRIENDS.iter().chain(&STRANGERS) {
+            let to = if from.contains(':') {
+                "2001:db8::1"
+            } else {
+                "203.0.113.1"
+            };
             let receiver = bind(&self.host, (to, 4999)).expect("an address of the host");
-            let sender = bind(&self.neighbour, (from, 4999)).expect("the neighbour's address");
-            let limit = Some(Duration::from_millis(50));
-            receiver.set_read_timeout(limit).expect("a limit");
+            let sender = bind(&self.neighbour, (*from, 4999)).expect("the neighbour's address");
+            for socket in [&receiver, &sender] {
+                socket.set_read_timeout(limit).expect("a limit");
+            }
             loop {
-                // While there is no link, that may fail.
+                // While there is no link, these may fail.
                 let _ = sender.send_to(b"hello", (to, 4999));
                 if receiver.recv(&mut [0; 16]).is_ok() {
+                    let _ = receiver.send_to(b"hello", (*from, 4999));
+                }
+                if sender.recv(&mut [0; 16]).is_ok() {
                     break;
                 }
                 assert!(Instant::now() < deadline, "there is no link");

@@ -144,6 +144,21 @@ impl Program {
     }
 }
 
+impl Program {
+    /// The program, to run these tests alone, one by one.
+    pub(super) fn with_only(&self, names: &[String]) -> Self {
+        let mut program = self.clone();
+        if let Some(run) = &mut program.run {
+            run.arguments = ["--exact", "--test-threads=1"]
+                .map(ToOwned::to_owned)
+                .to_vec();
+            run.arguments.extend_from_slice(names);
+            run.elsewhere.clear();
+        }
+        program
+    }
+}
+
 /// Which tests to run.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which<'a> {
