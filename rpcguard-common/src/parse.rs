@@ -177,14 +177,26 @@ fn parse_ipv4<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     // Linux cuts the packet at its total length: what follows is padding, and must not stand in
     // for header bytes that the next fragment brings.
     let end = start + usize::from(u16::from_be_bytes([header[2], header[3]]));
+    let offset = start + header_len;
     flow(
         Network::V4(start),
         header_len != Ipv4Hdr::LEN,
         transport,
-        start + header_len,
+        offset,
         first_fragment,
-        end,
+        end_of_fragment(offset, end, first_fragment),
     )
+}
+
+/// Where Linux cuts a fragment off whose payload begins at `offset` and ends at `end`.
+///
+/// If more follow, it keeps whole units of eight bytes (`ip_frag_queue` in net/ipv4/ip_fragment.c): the
+/// bytes behind them come from the next fragment. For IPv6 it refuses any others (`ip6_frag_queue`).
+#[inline(always)]
+const fn end_of_fragment(offset: usize, end: usize, more_fragments: bool) -> usize {
+    // The difference wraps in a packet that is shorter than its header, which Linux discards.
+    let rest = end.wrapping_sub(offset) & 7;
+    end.saturating_sub(rest * more_fragments as usize)
 }
 
 /// RFC 8200.
@@ -239,7 +251,7 @@ fn parse_extensions<P: PacketReader>(
     payload_len: usize,
 ) -> Parsed {
     let mut offset = packet.widen(offset);
-    let end = offset + payload_len;
+    let mut end = packet.widen(offset + payload_len);
     // The fragment fields seen so far, all bits together.
     let mut fragment_bits = packet.widen(0);
     // How many routing headers there are.
@@ -287,6 +299,8 @@ fn parse_extensions<P: PacketReader>(
             }
             fragment_bits |= usize::from(fragment);
             offset += 8;
+            let more_fragments = fragment & IPV6_MORE_FRAGMENTS != 0;
+            end = packet.widen(end_of_fragment(offset, end, more_fragments));
         } else if next == AUTHENTICATION {
             // RFC 4302 section 2.2: in 32-bit words, minus two.
             offset += (usize::from(extension[1]) + 2) * 4;

@@ -24,6 +24,8 @@ pub enum Feature {
     Overlapping,
     /// In fragments that come in another order.
     Disordered,
+    /// In fragments with bytes that Linux cuts off: not at a multiple of eight, and others follow.
+    Trimmed,
     /// To a broadcast address.
     Broadcast,
     /// To a multicast group.
@@ -40,7 +42,7 @@ pub enum Feature {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ipv4,
         Self::Ipv6,
         Self::Tagged,
@@ -49,6 +51,7 @@ impl Feature {
         Self::Fragmented,
         Self::Overlapping,
         Self::Disordered,
+        Self::Trimmed,
         Self::Broadcast,
         Self::Multicast,
         Self::Lying,
@@ -69,6 +72,7 @@ impl Feature {
             Self::Fragmented => "fragments",
             Self::Overlapping => "overlapping fragments",
             Self::Disordered => "fragments in disorder",
+            Self::Trimmed => "fragments cut to units of eight",
             Self::Broadcast => "broadcast",
             Self::Multicast => "multicast",
             Self::Lying => "wrong lengths",

@@ -17,12 +17,12 @@ const PARSE: &str = "rpcguard-common/src/parse.rs";
 const GLANCE: &str = "rpcguard-common/src/glance.rs";
 const POLICY: &str = "rpcguard-common/src/policy.rs";
 
-pub(crate) const ALL: [Break; 14] = [
+pub(crate) const ALL: [Break; 15] = [
     Break {
         name: "ignores-ipv4-options",
         file: PARSE,
-        right: "        start + header_len,\n",
-        wrong: "        start + Ipv4Hdr::LEN,\n",
+        right: "    let offset = start + header_len;\n",
+        wrong: "    let offset = start + Ipv4Hdr::LEN;\n",
         kind: Kind::Bypass,
     },
     Break {
@@ -108,6 +108,13 @@ pub(crate) const ALL: [Break; 14] = [
         right: "    flags & (TCP_SYN | TCP_ACK) == TCP_SYN\n",
         wrong: "    flags & TCP_SYN == TCP_SYN\n",
         kind: Kind::Harm,
+    },
+    Break {
+        name: "reads-fragments-to-their-last-byte",
+        file: PARSE,
+        right: "    end.saturating_sub(rest * more_fragments as usize)\n",
+        wrong: "    core::hint::black_box((rest, more_fragments));\n    end\n",
+        kind: Kind::Bypass,
     },
     Break {
         name: "reads-the-source-port",

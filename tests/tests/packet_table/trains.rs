@@ -62,7 +62,7 @@ fn v6(source: Ipv6Addr, first: u8, offset: u16, more: bool, bytes: &[u8]) -> Vec
 
 type MakeTrain = fn(Ipv4Addr, Ipv6Addr) -> Train;
 
-const TRAINS: [MakeTrain; 12] = [
+const TRAINS: [MakeTrain; 13] = [
     |source, _| {
         let whole = datagram_v4(source, 111);
         train(
@@ -130,6 +130,18 @@ const TRAINS: [MakeTrain; 12] = [
             Some(false),
             [
                 v4(source, 0, true, &whole[..4]),
+                v4(source, 1, false, &whole[8..]),
+            ],
+        )
+    },
+    |source, _| {
+        // Linux keeps eight of the fifteen bytes.
+        let whole = datagram_v4(source, 111);
+        train(
+            "IPv4, a first fragment that does not end at a multiple of eight",
+            Some(true),
+            [
+                v4(source, 0, true, &whole[..15]),
                 v4(source, 1, false, &whole[8..]),
             ],
         )

@@ -90,15 +90,24 @@ fn ipv4(packet: &[u8]) -> Destination<'_> {
         return if is_tcp { Elsewhere } else { NamedElsewhere };
     }
     let total = i64::from(header[2]) * 256 + i64::from(header[3]);
+    let goes_on = header[6] / 32 % 2 == 1;
     socket(Segment {
         source: &header[12..16],
         destination: &header[16..20],
         detours: words > 5,
         is_tcp,
         bytes: packet.get(words as usize * 4..).unwrap_or_default(),
-        claimed: total - words * 4,
-        goes_on: header[6] / 32 % 2 == 1,
+        claimed: kept(total - words * 4, goes_on),
+        goes_on,
     })
+}
+
+/// How many of the claimed bytes of a fragment Linux keeps: whole units of eight, if others follow.
+fn kept(claimed: i64, goes_on: bool) -> i64 {
+    match goes_on {
+        true => claimed.div_euclid(8) * 8,
+        false => claimed,
+    }
 }
 
 /// RFC 8200.
@@ -204,7 +213,7 @@ impl<'a> Chain<'a> {
             next: header[0],
             detours: self.detours || self.next == 43,
             bytes: self.bytes.and_then(|bytes| bytes.get(size..)),
-            claimed: self.claimed - size as i64,
+            claimed: kept(self.claimed - size as i64, is_fragment && fourth % 2 == 1),
             goes_on: self.goes_on || is_fragment && fourth % 2 == 1,
             ..self
         })

@@ -90,8 +90,12 @@ pub(super) fn cut(
                 _ => envelope.plain(),
             };
             let headers = envelope.headers().fragment_of(identification, offset, more);
-            let bytes = &datagram.bytes[piece.from..piece.to];
-            let frame = headers.protocol(datagram.protocol).payload(bytes);
+            let mut bytes = datagram.bytes[piece.from..piece.to].to_vec();
+            if more && percent(random, 10) {
+                features.insert(Feature::Trimmed);
+                bytes.extend((0..random.usize(1..8)).map(|_| random.u8(..)));
+            }
+            let frame = headers.protocol(datagram.protocol).payload(&bytes);
             envelope.finish(random, frame, bytes.len(), features)
         })
         .collect()
