@@ -53,8 +53,11 @@ impl KernelTables {
     pub(crate) fn may_guard_port(&self, port: u16) -> bool {
         // SAFETY: a field of a live map value.
         let few: *const FewPorts = unsafe { addr_of!((*STATE.get()).few_ports) };
-        // SAFETY: as above; what changes meanwhile is as good before as after.
-        unsafe { &*few }.may_contain(port)
+        // SAFETY: the word lies in that field, aligned.
+        let word: *const u64 = unsafe { few.byte_add(FewPorts::WORD) }.cast();
+        // SAFETY: as above; userspace stores it at any time, hence one volatile read.
+        let word = unsafe { word.read_volatile() };
+        FewPorts::may_contain(word, port)
     }
 
     /// Whether to pass everything.

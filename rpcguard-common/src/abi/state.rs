@@ -1,5 +1,7 @@
 //! What a change switches.
 
+use core::mem::offset_of;
+
 use super::{LongCounts, PrefixCounts, VacantBlocks};
 
 /// A set of UDP or TCP ports: one bit a port, so that the cost is the same for one and for all.
@@ -57,13 +59,13 @@ impl PortSet {
 /// that are always at the same place.
 ///
 /// As [`VacantBlocks`], it only errs towards more to look at: a port is in it before it is guarded, and
-/// until after it was.
+/// until after it was. A packet reads it as one word, and it is stored as one: while it changes, it is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FewPorts {
-    /// The first one fills what is left.
-    ports: [u16; Self::MANY],
-    /// Not zero if there are more, or none, and only the set tells.
+    /// Four ports, the first of which fills what is left; zero if only the set tells.
+    word: u64,
+    /// Of programs of earlier releases, which read it as well: not zero for "only the set tells".
     unknown: u64,
 }
 
@@ -73,35 +75,50 @@ impl FewPorts {
 
     /// Nothing is known: every port may be guarded.
     pub const UNKNOWN: Self = Self {
-        ports: [0; Self::MANY],
+        word: 0,
         unknown: 1,
     };
 
-    /// The ports that are in any of these sets.
+    /// Where the word is that a packet reads, in bytes.
+    pub const WORD: usize = offset_of!(Self, word);
+
+    /// Where the word is that programs of earlier releases read as well, in bytes.
+    pub const UNKNOWN_WORD: usize = offset_of!(Self, unknown);
+
+    /// The ports that are in a set.
     #[must_use]
-    pub fn of<'a>(sets: impl IntoIterator<Item = &'a PortSet>) -> Self {
-        let mut few = Self::UNKNOWN;
+    pub fn of(set: &PortSet) -> Self {
+        let mut ports = [0; Self::MANY];
         let mut len = 0;
-        for port in sets.into_iter().flat_map(PortSet::iter) {
-            if few.ports[..len].contains(&port) {
-                continue;
-            }
+        for port in set.iter() {
             if len == Self::MANY {
                 return Self::UNKNOWN;
             }
-            few.ports[len..].fill(port);
+            ports[len..].fill(u64::from(port));
             len += 1;
         }
-        few.unknown = u64::from(len == 0);
-        few
+        let [first, second, third, fourth] = ports;
+        Self {
+            word: first | second << 16 | third << 32 | fourth << 48,
+            ..Self::UNKNOWN
+        }
     }
 
-    /// Whether this port (host order) may be guarded.
+    /// The word that a packet reads.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.word
+    }
+
+    /// Whether this port (host order) may be guarded, going by the word.
     #[inline(always)]
     #[must_use]
-    pub const fn may_contain(&self, port: u16) -> bool {
-        let [first, second, third, fourth] = self.ports;
-        self.unknown != 0 || port == first || port == second || port == third || port == fourth
+    pub const fn may_contain(word: u64, port: u16) -> bool {
+        word == 0
+            || word as u16 == port
+            || (word >> 16) as u16 == port
+            || (word >> 32) as u16 == port
+            || (word >> 48) as u16 == port
     }
 }
 

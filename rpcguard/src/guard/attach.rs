@@ -284,7 +284,7 @@ pub(super) fn first_state(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let few_ports = FewPorts::of([&settings.ports]);
+    let few_ports = FewPorts::of(&settings.ports);
     let mut state = State {
         abi_version: ABI_VERSION,
         epoch: 0,

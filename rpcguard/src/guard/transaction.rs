@@ -18,6 +18,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    mem::offset_of,
     num::NonZero,
     os::fd::AsFd as _,
 };
@@ -250,7 +251,8 @@ impl Guard {
         self.maps.settle_now_and_then(epoch)?;
         state.changing = number.get();
         state.next = epoch + 1;
-        state.few_ports = FewPorts::of([&state.current().ports, &settings.ports]);
+        forget_few_ports(&array);
+        state.few_ports = FewPorts::UNKNOWN;
         state.settings[State::side(epoch + 1)] = settings;
         for step in &steps {
             vacancy::occupy(&mut state, step.prefix);
@@ -267,7 +269,6 @@ impl Guard {
         // From here on, it is the state as it is to be when all is done.
         state.epoch = epoch + 1;
         state.changing = 0;
-        state.few_ports = FewPorts::of([&state.current().ports]);
         let Entries { entries, left } = Entries::new(&steps, slots, &ends, state.epoch);
         self.maps.write(entries)?;
         Ok(Staged {
@@ -317,7 +318,9 @@ impl Guard {
             let prefixes = self.maps.entries(state.epoch, |(prefix, _)| Some(prefix))?;
             self.vacate_all_but(&mut state, prefixes.into_iter())?;
         }
-        self.store(&state)
+        self.store(&state)?;
+        tell_few_ports(&pending.array, &state);
+        Ok(())
     }
 
     /// Vacates every block that none of `prefixes` touches, and renews the filter.
@@ -397,9 +400,13 @@ impl Guard {
         }
         self.ends.vacate_all_but(&ends);
         self.vacate_all_but(&mut state, kept.into_iter())?;
-        state.few_ports = FewPorts::of([&state.current().ports]);
+        let array = self.map_state()?;
+        forget_few_ports(&array);
+        state.few_ports = FewPorts::UNKNOWN;
         state.changing = 0;
-        self.store(&state)
+        self.store(&state)?;
+        tell_few_ports(&array, &state);
+        Ok(())
     }
 
     fn store(&mut self, state: &State) -> Result<()> {
@@ -412,4 +419,19 @@ impl Guard {
         let data = MapData::from_pin(self.directory.join(map::STATE)).doing(&failed)?;
         MappedArray::new(data.fd().as_fd(), size_of::<State>()).doing(&failed)
     }
+}
+
+/// The words of [`FewPorts`] in a mapped state.
+const FEW_PORTS: usize = offset_of!(State, few_ports) + FewPorts::WORD;
+const FEW_PORTS_UNKNOWN: usize = offset_of!(State, few_ports) + FewPorts::UNKNOWN_WORD;
+
+/// Has packets ask the set of ports: the state can then be written as a whole, which is no store of one word.
+fn forget_few_ports(array: &MappedArray) {
+    array.store_u64(FEW_PORTS_UNKNOWN, 1);
+    array.store_u64(FEW_PORTS, FewPorts::UNKNOWN.word());
+}
+
+/// Tells packets the ports of the settings in force, by one store.
+fn tell_few_ports(array: &MappedArray, state: &State) {
+    array.store_u64(FEW_PORTS, FewPorts::of(&state.current().ports).word());
 }

@@ -82,7 +82,7 @@ impl Setup {
             vacant.occupy(first, prefix.length());
         }
         state.settings[State::side(epoch)] = self.settings();
-        state.few_ports = FewPorts::of(state.settings.iter().map(|settings| &settings.ports));
+        state.few_ports = FewPorts::of(&state.current().ports);
         state
     }
 
