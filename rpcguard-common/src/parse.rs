@@ -71,14 +71,29 @@ pub enum Transport {
     Tcp,
 }
 
-/// A packet whose ports can be read.
+/// Where a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct Route {
     /// Where the addresses are.
     pub network: Network,
     /// Whether the destination address may be that of a stop on the way (RFC 791 section 3.1, RFC 8200 section
-    /// 4.4): there are IPv4 options, or an IPv6 routing header.
+    /// 4.4): there are IPv4 options, or an IPv6 routing header. Also if there are no addresses.
     pub detours: bool,
+}
+
+impl Route {
+    /// That of a packet whose network header is out of reach.
+    const UNKNOWN: Self = Self {
+        network: Network::V4(0),
+        detours: true,
+    };
+}
+
+/// A packet whose ports can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Where it goes.
+    pub route: Route,
     /// Which protocol the header at `offset` is of.
     pub transport: Transport,
     /// Where the transport header begins, in bytes from the start of the frame.
@@ -99,10 +114,10 @@ pub enum Parsed {
     /// UDP or TCP, with ports.
     Flow(Flow),
     /// A non-first UDP fragment, which has no ports.
-    LaterFragment,
+    LaterFragment(Route),
     /// The header chain is longer than the parser follows, or a first fragment ends inside it, so
     /// that only reassembly would tell the ports.
-    Undecidable,
+    Undecidable(Route),
 }
 
 /// Finds the transport header of a frame.
@@ -135,7 +150,7 @@ fn parse_ethernet<P: PacketReader>(packet: &P) -> Parsed {
     let mut tags = 0;
     while ether_type == DOT1Q || ether_type == DOT1AD {
         if tags == MAX_VLAN_TAGS {
-            return Parsed::Undecidable;
+            return Parsed::Undecidable(Route::UNKNOWN);
         }
         let Some(bytes) = packet.read::<2>(offset + 2) else {
             return Parsed::Other;
@@ -169,9 +184,13 @@ fn parse_ipv4<P: PacketReader>(packet: &P, start: usize) -> Parsed {
         TCP => Transport::Tcp,
         _ => return Parsed::Other,
     };
+    let route = Route {
+        network: Network::V4(start),
+        detours: header_len != Ipv4Hdr::LEN,
+    };
     let fragment = u16::from_be_bytes([header[6], header[7]]);
     if fragment & IPV4_FRAGMENT_OFFSET != 0 {
-        return later_fragment(transport);
+        return later_fragment(transport, route);
     }
     let first_fragment = fragment & IPV4_MORE_FRAGMENTS != 0;
     // Linux cuts the packet at its total length: what follows is padding, and must not stand in
@@ -179,8 +198,7 @@ fn parse_ipv4<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     let end = start + usize::from(u16::from_be_bytes([header[2], header[3]]));
     let offset = start + header_len;
     flow(
-        Network::V4(start),
-        header_len != Ipv4Hdr::LEN,
+        route,
         transport,
         offset,
         first_fragment,
@@ -212,25 +230,14 @@ fn parse_ipv6<P: PacketReader>(packet: &P, start: usize) -> Parsed {
     // (RFC 2675), for which it takes the frame as it is.
     let payload_len = payload_len([header[4], header[5]]);
     let offset = start + Ipv6Hdr::LEN;
-    let network = Network::V6(start);
+    let route = Route {
+        network: Network::V6(start),
+        detours: false,
+    };
     match header[6] {
-        UDP => flow(
-            network,
-            false,
-            Transport::Udp,
-            offset,
-            false,
-            offset + payload_len,
-        ),
-        TCP => flow(
-            network,
-            false,
-            Transport::Tcp,
-            offset,
-            false,
-            offset + payload_len,
-        ),
-        next => parse_extensions(packet, network, next, offset, payload_len),
+        UDP => flow(route, Transport::Udp, offset, false, offset + payload_len),
+        TCP => flow(route, Transport::Tcp, offset, false, offset + payload_len),
+        next => parse_extensions(packet, route.network, next, offset, payload_len),
     }
 }
 
@@ -265,35 +272,32 @@ fn parse_extensions<P: PacketReader>(
             | HIP | SHIM6 => None,
             _ => return Parsed::Other,
         };
+        let route = Route {
+            network,
+            detours: detours != 0,
+        };
         if offset > MAX_HEADER_OFFSET {
-            return Parsed::Undecidable;
+            return Parsed::Undecidable(route);
         }
         let first_fragment = fragment_bits & usize::from(IPV6_MORE_FRAGMENTS) != 0;
         if let Some(transport) = transport {
             // Linux 5.10 and 6.1 verify a bound only for the register that was compared. If the compiler
             // knew it, it would read at a copy from before.
             let offset = packet.widen(offset);
-            return flow(
-                network,
-                detours != 0,
-                transport,
-                offset,
-                first_fragment,
-                end,
-            );
+            return flow(route, transport, offset, first_fragment, end);
         }
         if headers == MAX_EXTENSION_HEADERS {
-            return Parsed::Undecidable;
+            return Parsed::Undecidable(route);
         }
         let extension = match packet.read::<4>(offset) {
             Some(extension) if offset + 8 <= end => extension,
-            _ => return cut_off(first_fragment),
+            _ => return cut_off(first_fragment, route),
         };
         if next == FRAGMENT {
             let fragment = u16::from_be_bytes([extension[2], extension[3]]);
             if fragment & IPV6_FRAGMENT_OFFSET != 0 {
                 return match extension[0] {
-                    UDP => Parsed::LaterFragment,
+                    UDP => Parsed::LaterFragment(route),
                     _ => Parsed::Other,
                 };
             }
@@ -317,19 +321,17 @@ fn parse_extensions<P: PacketReader>(
 /// A transport header at `offset` in a packet that Linux cuts at `end`.
 #[inline(always)]
 const fn flow(
-    network: Network,
-    detours: bool,
+    route: Route,
     transport: Transport,
     offset: usize,
     first_fragment: bool,
     end: usize,
 ) -> Parsed {
     if first_fragment && end < offset + UdpHdr::LEN {
-        return Parsed::Undecidable;
+        return Parsed::Undecidable(route);
     }
     Parsed::Flow(Flow {
-        network,
-        detours,
+        route,
         transport,
         offset,
         end,
@@ -340,9 +342,9 @@ const fn flow(
 
 /// A non-first fragment of `transport`.
 #[inline(always)]
-const fn later_fragment(transport: Transport) -> Parsed {
+const fn later_fragment(transport: Transport, route: Route) -> Parsed {
     match transport {
-        Transport::Udp => Parsed::LaterFragment,
+        Transport::Udp => Parsed::LaterFragment(route),
         Transport::Tcp => Parsed::Other,
     }
 }
@@ -350,9 +352,9 @@ const fn later_fragment(transport: Transport) -> Parsed {
 /// The packet ends inside its header chain: Linux drops a whole packet like that, but might
 /// complete a first fragment.
 #[inline(always)]
-const fn cut_off(first_fragment: bool) -> Parsed {
+const fn cut_off(first_fragment: bool, route: Route) -> Parsed {
     if first_fragment {
-        Parsed::Undecidable
+        Parsed::Undecidable(route)
     } else {
         Parsed::Other
     }

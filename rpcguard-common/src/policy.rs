@@ -83,17 +83,25 @@ pub fn decide<P: PacketReader, T: Tables>(
     link: LinkLayer,
     tables: &T,
 ) -> Option<Outcome> {
-    let flow = match parse(packet, link) {
+    let parsed = parse(packet, link);
+    let route = match parsed {
         Parsed::Other => return None,
-        Parsed::Undecidable => return Some(Outcome::because(Reason::Undecidable)),
-        Parsed::LaterFragment => return Some(Outcome::because(Reason::LaterFragment)),
+        Parsed::Flow(flow) if flow.transport == Transport::Tcp && !tables.guards_tcp() => {
+            return None;
+        }
+        Parsed::Flow(Flow { route, .. })
+        | Parsed::Undecidable(route)
+        | Parsed::LaterFragment(route) => route,
+    };
+    if !route.detours && !is_to_guarded(packet, route.network, tables) {
+        return None;
+    }
+    let flow = match parsed {
+        Parsed::Other => return None,
+        Parsed::Undecidable(_) => return Some(Outcome::because(Reason::Undecidable)),
+        Parsed::LaterFragment(_) => return Some(Outcome::because(Reason::LaterFragment)),
         Parsed::Flow(flow) => flow,
     };
-    match flow.transport {
-        Transport::Udp => {}
-        Transport::Tcp if tables.guards_tcp() => {}
-        Transport::Tcp => return None,
-    }
     // What the packet does not have, Linux cannot deliver it without; but the fragments that follow
     // a first one may bring it.
     let cut_off = flow
@@ -104,9 +112,6 @@ pub fn decide<P: PacketReader, T: Tables>(
         return cut_off;
     };
     if !tables.guards_port(u16::from_be_bytes(port)) {
-        return None;
-    }
-    if !flow.detours && !is_to_guarded(packet, flow.network, tables) {
         return None;
     }
     let request = match flow.transport {
@@ -125,14 +130,14 @@ pub fn decide<P: PacketReader, T: Tables>(
         ),
     };
     let arrival = Arrival {
-        network: flow.network,
+        network: flow.route.network,
         transport: flow.offset,
         request,
     };
     judge(packet, arrival, tables)
 }
 
-/// Whether a packet is to a guarded destination, if it makes no [detours](Flow::detours).
+/// Whether a packet is to a guarded destination, if it makes no [detours](crate::parse::Route::detours).
 #[inline(always)]
 pub fn is_to_guarded<P: PacketReader, T: Tables>(packet: &P, network: Network, tables: &T) -> bool {
     !tables.is_selective()

@@ -81,7 +81,7 @@ proptest! {
     fn a_flow_lies_behind_its_network_header(frame in frame()) {
         for link in LINKS {
             if let Parsed::Flow(flow) = parse(&SliceReader(&frame), link) {
-                let (start, length, version) = match flow.network {
+                let (start, length, version) = match flow.route.network {
                     Network::V4(start) => (start, 20, 4),
                     Network::V6(start) => (start, 40, 6),
                 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rpcguard_common::{
     packet::SliceReader,
-    parse::{Flow, LinkLayer, Network, Parsed, Transport, parse},
+    parse::{Flow, LinkLayer, Network, Parsed, Route, Transport, parse},
     policy::{Outcome, decide},
     reason::Reason,
     rpc::Request,
@@ -105,8 +105,10 @@ fn with_word(frame: &[u8], at: usize, value: u16) -> Vec<u8> {
 fn headers_are_where_the_standards_put_them() {
     let flow = |network, transport, offset, end| {
         Parsed::Flow(Flow {
-            network,
-            detours: false,
+            route: Route {
+                network,
+                detours: false,
+            },
             transport,
             offset,
             end,

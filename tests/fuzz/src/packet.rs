@@ -14,7 +14,7 @@ use rpcguard_common::{
 
 use crate::naive::{
     call,
-    frame::{self, Destination, Segment},
+    frame::{self, Destination, Segment, Way},
 };
 
 /// On either kind of device, under any policy: every reader of the frame comes to the same, and
@@ -64,8 +64,12 @@ impl Policy {
         }
     }
 
-    fn guards(port: u16) -> bool {
+    fn is_guarded(port: u16) -> bool {
         matches!(port, 111 | 2049 | 0xff00..)
+    }
+
+    fn guards(&self, way: Way<'_>) -> bool {
+        way.detours || self.guards_destination(way.destination)
     }
 
     fn guards_destination(&self, address: &[u8]) -> bool {
@@ -94,7 +98,7 @@ fn octets(address: Address) -> Vec<u8> {
 
 impl Tables for Policy {
     fn guards_port(&self, port: u16) -> bool {
-        Self::guards(port)
+        Self::is_guarded(port)
     }
 
     fn guards_tcp(&self) -> bool {
@@ -140,16 +144,20 @@ fn expected(frame: &[u8], link: LinkLayer, policy: &Policy) -> Expected {
         LinkLayer::Ethernet => frame::ethernet(frame),
         LinkLayer::None => frame::network(frame),
     };
-    let unknown = |reason| (Some((reason, Request::UNKNOWN, 0)), Asked::default());
+    let unknown = |reason, way: Way<'_>| {
+        let guarded = way.destination.is_empty() || policy.guards(way);
+        let told = guarded.then_some((reason, Request::UNKNOWN, 0));
+        (told, Asked::default())
+    };
     let segment = match destination {
         Destination::Elsewhere => return (None, Asked::default()),
-        Destination::Unclear => return unknown(Reason::Undecidable),
-        Destination::NamedElsewhere => return unknown(Reason::LaterFragment),
+        Destination::Unclear(way) => return unknown(Reason::Undecidable, way),
+        Destination::NamedElsewhere(way) => return unknown(Reason::LaterFragment, way),
         Destination::Socket(segment) => segment,
     };
     match request(&segment, policy) {
         Asking::Nothing => (None, Asked::default()),
-        Asking::Unclear => unknown(Reason::Undecidable),
+        Asking::Unclear => unknown(Reason::Undecidable, segment.way),
         Asking::For(request) => judged(&segment, request, policy),
     }
 }
@@ -172,9 +180,7 @@ fn request(segment: &Segment<'_>, policy: &Policy) -> Asking {
     let [_, _, high, low, ..] = segment.bytes else {
         return missing;
     };
-    if !Policy::guards(u16::from_be_bytes([*high, *low]))
-        || !segment.detours && !policy.guards_destination(segment.destination)
-    {
+    if !Policy::is_guarded(u16::from_be_bytes([*high, *low])) || !policy.guards(segment.way) {
         return Asking::Nothing;
     }
     if !segment.is_tcp {
@@ -259,9 +265,9 @@ fn has_source(packet: &SliceReader<'_>, outcome: Outcome, asked: &Asked) {
 
 /// The short cut that the program takes comes to what it is a short cut to.
 fn glanced(packet: &SliceReader<'_>, link: LinkLayer, policy: &Policy, decided: Option<Outcome>) {
-    match glance_at(packet, link, Policy::guards) {
+    match glance_at(packet, link, Policy::is_guarded) {
         Glance::Unclear => {}
-        Glance::Udp { plain, port } if Policy::guards(port) => {
+        Glance::Udp { plain, port } if Policy::is_guarded(port) => {
             let datagram = plain.datagram(packet).expect("what was seen is there");
             let arrival = Arrival {
                 network: plain.network(),

@@ -28,21 +28,21 @@ pub(crate) const ALL: [Break; 15] = [
     Break {
         name: "stops-at-the-first-extension-header",
         file: PARSE,
-        right: "next => parse_extensions(packet, network, next, offset, payload_len),",
+        right: "next => parse_extensions(packet, route.network, next, offset, payload_len),",
         wrong: "_ => Parsed::Other,",
         kind: Kind::Bypass,
     },
     Break {
         name: "reads-ports-in-later-fragments",
         file: PARSE,
-        right: "        return later_fragment(transport);\n    }\n    let first_fragment = fragment & IPV4_MORE",
+        right: "        return later_fragment(transport, route);\n    }\n    let first_fragment = fragment & IPV4_MORE",
         wrong: "        core::hint::black_box(());\n    }\n    let first_fragment = fragment & IPV4_MORE",
         kind: Kind::Harm,
     },
     Break {
         name: "skips-the-second-tag",
         file: PARSE,
-        right: "        if tags == MAX_VLAN_TAGS {\n            return Parsed::Undecidable;",
+        right: "        if tags == MAX_VLAN_TAGS {\n            return Parsed::Undecidable(Route::UNKNOWN);",
         wrong: "        if tags == 1 {\n            return Parsed::Other;",
         kind: Kind::Bypass,
     },
@@ -63,8 +63,8 @@ pub(crate) const ALL: [Break; 15] = [
     Break {
         name: "drops-later-fragments",
         file: POLICY,
-        right: "Parsed::LaterFragment => return Some(Outcome::because(Reason::LaterFragment)),",
-        wrong: "Parsed::LaterFragment => return Some(Outcome::because(Reason::Fragment)),",
+        right: "Parsed::LaterFragment(_) => return Some(Outcome::because(Reason::LaterFragment)),",
+        wrong: "Parsed::LaterFragment(_) => return Some(Outcome::because(Reason::Fragment)),",
         kind: Kind::Harm,
     },
     Break {
@@ -77,7 +77,7 @@ pub(crate) const ALL: [Break; 15] = [
     Break {
         name: "follows-two-extension-headers",
         file: PARSE,
-        right: "        if headers == MAX_EXTENSION_HEADERS {\n            return Parsed::Undecidable;",
+        right: "        if headers == MAX_EXTENSION_HEADERS {\n            return Parsed::Undecidable(route);",
         wrong: "        if headers == 2 {\n            return Parsed::Other;",
         kind: Kind::Bypass,
     },
@@ -113,7 +113,7 @@ pub(crate) const ALL: [Break; 15] = [
         name: "reads-fragments-to-their-last-byte",
         file: PARSE,
         right: "    end.saturating_sub(rest * more_fragments as usize)\n",
-        wrong: "    core::hint::black_box((rest, more_fragments));\n    end\n",
+        wrong: "    end.saturating_sub(0 * rest * more_fragments as usize)\n",
         kind: Kind::Bypass,
     },
     Break {

@@ -13,12 +13,21 @@ const FARTHEST: usize = 4095;
 pub(crate) enum Destination<'a> {
     /// To no UDP or TCP socket.
     Elsewhere,
-    /// Nobody can tell without following further, or without other fragments.
-    Unclear,
+    /// Not to be told without following further, or without other fragments.
+    Unclear(Way<'a>),
     /// To a socket that another fragment names.
-    NamedElsewhere,
+    NamedElsewhere(Way<'a>),
     /// To the socket that a header names.
     Socket(Segment<'a>),
+}
+
+/// To which host a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way<'a> {
+    /// The destination address; empty if it is out of reach.
+    pub(crate) destination: &'a [u8],
+    /// That may be a stop on the way to another.
+    pub(crate) detours: bool,
 }
 
 /// A UDP or TCP header and what follows.
@@ -26,10 +35,7 @@ pub(crate) enum Destination<'a> {
 pub(crate) struct Segment<'a> {
     /// The source address: 4 or 16 bytes.
     pub(crate) source: &'a [u8],
-    /// The destination address.
-    pub(crate) destination: &'a [u8],
-    /// That may be a stop on the way to another.
-    pub(crate) detours: bool,
+    pub(crate) way: Way<'a>,
     pub(crate) is_tcp: bool,
     /// Up to the end of the frame.
     pub(crate) bytes: &'a [u8],
@@ -51,7 +57,10 @@ pub(crate) fn ethernet(frame: &[u8]) -> Destination<'_> {
 /// What begins with an EtherType, behind so many tags.
 fn tagged<'a>(frame: &'a [u8], bytes: &'a [u8], tags: usize) -> Destination<'a> {
     match bytes {
-        [0x81, 0x00, ..] | [0x88, 0xa8, ..] if tags == TAGS => Unclear,
+        [0x81, 0x00, ..] | [0x88, 0xa8, ..] if tags == TAGS => Unclear(Way {
+            destination: &[],
+            detours: false,
+        }),
         [0x81, 0x00, _, _, rest @ ..] | [0x88, 0xa8, _, _, rest @ ..] => {
             tagged(frame, rest, tags + 1)
         }
@@ -84,17 +93,24 @@ fn ipv4(packet: &[u8]) -> Destination<'_> {
         17 => false,
         _ => return Elsewhere,
     };
+    let way = Way {
+        destination: &header[16..20],
+        detours: words > 5,
+    };
     // In units of eight bytes; the three bits before it are flags, the last of which says "more".
     let fragment_offset = usize::from(header[6] % 32) * 256 + usize::from(header[7]);
     if fragment_offset != 0 {
-        return if is_tcp { Elsewhere } else { NamedElsewhere };
+        return if is_tcp {
+            Elsewhere
+        } else {
+            NamedElsewhere(way)
+        };
     }
     let total = i64::from(header[2]) * 256 + i64::from(header[3]);
     let goes_on = header[6] / 32 % 2 == 1;
     socket(Segment {
         source: &header[12..16],
-        destination: &header[16..20],
-        detours: words > 5,
+        way,
         is_tcp,
         bytes: packet.get(words as usize * 4..).unwrap_or_default(),
         claimed: kept(total - words * 4, goes_on),
@@ -125,8 +141,10 @@ fn ipv6<'a>(frame: &'a [u8], packet: &'a [u8]) -> Destination<'a> {
     let mut chain = Chain {
         behind: frame.len() - payload.len(),
         source: &header[8..24],
-        destination: &header[24..40],
-        detours: false,
+        way: Way {
+            destination: &header[24..40],
+            detours: false,
+        },
         next: header[6],
         bytes: Some(payload),
         claimed,
@@ -139,9 +157,9 @@ fn ipv6<'a>(frame: &'a [u8], packet: &'a [u8]) -> Destination<'a> {
         }
     }
     match chain.step() {
-        Ok(_) => Unclear,
+        Ok(_) => Unclear(chain.way),
         // A ninth extension header, cut off or not.
-        Err(_) if chain.is_extension() => Unclear,
+        Err(_) if chain.is_extension() => Unclear(chain.way),
         Err(destination) => destination,
     }
 }
@@ -152,8 +170,7 @@ struct Chain<'a> {
     /// How many bytes of the frame came before.
     behind: usize,
     source: &'a [u8],
-    destination: &'a [u8],
-    detours: bool,
+    way: Way<'a>,
     next: u8,
     /// `None` if the frame ends before.
     bytes: Option<&'a [u8]>,
@@ -174,13 +191,12 @@ impl<'a> Chain<'a> {
             return Err(Elsewhere);
         }
         if self.behind > FARTHEST {
-            return Err(Unclear);
+            return Err(Unclear(self.way));
         }
         if is_transport {
             return Err(socket(Segment {
                 source: self.source,
-                destination: self.destination,
-                detours: self.detours,
+                way: self.way,
                 is_tcp: self.next == 6,
                 bytes: self.bytes.unwrap_or_default(),
                 claimed: self.claimed,
@@ -191,14 +207,14 @@ impl<'a> Chain<'a> {
             [next, length, third, fourth, ..] if self.claimed >= 8 => {
                 [*next, *length, *third, *fourth]
             }
-            _ if self.goes_on => return Err(Unclear),
+            _ if self.goes_on => return Err(Unclear(self.way)),
             _ => return Err(Elsewhere),
         };
         let [next, length, third, fourth] = header.map(usize::from);
         let is_fragment = self.next == 44;
         if is_fragment && third * 32 + fourth / 8 != 0 {
             return Err(if next == 17 {
-                NamedElsewhere
+                NamedElsewhere(self.way)
             } else {
                 Elsewhere
             });
@@ -211,7 +227,10 @@ impl<'a> Chain<'a> {
         Ok(Self {
             behind: self.behind + size,
             next: header[0],
-            detours: self.detours || self.next == 43,
+            way: Way {
+                detours: self.way.detours || self.next == 43,
+                ..self.way
+            },
             bytes: self.bytes.and_then(|bytes| bytes.get(size..)),
             claimed: kept(self.claimed - size as i64, is_fragment && fourth % 2 == 1),
             goes_on: self.goes_on || is_fragment && fourth % 2 == 1,
@@ -223,7 +242,7 @@ impl<'a> Chain<'a> {
 /// Of a first fragment, the next one might overwrite or complete a header that it does not have.
 fn socket(segment: Segment<'_>) -> Destination<'_> {
     if segment.goes_on && segment.claimed < 8 {
-        Unclear
+        Unclear(segment.way)
     } else {
         Socket(segment)
     }

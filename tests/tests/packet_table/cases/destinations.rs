@@ -23,6 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
     let ipv4 = || Frame::ethernet().ipv4(STRANGER_V4);
     let ipv6 = || Frame::ethernet().ipv6(STRANGER_V6);
     let tagged = || Frame::ethernet().vlan(DOT1Q, 7).ipv4(STRANGER_V4);
+    let five_tags = || (0..5).fold(Frame::ethernet(), |frame, id| frame.vlan(DOT1Q, id));
     let inside: Ipv4Addr = [198, 51, 100, 128].into();
     let below: Ipv4Addr = [198, 51, 100, 127].into();
     let cases = vec![
@@ -44,8 +45,23 @@ pub(super) fn cases() -> Vec<Case> {
         case("first fragment to a guarded destination", UNLISTED, ipv4().first_fragment().udp(111)),
         case("first fragment to another destination", IGNORED,
             ipv4().to_v4(GUEST_V4).first_fragment().udp(111)),
-        case("later fragment to another destination", LATER_FRAGMENT,
+        case("later fragment to another destination", IGNORED,
             ipv4().to_v4(GUEST_V4).later_fragment().udp(111)),
+        case("later fragment to another destination, with options", LATER_FRAGMENT,
+            ipv4().to_v4(GUEST_V4).options(1).later_fragment().udp(111)),
+        case("later fragment to a guarded destination", LATER_FRAGMENT, ipv4().later_fragment().udp(111)),
+        case("IPv6 later fragment to another destination", IGNORED,
+            ipv6().to_v6(GUEST_V6).later_fragment().udp(111)),
+        case("IPv6 later fragment behind a routing header", LATER_FRAGMENT,
+            ipv6().to_v6(GUEST_V6).extensions(&[ROUTING]).later_fragment().udp(111)),
+        case("first fragment of four bytes to another destination", IGNORED,
+            ipv4().to_v4(GUEST_V4).first_fragment().udp(111).ip_length(24)),
+        case("first fragment of four bytes to a guarded destination", UNDECIDABLE,
+            ipv4().first_fragment().udp(111).ip_length(24)),
+        case("first fragment of a SYN that leaves the flags to the next, to another destination", IGNORED,
+            ipv4().to_v4(GUEST_V4).first_fragment().tcp(111, SYN).ip_length(28)).guarding_tcp(),
+        case("five tags before what is to another destination", UNDECIDABLE,
+            five_tags().ipv4(STRANGER_V4).to_v4(GUEST_V4).udp(53)),
         // The destination address may be a stop on the way to a guarded one.
         case("to another destination, with options", UNLISTED, ipv4().to_v4(GUEST_V4).options(1).dump()),
         case("to another destination, with a routing header", UNLISTED,
@@ -54,8 +70,12 @@ pub(super) fn cases() -> Vec<Case> {
             ipv6().to_v6(GUEST_V6).extensions(&[ROUTING, DESTINATION_OPTIONS]).dump()),
         case("to another destination, with destination options", IGNORED,
             ipv6().to_v6(GUEST_V6).extensions(&[DESTINATION_OPTIONS]).dump()),
-        case("to another destination, with nine extensions", UNDECIDABLE,
+        case("to another destination, with nine extensions", IGNORED,
             ipv6().to_v6(GUEST_V6).extensions(&[DESTINATION_OPTIONS; 9]).dump()),
+        case("to a guarded destination, with nine extensions", UNDECIDABLE,
+            ipv6().extensions(&[DESTINATION_OPTIONS; 9]).dump()),
+        case("to another destination, with nine extensions, one of them for routing", UNDECIDABLE,
+            ipv6().to_v6(GUEST_V6).extensions(&[ROUTING]).extensions(&[DESTINATION_OPTIONS; 8]).dump()),
         case("SYN to another destination", IGNORED, ipv4().to_v4(GUEST_V4).tcp(111, SYN)).guarding_tcp(),
         case("SYN to a guarded destination", UNLISTED, ipv4().tcp(111, SYN)).guarding_tcp(),
         case("ACK to a guarded destination", IGNORED, ipv4().tcp(111, ACK)).guarding_tcp(),
