@@ -151,8 +151,8 @@ fn survives(test: &str, lie: &Lie, verdict: Verdict) {
         return;
     };
     against(&scene, lie, || {
-        let _ = run(&scene, "check 127.0.0.1");
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json"));
+        let _ = run(&scene, "check --wait 3 127.0.0.1");
+        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json"));
         assert_eq!(asked.verdict, verdict, "{asked:#?}");
         let _ = run(&scene, "check");
         let looked: LocalDocument = read(&run(&scene, "check --json"));
@@ -174,7 +174,7 @@ fn a_reply_to_another_call_is_none() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(1));
+        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(1));
         assert!(
             all_are(&asked.addresses[0], "udp", Outcome::Garbage),
             "{asked:#?}"
@@ -274,7 +274,7 @@ fn fragments_of_a_true_reply_are_put_together() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(3));
+        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
         let registrations = asked.addresses[0].registrations.as_ref().unwrap();
         assert_eq!(registrations.len(), 1);
         assert_eq!(registrations[0].owner, "superuser");
@@ -307,7 +307,7 @@ fn what_a_terminal_would_obey_is_not_printed() {
         return;
     };
     against(&scene, &lie, || {
-        for command in ["check 127.0.0.1", "check"] {
+        for command in ["check --wait 3 127.0.0.1", "check"] {
             let text = run(&scene, command).stdout;
             assert!(text.contains("\\u{1b}]0;title\\u{7}"), "{text}");
         }
@@ -315,7 +315,7 @@ fn what_a_terminal_would_obey_is_not_printed() {
         let file = directory.path().join("evidence");
         let _ = run(
             &scene,
-            &format!("check 127.0.0.1 --evidence {}", file.display()),
+            &format!("check --wait 3 127.0.0.1 --evidence {}", file.display()),
         );
         let text = std::fs::read_to_string(file).unwrap();
         assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'));
@@ -352,7 +352,7 @@ fn refusals_are_answers() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(3));
+        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
         let address = &asked.addresses[0];
         assert!(all_are(address, "udp", Outcome::Answered), "{address:#?}");
         let detail = |transport: &str| {
@@ -399,7 +399,7 @@ fn a_relay_that_names_another_host_is_not_followed_there() {
             }
         });
         let _end = End(&over);
-        read(&run(&scene, "check 127.0.0.1 --json").exited_with(3))
+        read(&run(&scene, "check --wait 3 127.0.0.1 --relay --json").exited_with(3))
     });
     let probes = &asked.addresses[0].probes;
     let relayed = probes
