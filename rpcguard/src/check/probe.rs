@@ -248,7 +248,8 @@ pub(super) fn answered(
             };
         }
         Some(Reply::Refused(refusal)) => answered.refused = Some(refusal.to_string()),
-        None => return Outcome::Garbage("no reply to the call".to_owned()),
+        // Larger than the call: that is of use to an attacker, whatever is in it.
+        None => answered.malformed = true,
     }
     Outcome::Answered(answered)
 }

@@ -181,7 +181,7 @@ const fn service_name(service: &Reachable) -> &'static str {
 /// What there is to say about an outcome besides its name.
 pub(super) fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Answered(answer) if answer.malformed => Some("the results are malformed".to_owned()),
+        Outcome::Answered(answer) if answer.malformed => Some("malformed".to_owned()),
         Outcome::Answered(answer) => answer.refused.clone(),
         Outcome::Rejected(why) | Outcome::Garbage(why) | Outcome::Failed(why) => Some(why.clone()),
         Outcome::Silent | Outcome::Closed => None,

@@ -53,7 +53,8 @@ fn finding(report: &AddressReport, host: &HostReport) -> String {
         Finding::SmallOnly => {
             let over = transports(report, |finding| finding == Finding::SmallOnly);
             format!(
-                "answers small calls over {over}, and nothing larger{}",
+                "answers small calls over {over}, and nothing larger within {} s{}",
+                host.asking.wait.as_secs(),
                 reflects(report)
             )
         }
@@ -165,7 +166,7 @@ fn why_not_exposed(report: &AddressReport, seconds: u64) -> String {
     let closed = |transport| any(transport, |outcome| matches!(outcome, Outcome::Closed));
     let rejected = |transport| any(transport, |outcome| matches!(outcome, Outcome::Rejected(_)));
     if BOTH.into_iter().all(closed) {
-        "has no portmapper".to_owned()
+        "has no portmapper, or rejects what comes from here".to_owned()
     } else if BOTH.into_iter().any(rejected) {
         let why = first_detail(report, |outcome| matches!(outcome, Outcome::Rejected(_)));
         format!("is closed, or rejects what comes from here: {why}")

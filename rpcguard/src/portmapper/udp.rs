@@ -51,7 +51,7 @@ pub struct Asked {
 
 /// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
 /// it is waited for in the end. A reply to any of these is one. Whatever is no reply to this call is passed
-/// over; an ICMP error about it ends the wait.
+/// over, unless it is larger than the call and no other reply comes; an ICMP error about it ends the wait.
 ///
 /// Where replies may come from anywhere, `xid` alone tells whether one is: it must be random.
 #[must_use]
@@ -107,6 +107,7 @@ fn exchange(
     }
     let mut buffer = vec![0; 1 << 16];
     let (mut strays, mut foreign) = (0, 0);
+    let mut unreadable = None;
     let begun = Instant::now();
     for wait in waits {
         let sent = match from {
@@ -140,6 +141,13 @@ fn exchange(
                     took: begun.elapsed(),
                 });
             }
+            if unreadable.is_none() && is_larger_and_to(xid, message, datagram) {
+                unreadable = Some(Answer {
+                    message: message.to_vec(),
+                    from: sender,
+                    took: begun.elapsed(),
+                });
+            }
             // Datagrams from elsewhere say nothing about the address that was asked.
             if sender.ip() == address.ip() {
                 strays += 1;
@@ -155,11 +163,22 @@ fn exchange(
             }
         }
     }
+    if let Some(answer) = unreadable {
+        return Ok(answer);
+    }
     if strays != 0 {
         let what = format!("{strays} datagrams came, none of them a reply to the call");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Whether a datagram is larger than the call and answers it, whatever else is in it: it is of use to an
+/// attacker.
+fn is_larger_and_to(xid: u32, message: &[u8], datagram: &[u8]) -> bool {
+    const REPLY: u32 = 1;
+    let header = [xid.to_be_bytes(), REPLY.to_be_bytes()].concat();
+    message.len() > datagram.len() && message.starts_with(&header)
 }
 
 /// Passes an error on that is about this call; one that quotes another datagram is forged.

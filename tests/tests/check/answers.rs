@@ -119,11 +119,15 @@ fn refused_credentials_are_no_exposure() {
         assert_eq!(asked.verdict, Verdict::Limited);
         assert_eq!(asked.addresses[0].finding, "small_only");
     });
-    // A refusal that is larger than the question amplifies.
-    let long = |call: Call| vec![[call.denial(), vec![0; 400]].concat()];
+    // A reply that is larger than the question amplifies, whatever is in it.
+    let long = |call: Call| vec![[call.denial(), vec![0; 380]].concat()];
     answering(&scene, long, || {
         let asked = scene.ask(HOST[0], 3);
         assert_eq!(asked.addresses[0].finding, "amplifies");
+        assert_eq!(
+            asked.addresses[0].amplification.as_ref().unwrap().payload,
+            10.0
+        );
     });
 }
 
