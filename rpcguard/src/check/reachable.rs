@@ -88,12 +88,7 @@ fn place(
         })
 }
 
-fn null(
-    address: SocketAddr,
-    transport: Transport,
-    call: &Call,
-    wait: Duration,
-) -> Result<Outcome> {
+fn null(address: SocketAddr, transport: Transport, call: &Call, wait: Duration) -> Result<Outcome> {
     let xid = random::seed()? as u32;
     if transport == Transport::Udp {
         let asked = ask(address, call, xid, ReplyFrom::Anywhere, &[wait]);
@@ -105,9 +100,8 @@ fn null(
         return Ok(datagram_outcome(&sent, asked, address.ip(), None));
     }
     let begun = Instant::now();
-    let message = Connection::tcp(address, wait).and_then(|mut connection| {
-        connection.ask(call, xid, wait.saturating_sub(begun.elapsed()))
-    });
+    let message = Connection::tcp(address, wait)
+        .and_then(|mut connection| connection.ask(call, xid, wait.saturating_sub(begun.elapsed())));
     Ok(match message {
         Ok(message) => answered(Probe::Null, call, xid, &message, address, begun.elapsed()),
         Err(error) => Outcome::of_error(&error),
@@ -119,7 +113,11 @@ mod tests {
     use super::{Registration, Transport, place};
 
     fn registration(program: u32, version: u32, netid: &str, port: u8) -> Registration {
-        let host = if netid.ends_with('6') { "::" } else { "0.0.0.0" };
+        let host = if netid.ends_with('6') {
+            "::"
+        } else {
+            "0.0.0.0"
+        };
         Registration {
             program,
             version,

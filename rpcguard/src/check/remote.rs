@@ -12,11 +12,8 @@ use std::{
 use rpcguard_common::parse::Transport;
 
 use super::{
-    AddressReport, HostReport, Outcome, Probe, ProbeResult,
-    probe::answered,
-    reachable::reachable,
-    unreachable,
-    verdict::Finding,
+    AddressReport, HostReport, Outcome, Probe, ProbeResult, probe::answered, reachable::reachable,
+    unreachable, verdict::Finding,
 };
 use crate::{
     error::{Doing as _, Error, Result},

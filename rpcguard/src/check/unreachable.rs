@@ -101,7 +101,7 @@ pub(super) fn outcome(reported: &Reported, asked: IpAddr, source: Option<IpAddr>
 
 #[cfg(test)]
 mod tests {
-    use super::{IpAddr, Outcome, Reported, outcome};
+    use super::{IpAddr, Reported, outcome};
 
     const HERE: &str = "192.0.2.2";
     const ASKED: &str = "192.0.2.1";

@@ -146,7 +146,8 @@ impl Finding {
         }
         // From here on, a relay is left out: portmappers that answer nothing else may refuse to relay, and
         // those that answer everything else mostly say nothing.
-        let any = |wanted: Came| any(&|question, came| question != Question::Relay && came == wanted);
+        let any =
+            |wanted: Came| any(&|question, came| question != Question::Relay && came == wanted);
         let small = any(Came::Success);
         if !small && !any(Came::Refusal) {
             return if any(Came::Garbage) {
@@ -161,9 +162,8 @@ impl Finding {
         // needs none was not heard either.
         let large = |wanted: Came| seen.contains(&(Question::Large, wanted));
         let held_back = seen.contains(&(Question::Medium, Came::Silence));
-        let in_doubt = large(Came::Garbage)
-            || large(Came::NotAsked)
-            || (large(Came::Silence) && !held_back);
+        let in_doubt =
+            large(Came::Garbage) || large(Came::NotAsked) || (large(Came::Silence) && !held_back);
         match (small, in_doubt) {
             (true, false) => Self::SmallOnly,
             (true, true) => Self::Answers,
@@ -210,12 +210,24 @@ mod tests {
         // A row for each outcome of the small question, a column for each of the large one: as in `ALL`.
         let table = [
             [Exposed; 7],
-            [Exposed, Exposed, Limited, Exposed, Limited, Exposed, Exposed],
-            [Exposed, Exposed, Limited, Unknown, Limited, Unknown, Unknown],
-            [Exposed, Exposed, Limited, NotExposed, NotExposed, Unknown, Unknown],
-            [Exposed, Exposed, Limited, NotExposed, NotExposed, Unknown, Unknown],
-            [Exposed, Exposed, Limited, Unknown, Unknown, Unknown, Unknown],
-            [Exposed, Exposed, Limited, Unknown, Unknown, Unknown, Unknown],
+            [
+                Exposed, Exposed, Limited, Exposed, Limited, Exposed, Exposed,
+            ],
+            [
+                Exposed, Exposed, Limited, Unknown, Limited, Unknown, Unknown,
+            ],
+            [
+                Exposed, Exposed, Limited, NotExposed, NotExposed, Unknown, Unknown,
+            ],
+            [
+                Exposed, Exposed, Limited, NotExposed, NotExposed, Unknown, Unknown,
+            ],
+            [
+                Exposed, Exposed, Limited, Unknown, Unknown, Unknown, Unknown,
+            ],
+            [
+                Exposed, Exposed, Limited, Unknown, Unknown, Unknown, Unknown,
+            ],
         ];
         for (small, row) in ALL.into_iter().zip(table) {
             for (large, verdict) in ALL.into_iter().zip(row) {

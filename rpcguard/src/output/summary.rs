@@ -17,7 +17,11 @@ const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 /// The verdict about a host in one line: the addresses that it is about first, then the others.
 pub(super) fn summary(report: &HostReport) -> String {
     let verdict = report.verdict();
-    let mut verdicts: Vec<Verdict> = report.addresses.iter().map(AddressReport::verdict).collect();
+    let mut verdicts: Vec<Verdict> = report
+        .addresses
+        .iter()
+        .map(AddressReport::verdict)
+        .collect();
     verdicts.sort_by_key(|other| (*other != verdict, std::cmp::Reverse(*other)));
     verdicts.dedup();
     let about = |verdict: Verdict| {
@@ -38,7 +42,11 @@ fn finding(report: &AddressReport, host: &HostReport) -> String {
         Finding::NoAnswer => why_not_exposed(report, host.asking.wait.as_secs()),
         Finding::NotAsked => format!(
             "could not {}be asked from here: {}",
-            if report.could_not_be_asked() { "" } else { "all " },
+            if report.could_not_be_asked() {
+                ""
+            } else {
+                "all "
+            },
             first_detail(report, |outcome| matches!(outcome, Outcome::Failed(_)))
         ),
         Finding::Unclear => unclear(report),

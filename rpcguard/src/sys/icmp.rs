@@ -86,62 +86,65 @@ pub(crate) fn take_error(socket: impl AsFd) -> io::Result<Option<Reported>> {
             _ => Err(error),
         };
     };
-    // SAFETY: the kernel has filled the control buffer and set its length.
-    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    while !header.is_null() {
-        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a header within the buffer.
-        let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
-        if (level, kind) == (libc::IPPROTO_IP, libc::IP_RECVERR)
-            || (level, kind) == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+    let filled: usize = message.msg_controllen as _;
+    let control = control.0.get(..filled).unwrap_or_default();
+    let reported = read_control(control).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Some(Reported {
+        quoted: quoted[..len].to_vec(),
+        ..reported
+    }))
+}
+
+/// Finds the `sock_extended_err` among control messages, and reads it with the address behind it.
+fn read_control(mut control: &[u8]) -> Option<Reported> {
+    // `cmsghdr`, as the kernel has it: a word with the length, header included, then level and type.
+    const HEADER: usize = size_of::<usize>() + 8;
+    loop {
+        let len = usize::from_ne_bytes(*control.first_chunk()?);
+        let (level, kind) = (number(control, HEADER - 8)?, number(control, HEADER - 4)?);
+        let data = control.get(HEADER..len)?;
+        if [
+            (libc::IPPROTO_IP, libc::IP_RECVERR),
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        ]
+        .contains(&(level, kind))
         {
-            // SAFETY: such a message holds a `sock_extended_err` and the offender's address behind it.
-            return Ok(Some(unsafe { reported(header, &quoted[..len]) }));
+            return read_error(data);
         }
-        // SAFETY: as for the first one.
-        header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
-    }
-    Err(io::ErrorKind::InvalidData.into())
-}
-
-/// Reads a control message of `IP_RECVERR` or `IPV6_RECVERR`.
-///
-/// # Safety
-///
-/// `header` leads to one, as the kernel wrote it.
-unsafe fn reported(header: *const libc::cmsghdr, quoted: &[u8]) -> Reported {
-    // SAFETY: the data begins with a `sock_extended_err`; it may be unaligned.
-    let error: libc::sock_extended_err =
-        unsafe { libc::CMSG_DATA(header).cast::<libc::sock_extended_err>().read_unaligned() };
-    // SAFETY: behind the error is a `sockaddr_in` or `sockaddr_in6`, for which the buffer has room.
-    let from = unsafe { offender(libc::CMSG_DATA(header).add(size_of_val(&error))) };
-    let is_icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&error.ee_origin);
-    Reported {
-        errno: error.ee_errno as i32,
-        icmp: is_icmp.then_some((error.ee_type, error.ee_code)),
-        from: from.filter(|_| is_icmp),
-        quoted: quoted.to_vec(),
+        control = control.get(len.next_multiple_of(size_of::<usize>())..)?;
     }
 }
 
-/// Reads a socket address.
-///
-/// # Safety
-///
-/// `address` leads to one of its family's length.
-unsafe fn offender(address: *const u8) -> Option<IpAddr> {
-    // SAFETY: each socket address begins with its family; the bytes may be unaligned.
-    let family = unsafe { address.cast::<libc::sa_family_t>().read_unaligned() };
-    match i32::from(family) {
+/// Reads a `sock_extended_err`: error number, origin, type, code and nine bytes that do not matter here; a
+/// `sockaddr_in` or `sockaddr_in6` is behind it.
+fn read_error(data: &[u8]) -> Option<Reported> {
+    const LEN: usize = 16;
+    let [origin, kind, code, ..] = *data.get(4..LEN)? else {
+        return None;
+    };
+    let is_icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&origin);
+    Some(Reported {
+        errno: number(data, 0)?,
+        icmp: is_icmp.then_some((kind, code)),
+        from: address(&data[LEN..]).filter(|_| is_icmp),
+        quoted: Vec::new(),
+    })
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match i32::from(u16::from_ne_bytes(*bytes.first_chunk()?)) {
         libc::AF_INET => {
-            // SAFETY: the family says that it is one.
-            let address = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
-            Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
+            let octets: [u8; 4] = *bytes.get(4..)?.first_chunk()?;
+            Some(Ipv4Addr::from(octets).into())
         }
         libc::AF_INET6 => {
-            // SAFETY: the family says that it is one.
-            let address = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
-            Some(Ipv6Addr::from(address.sin6_addr.s6_addr).into())
+            let octets: [u8; 16] = *bytes.get(8..)?.first_chunk()?;
+            Some(Ipv6Addr::from(octets).into())
         }
         _ => None,
     }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<i32> {
+    Some(i32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -36,7 +36,11 @@ fn a_reply_from_another_address_and_port_of_the_host_is_one() {
         .host
         .ip(&format!("address add {OTHER}/24 dev eth0"))
         .unwrap();
-    for from in [format!("{OTHER}:111"), format!("{OTHER}:7777"), format!("{}:7777", HOST[0])] {
+    for from in [
+        format!("{OTHER}:111"),
+        format!("{OTHER}:7777"),
+        format!("{}:7777", HOST[0]),
+    ] {
         let other = socket(&scene, &from);
         let there = format!("{}:111", HOST[0]);
         let serve = |_: &UdpSocket, call: Call, client| {
@@ -100,15 +104,19 @@ fn refused_credentials_are_no_exposure() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    answering(&scene, |call| vec![call.denial()], || {
-        let asked = scene.ask(HOST[0], 0);
-        assert_eq!(asked.verdict, Verdict::Limited);
-        assert_eq!(
-            asked.summary,
-            "limited: 192.0.2.1 answers over UDP, but refuses: credentials refused; it can reflect, \
+    answering(
+        &scene,
+        |call| vec![call.denial()],
+        || {
+            let asked = scene.ask(HOST[0], 0);
+            assert_eq!(asked.verdict, Verdict::Limited);
+            assert_eq!(
+                asked.summary,
+                "limited: 192.0.2.1 answers over UDP, but refuses: credentials refused; it can reflect, \
              and not amplify"
-        );
-    });
+            );
+        },
+    );
     // As rpcbind does whom hosts.deny tells to refuse: NULL is answered all the same.
     let wrapped = |call: Call| match call.procedure {
         NULL => vec![call.success(&[])],
@@ -180,9 +188,10 @@ fn an_amplifier_whose_fragments_get_lost_is_exposed() {
     let lose = "table ip lost {\n chain in {\n type filter hook prerouting priority -500;\n \
                 ip frag-off & 0x3fff != 0 drop\n }\n }";
     scene.asker.run("nft", &[lose]).unwrap();
-    for (statistics, procedure, payload) in
-        [(0, "GETSTAT", 228.0 / 40.0), (100, "GETADDRLIST", 132.0 / 64.0)]
-    {
+    for (statistics, procedure, payload) in [
+        (0, "GETSTAT", 228.0 / 40.0),
+        (100, "GETADDRLIST", 132.0 / 64.0),
+    ] {
         look_up(&scene, statistics);
         let asked = scene.ask(HOST[0], 3);
         let address = &asked.addresses[0];
@@ -194,7 +203,9 @@ fn an_amplifier_whose_fragments_get_lost_is_exposed() {
         assert!(measured >= payload, "{measured}");
         assert!(
             asked.summary.contains("amplifies at least ")
-                && asked.summary.contains("larger replies may be lost on the way to here"),
+                && asked
+                    .summary
+                    .contains("larger replies may be lost on the way to here"),
             "{}",
             asked.summary
         );
@@ -276,7 +287,10 @@ fn services_that_are_registered_are_said_to_be_reachable_or_not() {
     register(&scene.host, 100_005, 3, 30_000);
     let mut calls = 0;
     let serve = |socket: &UdpSocket, call: Call, client| {
-        assert_eq!((call.program, call.version, call.procedure), (100_003, 3, NULL));
+        assert_eq!(
+            (call.program, call.version, call.procedure),
+            (100_003, 3, NULL)
+        );
         calls += 1;
         let _ = socket.send_to(&call.success(&[]), client);
     };

@@ -29,7 +29,10 @@ fn evidence_has_times_addresses_probes_and_the_verdict() {
     assert!(text.ends_with(shown), "{text}");
     // It is for another one than who asks.
     assert_eq!(next.lines().count(), 1);
-    assert!(!text.contains("next: ") && !text.contains("as root"), "{text}");
+    assert!(
+        !text.contains("next: ") && !text.contains("as root"),
+        "{text}"
+    );
     let field = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line[name.len()..].trim().to_owned()
@@ -118,7 +121,10 @@ fn evidence_says_if_the_vantage_point_is_a_private_address() {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    for (net, kind) in [("10.1.2", "a private"), ("100.64.0", "a carrier's shared (CGNAT)")] {
+    for (net, kind) in [
+        ("10.1.2", "a private"),
+        ("100.64.0", "a carrier's shared (CGNAT)"),
+    ] {
         for (host, last) in [(&scene.host, 1), (&scene.asker, 2)] {
             host.ip(&format!("address add {net}.{last}/24 dev eth0"))
                 .unwrap();

@@ -40,7 +40,9 @@ fn with_tcp_filtered_alone_it_is_exposed_over_udp() {
         684.0 / 40.0
     );
     assert!(
-        asked.summary.contains("over UDP and amplifies at least 17.1 times"),
+        asked
+            .summary
+            .contains("over UDP and amplifies at least 17.1 times"),
         "{}",
         asked.summary
     );

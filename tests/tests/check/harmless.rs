@@ -27,7 +27,8 @@ fn mortal(dead: &Mutex<bool>) -> impl FnMut(Call) -> Vec<Vec<u8>> + Send {
 }
 
 #[test]
-fn a_portmapper_that_dies_of_relayed_calls_survives_a_check_and_dies_only_if_a_relay_is_asked_for() {
+fn a_portmapper_that_dies_of_relayed_calls_survives_a_check_and_dies_only_if_a_relay_is_asked_for()
+{
     let test = "a_portmapper_that_dies_of_relayed_calls_survives_a_check";
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;

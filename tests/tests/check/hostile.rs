@@ -174,7 +174,8 @@ fn a_reply_to_another_call_is_none() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(1));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(1));
         assert!(
             all_are(&asked.addresses[0], "udp", Outcome::Garbage),
             "{asked:#?}"
@@ -274,7 +275,8 @@ fn fragments_of_a_true_reply_are_put_together() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
         let registrations = asked.addresses[0].registrations.as_ref().unwrap();
         assert_eq!(registrations.len(), 1);
         assert_eq!(registrations[0].owner, "superuser");
@@ -352,7 +354,8 @@ fn refusals_are_answers_and_no_exposure() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(0));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(0));
         let address = &asked.addresses[0];
         assert!(all_are(address, "udp", Outcome::Answered), "{address:#?}");
         let detail = |transport: &str| {

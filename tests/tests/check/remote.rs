@@ -270,6 +270,9 @@ fn what_cannot_be_asked_cannot_be_told() {
     // Brackets are how ports are told from IPv6 addresses elsewhere.
     let bracketed = scene.ask(&format!("[{}]", HOST[1]), 0);
     assert_eq!(bracketed.addresses[0].address, HOST[1]);
+    // An IPv4 address in IPv6's clothes.
+    let mapped = scene.ask(&format!("::ffff:{}", HOST[0]), 0);
+    assert_eq!(mapped.addresses[0].address, HOST[0]);
 }
 
 #[test]

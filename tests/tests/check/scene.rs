@@ -77,7 +77,11 @@ impl Scene {
     /// What who asks says about a host, with this exit status: without waiting for long, unless told to.
     #[track_caller]
     pub(crate) fn ask(&self, host: &str, code: i32) -> HostDocument {
-        let wait = if host.contains("--wait") { "" } else { "--wait 2" };
+        let wait = if host.contains("--wait") {
+            ""
+        } else {
+            "--wait 2"
+        };
         let command = format!("check {host} --json {wait}");
         read(&rpcguard(&self.asker, &command).exited_with(code))
     }

@@ -8,13 +8,33 @@ use crate::{
 
 /// The kinds of IPv4, as nftables names them, the outcome, and what is said.
 const KINDS: [(&str, Outcome, &str); 7] = [
-    ("net-unreachable", Outcome::Rejected, "network unreachable, says 192.0.2.1"),
-    ("host-unreachable", Outcome::Rejected, "host unreachable, says 192.0.2.1"),
+    (
+        "net-unreachable",
+        Outcome::Rejected,
+        "network unreachable, says 192.0.2.1",
+    ),
+    (
+        "host-unreachable",
+        Outcome::Rejected,
+        "host unreachable, says 192.0.2.1",
+    ),
     ("prot-unreachable", Outcome::Closed, "no answer within"),
     ("port-unreachable", Outcome::Closed, "no answer within"),
-    ("net-prohibited", Outcome::Rejected, "network prohibited, says 192.0.2.1"),
-    ("host-prohibited", Outcome::Rejected, "host prohibited, says 192.0.2.1"),
-    ("admin-prohibited", Outcome::Rejected, "administratively prohibited, says 192.0.2.1"),
+    (
+        "net-prohibited",
+        Outcome::Rejected,
+        "network prohibited, says 192.0.2.1",
+    ),
+    (
+        "host-prohibited",
+        Outcome::Rejected,
+        "host prohibited, says 192.0.2.1",
+    ),
+    (
+        "admin-prohibited",
+        Outcome::Rejected,
+        "administratively prohibited, says 192.0.2.1",
+    ),
 ];
 
 fn unlimited(scene: &Scene) {
@@ -37,7 +57,9 @@ fn each_kind_of_rejection_by_a_firewall_is_no_exposure() {
     for (kind, outcome, said) in KINDS {
         nft(
             &scene.host,
-            &format!("ip protocol udp udp dport 111 reject with icmp type {kind}; tcp dport 111 drop;"),
+            &format!(
+                "ip protocol udp udp dport 111 reject with icmp type {kind}; tcp dport 111 drop;"
+            ),
         );
         let asked = scene.ask(HOST[0], 0);
         assert_eq!(asked.verdict, Verdict::NotExposed, "{kind}");
@@ -48,7 +70,10 @@ fn each_kind_of_rejection_by_a_firewall_is_no_exposure() {
     for (kind, said) in [
         ("no-route", "no route, says 2001:db8::1"),
         ("addr-unreachable", "address unreachable, says 2001:db8::1"),
-        ("policy-fail", "source address failed policy, says 2001:db8::1"),
+        (
+            "policy-fail",
+            "source address failed policy, says 2001:db8::1",
+        ),
         ("reject-route", "rejected route, says 2001:db8::1"),
     ] {
         nft(
@@ -56,7 +81,10 @@ fn each_kind_of_rejection_by_a_firewall_is_no_exposure() {
             &format!("udp dport 111 reject with icmpv6 type {kind}; tcp dport 111 drop;"),
         );
         let asked = scene.ask(HOST[1], 0);
-        assert!(all_are(&asked.addresses[0], "udp", Outcome::Rejected), "{asked:#?}");
+        assert!(
+            all_are(&asked.addresses[0], "udp", Outcome::Rejected),
+            "{asked:#?}"
+        );
         assert!(asked.summary.contains(said), "{kind}: {}", asked.summary);
         scene.host.run("nft", &["delete table inet test"]).unwrap();
     }
@@ -118,13 +146,18 @@ fn the_verdict_of_one_family_is_kept_if_the_other_cannot_be_asked() {
         asked.verdict
     };
     for family in ["-6", "-4"] {
-        scene.asker.ip(&format!("{family} address flush dev eth0")).unwrap();
+        scene
+            .asker
+            .ip(&format!("{family} address flush dev eth0"))
+            .unwrap();
         assert_eq!(both(0), Verdict::NotExposed);
         let rpcbind = scene.rpcbind("");
         assert_eq!(both(3), Verdict::Exposed);
         drop(rpcbind);
         for address in ["192.0.2.2/24", "2001:db8::2/64 nodad"] {
-            let _ = scene.asker.ip(&format!("address replace {address} dev eth0"));
+            let _ = scene
+                .asker
+                .ip(&format!("address replace {address} dev eth0"));
         }
     }
 }
