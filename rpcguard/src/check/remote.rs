@@ -110,6 +110,10 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
     if addresses.is_empty() {
         return Err(failed("it has none".to_owned()));
     }
+    // Replies are taken from anywhere: each of the group would be asked, and taken for the others.
+    if addresses.iter().any(|address| address.ip().is_multicast()) {
+        return Err(failed("a multicast address is no host's".to_owned()));
+    }
     Ok(addresses)
 }
 

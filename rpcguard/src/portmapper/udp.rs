@@ -51,7 +51,7 @@ pub struct Asked {
 
 /// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
 /// it is waited for in the end. A reply to any of these is one. Whatever is no reply to this call is passed
-/// over, unless it is larger than the call and no other reply comes; an ICMP error about it ends the wait.
+/// over, unless it is larger than the call and no other reply comes; ICMP errors about it end the wait.
 ///
 /// Where replies may come from anywhere, `xid` alone tells whether one is: it must be random.
 #[must_use]
@@ -109,14 +109,15 @@ fn exchange(
     let (mut strays, mut foreign) = (0, 0);
     let mut unreadable = None;
     let begun = Instant::now();
-    for wait in waits {
+    for (round, wait) in waits.iter().enumerate() {
+        let is_last = round + 1 == waits.len();
         let sent = match from {
             ReplyFrom::There => socket.send(datagram),
             ReplyFrom::Anywhere => socket.send_to(datagram, address),
         };
         // A socket reports errors about earlier datagrams when it is to send another one.
         if let Err(error) = sent {
-            about_this(&socket, datagram, from, error, asked)?;
+            about_this(&socket, datagram, from, error, is_last, asked)?;
         }
         asked.attempts += 1;
         let sent = Instant::now();
@@ -129,7 +130,7 @@ fn exchange(
                 Ok(received) => received,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => {
-                    about_this(&socket, datagram, from, error, asked)?;
+                    about_this(&socket, datagram, from, error, is_last, asked)?;
                     continue;
                 }
             };
@@ -155,22 +156,27 @@ fn exchange(
                 foreign += 1;
             }
             if strays == MAX_STRAY || foreign == MAX_FOREIGN {
-                let what = format!(
-                    "{} datagrams came that are no reply to the call",
-                    strays + foreign
-                );
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                return without_reply(unreadable, strays + foreign, asked);
             }
         }
     }
+    without_reply(unreadable, strays, asked)
+}
+
+/// What there is in place of a reply: something larger, something else, or an error that came once.
+fn without_reply(unreadable: Option<Answer>, strays: u32, asked: &mut Asked) -> io::Result<Answer> {
     if let Some(answer) = unreadable {
         return Ok(answer);
     }
     if strays != 0 {
+        asked.reported = None;
         let what = format!("{strays} datagrams came, none of them a reply to the call");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    Err(io::ErrorKind::TimedOut.into())
+    Err(match &asked.reported {
+        Some(reported) => io::Error::from_raw_os_error(reported.errno),
+        None => io::ErrorKind::TimedOut.into(),
+    })
 }
 
 /// Whether a datagram is larger than the call and answers it, whatever else is in it: it is of use to an
@@ -181,28 +187,32 @@ fn is_larger_and_to(xid: u32, message: &[u8], datagram: &[u8]) -> bool {
     message.len() > datagram.len() && message.starts_with(&header)
 }
 
-/// Passes an error on that is about this call; one that quotes another datagram is forged.
+/// Passes an error on that is about this call; one that quotes another datagram is forged. Any but that the port
+/// is closed may pass, as where a router looks for its neighbour: it counts if it comes again, or in the end.
 fn about_this(
     socket: &UdpSocket,
     datagram: &[u8],
     from: ReplyFrom,
     error: io::Error,
+    is_last: bool,
     asked: &mut Asked,
 ) -> io::Result<()> {
     if from == ReplyFrom::There {
         return Err(error);
     }
-    let mut is_forged = false;
+    let mut is_passing = false;
     while let Some(reported) = icmp::take_error(socket)? {
         let compared = reported.quoted.len().min(datagram.len());
         if reported.quoted[..compared] == datagram[..compared] {
-            let error = io::Error::from_raw_os_error(reported.errno);
-            asked.reported = Some(reported);
-            return Err(error);
+            let errno = reported.errno;
+            let again = asked.reported.replace(reported).is_some();
+            if errno == libc::ECONNREFUSED || again || is_last {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
         }
-        is_forged = true;
+        is_passing = true;
     }
-    if is_forged { Ok(()) } else { Err(error) }
+    if is_passing { Ok(()) } else { Err(error) }
 }
 
 /// A read that timed out, by either of the names that Linux may give to it.

@@ -13,7 +13,7 @@ use crate::{
     documents::{Address, Outcome, Verdict},
     fake::{CALLIT, Call, NULL, answering, serving, socket, words},
     remote::{all_are, outcomes},
-    scene::{HOST, Scene, nft, register, rpcguard},
+    scene::{HOST, Scene, nft, register, replace_file, rpcguard},
 };
 
 /// Another address of the host.
@@ -117,16 +117,26 @@ fn refused_credentials_are_no_exposure() {
             );
         },
     );
-    // As rpcbind does whom hosts.deny tells to refuse: NULL is answered all the same.
-    let wrapped = |call: Call| match call.procedure {
-        NULL => vec![call.success(&[])],
-        _ => vec![call.denial()],
-    };
-    answering(&scene, wrapped, || {
-        let asked = scene.ask(HOST[0], 0);
-        assert_eq!(asked.verdict, Verdict::Limited);
-        assert_eq!(asked.addresses[0].finding, "small_only");
-    });
+    // No such program, arguments, error of the system; another version of RPC.
+    for refusal in [
+        &[0, 0, 0, 1][..],
+        &[0, 0, 0, 4],
+        &[0, 0, 0, 5],
+        &[1, 0, 3, 3],
+    ] {
+        let refuse = |call: Call| vec![words(&[&[call.xid, 1], refusal].concat())];
+        answering(&scene, refuse, || {
+            assert_eq!(scene.ask(HOST[0], 0).addresses[0].finding, "refuses");
+        });
+    }
+    // hosts.deny has rpcbind refuse everything but NULL.
+    replace_file(&scene.host, "/etc/hosts.deny", "ALL: 192.0.2.\n");
+    let rpcbind = scene.rpcbind("");
+    let asked = scene.ask(HOST[0], 0);
+    assert_eq!(asked.verdict, Verdict::Limited);
+    assert_eq!(asked.addresses[0].finding, "small_only");
+    assert_eq!(scene.ask(HOST[1], 3).verdict, Verdict::Exposed);
+    drop(rpcbind);
     // A reply that is larger than the question amplifies, whatever is in it.
     let long = |call: Call| vec![[call.denial(), vec![0; 380]].concat()];
     answering(&scene, long, || {

@@ -267,6 +267,8 @@ fn what_cannot_be_asked_cannot_be_told() {
         failed.stderr.contains("\nhint: give an address"),
         "{failed}"
     );
+    let failed = rpcguard(&scene.asker, "check 224.0.0.1").exited_with(1);
+    assert!(failed.stderr.contains("multicast"), "{failed}");
     // Brackets are how ports are told from IPv6 addresses elsewhere.
     let bracketed = scene.ask(&format!("[{}]", HOST[1]), 0);
     assert_eq!(bracketed.addresses[0].address, HOST[1]);

@@ -91,6 +91,27 @@ fn each_kind_of_rejection_by_a_firewall_is_no_exposure() {
 }
 
 #[test]
+fn an_error_that_came_once_does_not_hide_a_reply() {
+    let test = "an_error_that_came_once_does_not_hide_a_reply";
+    let Some(scene) = Scene::or_skip(test, &["nft"]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    unlimited(&scene);
+    nft(
+        &scene.host,
+        "tcp dport 111 drop; udp dport 111 limit rate 1/hour burst 5 packets reject with icmp type \
+         host-unreachable;",
+    );
+    let asked = scene.ask(HOST[0], 3);
+    assert_eq!(asked.verdict, Verdict::Exposed);
+    assert!(
+        all_are(&asked.addresses[0], "udp", Outcome::Answered),
+        "{asked:#?}"
+    );
+}
+
+#[test]
 fn what_this_host_itself_says_is_nothing_about_the_other() {
     let test = "what_this_host_itself_says_is_nothing_about_the_other";
     let Some(scene) = Scene::or_skip(test, &["nft"]) else {
