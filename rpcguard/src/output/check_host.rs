@@ -69,6 +69,8 @@ struct ServiceView {
     outcome: &'static str,
     /// Why a call was refused, or what else there is to say.
     detail: Option<String>,
+    /// Null if mountd did not say, or it is another service.
+    exports_to_everybody: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +168,7 @@ impl ServiceView {
             port: service.port,
             outcome: service.outcome.name(),
             detail: detail(&service.outcome),
+            exports_to_everybody: service.open_exports.clone(),
         }
     }
 }
@@ -273,10 +276,11 @@ fn write_address(out: &mut impl Write, report: &AddressReport) -> anyhow::Result
         };
         writeln!(
             out,
-            "  {} on {} port {} {outcome}",
+            "  {} on {} port {} {outcome}{}",
             service_name(service),
             transport_name(service.transport),
-            service.port
+            service.port,
+            open_exports(service)
         )?;
     }
     Ok(())
@@ -313,6 +317,21 @@ fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<
     let [left, right] = [Align::Left, Align::Right];
     table(out, [left, left, left, right, right, right, right], &rows)?;
     Ok(())
+}
+
+/// Which directories everybody may mount: the first of them.
+fn open_exports(service: &Reachable) -> String {
+    const SHOWN: usize = 8;
+    let open = service.open_exports.as_deref().unwrap_or_default();
+    if open.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<_> = open.iter().take(SHOWN).map(|path| short(path)).collect();
+    let more = match open.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(", and exports to everybody: {}{more}", shown.join(", "))
 }
 
 fn outcome_words(outcome: &Outcome) -> String {
