@@ -41,14 +41,14 @@ pub struct Reachable {
     pub transport: Transport,
     /// On which port, as registered.
     pub port: u16,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// Directories that everybody may mount, if mountd told.
     pub open_exports: Option<Vec<String>>,
 }
 
-/// Asks mountd and NFS for the procedure that does nothing: each once, where it is registered, over TCP if
-/// it is there. If mountd answers, it is asked for its exports. mountd, if it answers, is asked for its exports as well.
+/// Asks mountd and NFS for the procedure that does nothing: each once, where it is registered, over
+/// TCP if it is there. If mountd answers, it is asked for its exports.
 pub(super) fn reachable(
     address: SocketAddr,
     registrations: &[Registration],

@@ -51,7 +51,7 @@ struct AddressView {
     probes: Vec<ProbeView>,
     /// Null if nobody said.
     registrations: Option<Vec<RegistrationView>>,
-    /// What the answers amount to, in a word.
+    /// The finding.
     finding: &'static str,
     /// Whether small replies come over UDP, and larger ones may be lost on the way.
     may_lose_large_replies: bool,
@@ -181,7 +181,7 @@ const fn service_name(service: &Reachable) -> &'static str {
     }
 }
 
-/// What there is to say about an outcome besides its name.
+/// Returns the details of an outcome.
 pub(super) fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Answered(answer) if answer.malformed => Some("malformed".to_owned()),
@@ -286,8 +286,8 @@ fn write_address(out: &mut impl Write, report: &AddressReport) -> anyhow::Result
     Ok(())
 }
 
-/// A row for each probe; one for all probes of a transport where they had the same outcome and none was
-/// answered.
+/// A row for each probe; one for all probes of a transport where they had the same outcome and none
+/// was answered.
 fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<()> {
     let header = [
         "probe",

@@ -1,4 +1,4 @@
-//! What mountd exports (RFC 1813 appendix I).
+//! The exports of mountd (RFC 1813 appendix I).
 
 use super::xdr::Reader;
 
@@ -12,8 +12,8 @@ const MAX_NAME: usize = 255;
 /// Names of groups that are everybody.
 const EVERYBODY: [&[u8]; 3] = [b"*", b"0.0.0.0/0", b"::/0"];
 
-/// Reads what EXPORT returns: the directories that are exported to everybody, which are those without a
-/// group, or with one that is everybody.
+/// Reads what EXPORT returns: the directories that are exported to everybody, which are those
+/// without a group, or with one that is everybody.
 ///
 /// `None` if it is not that.
 #[must_use]

@@ -1,5 +1,5 @@
-//! The verdict is what an attacker would get: late replies, replies from elsewhere, refusals, and those that are
-//! lost on the way.
+//! The verdict is what an attacker would get: late replies, replies from elsewhere, refusals, and
+//! those that are lost on the way.
 
 use std::{
     net::UdpSocket,
