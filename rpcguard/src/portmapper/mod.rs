@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod exports;
 mod names;
 mod record;
 mod registration;
@@ -15,6 +16,7 @@ mod udp;
 mod xdr;
 
 pub use call::Call;
+pub use exports::exports_to_everybody;
 pub use names::ProgramNames;
 pub use record::{MAX_RECORD_LEN, read_record};
 pub use registration::{Registration, Registrations, universal_address};
@@ -23,7 +25,7 @@ pub use reply_sizes::{ReplySize, ReplySizes};
 pub use services::{Service, services};
 pub use stream::Connection;
 pub use table::{Table, table};
-pub use udp::{Answer, Asked, ReplyFrom, ask};
+pub use udp::{Answer, Asked, ReplyFrom, ask, source_address};
 
 /// The portmapper's program number (RFC 1833 section 3.1).
 pub const PROGRAM: u32 = 100_000;

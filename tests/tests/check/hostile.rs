@@ -151,8 +151,8 @@ fn survives(test: &str, lie: &Lie, verdict: Verdict) {
         return;
     };
     against(&scene, lie, || {
-        let _ = run(&scene, "check 127.0.0.1");
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json"));
+        let _ = run(&scene, "check --wait 3 127.0.0.1");
+        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json"));
         assert_eq!(asked.verdict, verdict, "{asked:#?}");
         let _ = run(&scene, "check");
         let looked: LocalDocument = read(&run(&scene, "check --json"));
@@ -174,7 +174,8 @@ fn a_reply_to_another_call_is_none() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(1));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(1));
         assert!(
             all_are(&asked.addresses[0], "udp", Outcome::Garbage),
             "{asked:#?}"
@@ -274,7 +275,8 @@ fn fragments_of_a_true_reply_are_put_together() {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(3));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
         let registrations = asked.addresses[0].registrations.as_ref().unwrap();
         assert_eq!(registrations.len(), 1);
         assert_eq!(registrations[0].owner, "superuser");
@@ -307,7 +309,7 @@ fn what_a_terminal_would_obey_is_not_printed() {
         return;
     };
     against(&scene, &lie, || {
-        for command in ["check 127.0.0.1", "check"] {
+        for command in ["check --wait 3 127.0.0.1", "check"] {
             let text = run(&scene, command).stdout;
             assert!(text.contains("\\u{1b}]0;title\\u{7}"), "{text}");
         }
@@ -315,7 +317,7 @@ fn what_a_terminal_would_obey_is_not_printed() {
         let file = directory.path().join("evidence");
         let _ = run(
             &scene,
-            &format!("check 127.0.0.1 --evidence {}", file.display()),
+            &format!("check --wait 3 127.0.0.1 --evidence {}", file.display()),
         );
         let text = std::fs::read_to_string(file).unwrap();
         assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'));
@@ -340,19 +342,20 @@ fn what_is_no_rpc_at_all_is_no_answer() {
     survives("what_is_no_rpc_at_all_is_no_answer", &lie, Verdict::Unknown);
 }
 
-/// Refusals are answers: somebody who speaks RPC is there.
+/// Refusals are answers, but none that is of use to an attacker.
 #[test]
-fn refusals_are_answers() {
+fn refusals_are_answers_and_no_exposure() {
     let lie = Lie {
         udp: |xid| vec![words(&[xid, 1, 0, 0, 0, 2, 7, 9])],
         tcp: |xid, stream| stream.write_all(&record(&words(&[xid, 1, 1, 1, 5]))),
     };
-    let test = "refusals_are_answers";
+    let test = "refusals_are_answers_and_no_exposure";
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
     against(&scene, &lie, || {
-        let asked: HostDocument = read(&run(&scene, "check 127.0.0.1 --json").exited_with(3));
+        let asked: HostDocument =
+            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(0));
         let address = &asked.addresses[0];
         assert!(all_are(address, "udp", Outcome::Answered), "{address:#?}");
         let detail = |transport: &str| {
@@ -399,7 +402,7 @@ fn a_relay_that_names_another_host_is_not_followed_there() {
             }
         });
         let _end = End(&over);
-        read(&run(&scene, "check 127.0.0.1 --json").exited_with(3))
+        read(&run(&scene, "check --wait 3 127.0.0.1 --relay --json").exited_with(3))
     });
     let probes = &asked.addresses[0].probes;
     let relayed = probes

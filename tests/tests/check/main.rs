@@ -2,11 +2,14 @@
 //! run, and on servers that lie.
 
 mod activation;
+mod answers;
 mod attach;
 #[path = "../cli/check_documents.rs"]
 mod documents;
 mod evidence;
+mod fake;
 mod filtered;
+mod harmless;
 mod hostile;
 mod local;
 mod readme;
@@ -14,3 +17,4 @@ mod remote;
 mod rpcinfo;
 mod scene;
 mod services;
+mod unreachable;
