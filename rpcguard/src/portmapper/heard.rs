@@ -39,8 +39,8 @@ pub struct Heard {
 
 impl Heard {
     /// Returns the UDP ports of this network namespace on which the portmapper can be reached from outside, and that
-    /// a guard can drop without harm to others: 111, and those of its other ports that are its alone and on which
-    /// it answers, now or before. Asks those that have not been asked.
+    /// can be guarded without harm to others: 111, and those of its other ports that are its alone and on which it
+    /// was heard. Asks those that have not been asked.
     ///
     /// # Errors
     ///
@@ -59,13 +59,21 @@ impl Heard {
     /// As [`Heard::udp_ports`], of what is known already.
     #[must_use]
     pub fn udp_ports_of(&self, inventory: &Inventory) -> BTreeSet<u16> {
+        let mut ports = self.ports_of(inventory);
+        ports.retain(|(kind, _)| *kind == Kind::Udp);
+        ports.into_iter().map(|(_, port)| port).collect()
+    }
+
+    /// As [`Heard::udp_ports_of`], with those of TCP.
+    #[must_use]
+    pub fn ports_of(&self, inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
         let others = inventory
             .portmapper_extra()
-            .filter(|socket| self.may_be_guarded(socket, inventory));
+            .filter(|socket| self.has(socket) && inventory.is_portmappers_alone(socket));
         let sockets = inventory.portmapper().chain(others);
         sockets
-            .filter(|socket| socket.kind == Kind::Udp && socket.reach() == Reach::Outside)
-            .filter_map(ListeningSocket::port)
+            .filter(|socket| socket.reach() == Reach::Outside)
+            .filter_map(|socket| Some((socket.kind, socket.port()?)))
             .collect()
     }
 
@@ -77,7 +85,7 @@ impl Heard {
         self.asked.retain(|key, _| present.contains(key));
         let new: Vec<(Key, &ListeningSocket)> = inventory
             .portmapper_extra()
-            .filter(|socket| !self.is_known(socket) && inventory.is_portmappers_alone(socket))
+            .filter(|socket| !self.is_known(socket))
             .filter_map(|socket| Some((key(socket)?, socket)))
             .take(MAX_SOCKETS)
             .collect();
@@ -104,13 +112,6 @@ impl Heard {
             .is_some_and(|(_, answered)| *answered)
     }
 
-    /// Whether a guard may drop what comes to the port of this other socket of the portmapper: it answers there, and
-    /// nobody else has the port.
-    #[must_use]
-    pub fn may_be_guarded(&self, socket: &ListeningSocket, inventory: &Inventory) -> bool {
-        self.has(socket) && inventory.is_portmappers_alone(socket)
-    }
-
     /// Whether there is no need to ask this one now.
     fn is_known(&self, socket: &ListeningSocket) -> bool {
         key(socket)
@@ -120,7 +121,8 @@ impl Heard {
 }
 
 fn key(socket: &ListeningSocket) -> Option<Key> {
-    let process = socket.processes.first()?;
+    let mut processes = socket.processes.iter();
+    let process = processes.find(|process| process.runs_portmapper)?;
     Some((socket.inode, process.pid, process.started))
 }
 
