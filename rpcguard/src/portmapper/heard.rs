@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     thread,
     time::{Duration, Instant},
 };
@@ -77,8 +77,8 @@ impl Heard {
             .collect()
     }
 
-    /// Asks the other sockets of the portmapper that have not been asked, with NULL over loopback, or at the address
-    /// that they are bound to. It takes a second at most.
+    /// Asks the other sockets of the portmapper that have not been asked, with NULL, at an address of this host. It
+    /// takes a second at most.
     pub fn ask(&mut self, inventory: &Inventory) {
         let now = Instant::now();
         let present: BTreeSet<Key> = inventory.portmapper_extra().filter_map(key).collect();
@@ -126,7 +126,46 @@ fn key(socket: &ListeningSocket) -> Option<Key> {
     Some((socket.inode, process.pid, process.started))
 }
 
-/// Where to ask a socket that listens at this address.
+/// Where to ask another socket of the portmapper.
+///
+/// rpcbind relays calls from that socket, and sends what it relays from the address that the socket was last asked
+/// at. After a question over loopback, clients elsewhere would get no reply: it is asked at an address that they
+/// may use, as long as there is one. The packet stays on this host.
+fn outward(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let ip = source_of_default_route(address.is_ipv6()).or_else(|| own_address(address.is_ipv6()));
+    ip.map_or_else(
+        || reachable(address),
+        |ip| SocketAddr::new(ip, address.port()),
+    )
+}
+
+/// The address that packets to hosts far away are sent from. Nothing is sent.
+fn source_of_default_route(ipv6: bool) -> Option<IpAddr> {
+    // Of the networks for documentation (RFC 5737, RFC 3849).
+    let (any, far) = if ipv6 {
+        ("[::]:0", "[2001:db8::]:9")
+    } else {
+        ("0.0.0.0:0", "198.51.100.1:9")
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(far).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// Some address that hosts elsewhere may know.
+fn own_address(ipv6: bool) -> Option<IpAddr> {
+    let mut addresses = if_addrs::get_if_addrs().ok()?.into_iter();
+    addresses
+        .find(|found| {
+            !found.is_loopback() && !found.is_link_local() && found.ip().is_ipv6() == ipv6
+        })
+        .map(|found| found.ip())
+}
+
+/// Where to ask a socket that listens at this address, over loopback.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -142,7 +181,7 @@ fn answers(socket: &ListeningSocket) -> bool {
         return false;
     };
     let asked = random::seed().map_err(io::Error::other).and_then(|seed| {
-        let (address, xid) = (reachable(address), seed as u32);
+        let (address, xid) = (outward(address), seed as u32);
         null(socket.kind, address, xid).map(|message| (xid, message))
     });
     match asked {
