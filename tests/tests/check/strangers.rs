@@ -139,6 +139,11 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     assert_eq!(json!(ports), json!([53, 111, 40053, 40054]));
     assert_eq!(guarded, json!([111, 40053, 40054]));
     assert_eq!(unguarded, json!([]));
+    let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
+    assert!(said.contains("answers on UDP port 53 too"), "{said}");
+    let found_then = rpcguard(&scene.host, "check --json").exited_with(3).json();
+    assert_eq!(found_then["next_step"], Value::Null, "{found_then:#}");
+    scene.does("detach eth0");
     // Another process takes one of the ports, in another way.
     let _stranger = Stranger::start(&scene.host, "udp6_loopback(40053); tcp(40054)").unwrap();
     let [found, guarded, unguarded] = told(&scene);
