@@ -1,5 +1,5 @@
-//! Processes of accounts without privileges, and others that are no portmapper: whatever they are called and listen
-//! on, they change nothing of what root is told, and of what root guards.
+//! Processes of accounts without privileges, and others that are no portmapper: whatever they are
+//! called and listen on, they change nothing of what root is told, and of what root guards.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::scene::{Scene, rpcguard};
 
-/// What a stranger does who wants to be taken for rpcbind.
+/// The script of a stranger that wants to be taken for rpcbind.
 const LIKE_RPCBIND: &str = r#"
 $0 = "rpcbind";
 deaf("/run/theirs/rpcbind.sock"); deaf("/run/theirs/portmap.sock");
@@ -35,7 +35,8 @@ fn perl_called(scene: &Scene, name: &str) -> String {
     copy
 }
 
-/// Everything that `check` says about the host, and what `attach --rpcbind-ports` would guard, each in time.
+/// Everything that `check` says about the host, and what `attach --rpcbind-ports` would guard, each
+/// in time.
 #[track_caller]
 fn told(scene: &Scene) -> [Value; 3] {
     let started = Instant::now();
@@ -153,7 +154,6 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     assert_eq!(shown, 4, "the portmapper answers there all the same");
 }
 
-/// Who is asked that does not answer is given up in time: the command ends.
 #[test]
 fn a_portmapper_that_answers_nothing_is_given_up_in_time() {
     let Some(scene) = scene("a_portmapper_that_answers_nothing_is_given_up_in_time") else {

@@ -101,7 +101,6 @@ fn the_ports_of_rpcbind_are_followed() {
     scene.detach_all();
 }
 
-/// What it calls itself, and what it listens on, is a stranger's own choice.
 #[test]
 fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
     let test = "the_ports_of_a_stranger_called_rpcbind_are_not_followed";
