@@ -4,6 +4,7 @@
 mod ask;
 mod call;
 mod exports;
+mod heard;
 mod names;
 mod record;
 mod registration;
@@ -17,6 +18,7 @@ mod xdr;
 
 pub use call::Call;
 pub use exports::exports_to_everybody;
+pub use heard::Heard;
 pub use names::ProgramNames;
 pub use record::{MAX_RECORD_LEN, read_record};
 pub use registration::{Registration, Registrations, universal_address};

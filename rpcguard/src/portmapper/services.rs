@@ -41,7 +41,7 @@ pub fn services<'a>(
             sockets: inventory
                 .sockets
                 .iter()
-                .filter(|socket| is_at(socket, registration))
+                .filter(|socket| is_at(socket, registration) && !inventory.is_impostor(socket))
                 .collect(),
         })
         .collect()
@@ -108,6 +108,7 @@ mod tests {
                 socket(Kind::Unix, "/run/rpcbind.sock"),
             ],
             complete: true,
+            ..Inventory::default()
         };
         for (netid, address, reach) in [
             ("udp", "0.0.0.0.8.1", Some(Reach::Outside)),

@@ -17,4 +17,5 @@ mod remote;
 mod rpcinfo;
 mod scene;
 mod services;
+mod strangers;
 mod unreachable;
