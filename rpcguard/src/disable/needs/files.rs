@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc,
     thread,
     time::Duration,
@@ -91,7 +91,7 @@ impl Files {
     pub(super) fn read(&self, path: &str) -> Option<Text> {
         let root = self.root.clone();
         let name = path.trim_start_matches('/').to_owned();
-        self.try_to(path, move || read(root, &name)).flatten()
+        self.try_to(path, move || read(&root, &name)).flatten()
     }
 
     /// The names in a directory, in order.
@@ -156,8 +156,8 @@ fn within<T: Send + 'static>(
 }
 
 /// Reads a file; what is not a regular one, such as /dev/null or a pipe, is none.
-fn read(root: PathBuf, name: &str) -> io::Result<Option<Text>> {
-    let resolved = owner::resolve(&root, name.as_ref())?;
+fn read(root: &Path, name: &str) -> io::Result<Option<Text>> {
+    let resolved = owner::resolve(root, name.as_ref())?;
     // A pipe would wait for somebody who writes.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let mut options = File::options();
