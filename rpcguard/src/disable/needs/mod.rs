@@ -3,6 +3,7 @@
 //! What is read here may have been written by others than root, and may lie on a file system whose server is
 //! dead: see [`files`]. Only what root or the kernel says stops `--apply`; the rest is shown.
 
+mod answers;
 mod autofs;
 mod enabled;
 mod exports;
@@ -27,7 +28,7 @@ pub(crate) use mounted::servers;
 pub use need::Need;
 pub use nfs_server::{NfsServer, Version3};
 
-use self::{files::Files, need::Kind, nfsmount::NfsMount};
+use self::{answers::Asking, files::Files, need::Kind, nfsmount::NfsMount};
 use super::{Services, machine::Machine, openrc};
 use crate::portmapper::Registration;
 
@@ -49,10 +50,12 @@ pub(super) fn find(
     needs.extend(proxmox::find(&files, &conf, machine));
     needs.extend(server.needs());
     needs.extend(nis::find(machine, &files));
+    let asking = Asking::new();
     needs.extend(registered::find(
         machine,
         registrations,
         &registered::sockets(machine),
+        &|registration| asking.answers(registration),
     ));
     needs.extend(of_services(machine, services));
     needs.extend(files.unread());

@@ -76,16 +76,22 @@ impl Socket {
     }
 }
 
-/// Whether root, the account of a service or the kernel registered a program and listens there. rpcbind lets
-/// every user register, over its socket in the file system, whatever address they say.
-fn is_of_service(registration: &Registration, sockets: &[Socket]) -> bool {
-    let by_service = match &*registration.owner {
-        // Over loopback, from a port below 1024; or nothing is told, in version 2.
-        "superuser" | "unknown" | "" => true,
-        owner => owner.parse().is_ok_and(process::is_service),
-    };
+/// Whether root, the account of a service or the kernel registered a program and listens there.
+///
+/// rpcbind lets every user of the machine register whatever they say. It tells who did so over its socket in
+/// the file system; who did so over loopback, as the kernel may, it does not know: then the program has to answer.
+fn is_of_service(
+    registration: &Registration,
+    sockets: &[Socket],
+    answers: &dyn Fn(&Registration) -> bool,
+) -> bool {
     let mut there = sockets.iter().filter(|socket| socket.is_at(registration));
-    by_service && there.any(|socket| process::is_service(socket.user))
+    there.any(|socket| process::is_service(socket.user))
+        && match &*registration.owner {
+            "superuser" => true,
+            "unknown" | "" => answers(registration),
+            owner => owner.parse().is_ok_and(process::is_service),
+        }
 }
 
 /// A program that is registered.
@@ -99,9 +105,15 @@ pub(super) fn find(
     machine: &Machine,
     registrations: &[Registration],
     sockets: &[Socket],
+    answers: &dyn Fn(&Registration) -> bool,
 ) -> Vec<Need> {
+    let names = ProgramNames::load_from(&machine.path("etc/rpc"));
     let mut programs: BTreeMap<u32, Program> = BTreeMap::new();
-    for registration in registrations {
+    // There may be time to ask some of them only: those that are known first.
+    let (known, others): (Vec<_>, Vec<_>) = registrations
+        .iter()
+        .partition(|registration| names.name(registration.program).is_some());
+    for registration in known.into_iter().chain(others) {
         let (number, version) = (registration.program, registration.version);
         // Its clients know version 4 of NFS to be on port 2049 (RFC 7530 section 3.1).
         if number == PROGRAM || number == NFS && version >= 4 {
@@ -111,9 +123,10 @@ pub(super) fn find(
         if !program.versions.contains(&version) {
             program.versions.push(version);
         }
-        program.is_of_service |= is_of_service(registration, sockets);
+        if !program.is_of_service {
+            program.is_of_service = is_of_service(registration, sockets, answers);
+        }
     }
-    let names = ProgramNames::load_from(&machine.path("etc/rpc"));
     let needs = programs.into_iter().map(|(number, mut program)| {
         program.versions.sort_unstable();
         let versions: Vec<_> = program.versions.iter().map(ToString::to_string).collect();
@@ -126,7 +139,7 @@ pub(super) fn find(
             if program.is_of_service {
                 ""
             } else {
-                ", but no service listens there: by a user, or by a program that has ended"
+                ", but by a user, or by a program that has ended: no service answers there"
             }
         );
         Need::new(Kind::Registered, text).blocks_if(program.is_of_service)
@@ -177,7 +190,12 @@ mod tests {
             (536_870_913, 1),
         ]
         .map(|(program, version)| registration(program, version, ""));
-        let needs = find(&machine, &registrations, &[socket("0.0.0.0:4000", 0)]);
+        let needs = find(
+            &machine,
+            &registrations,
+            &[socket("0.0.0.0:4000", 0)],
+            &|_| true,
+        );
         let needs: Vec<_> = needs.iter().map(ToString::to_string).collect();
         assert_eq!(
             needs,
@@ -193,22 +211,26 @@ mod tests {
     #[test]
     fn what_a_user_registers_blocks_nothing() {
         let (_root, machine) = machine(&[]);
-        for (owner, address, user, blocks) in [
-            ("superuser", "0.0.0.0:4000", 0, true),
-            ("unknown", "[::]:4000", 0, true),
-            ("", "127.0.0.1:4000", 105, true),
-            ("105", "0.0.0.0:4000", 105, true),
+        for (owner, address, user, answers, blocks) in [
+            ("superuser", "0.0.0.0:4000", 0, false, true),
+            ("unknown", "[::]:4000", 0, true, true),
+            ("", "127.0.0.1:4000", 105, true, true),
+            ("105", "0.0.0.0:4000", 105, false, true),
+            // By whoever it may be, for a socket of another program.
+            ("unknown", "0.0.0.0:4000", 0, false, false),
+            ("", "0.0.0.0:4000", 0, false, false),
             // The socket is another's, or somewhere else, or not there any more.
-            ("1000", "0.0.0.0:4000", 0, false),
-            ("unknown", "0.0.0.0:4000", 1000, false),
-            ("", "0.0.0.0:4000", 65534, false),
-            ("superuser", "0.0.0.0:4001", 0, false),
-            ("superuser", "[::1]:4000", 0, false),
+            ("1000", "0.0.0.0:4000", 0, true, false),
+            ("unknown", "0.0.0.0:4000", 1000, true, false),
+            ("", "0.0.0.0:4000", 65534, true, false),
+            ("superuser", "0.0.0.0:4001", 0, true, false),
+            ("superuser", "[::1]:4000", 0, true, false),
         ] {
             let found = find(
                 &machine,
                 &[registration(536_870_913, 1, owner)],
                 &[socket(address, user)],
+                &|_| answers,
             );
             let blocking: Vec<_> = found.iter().map(Need::blocks).collect();
             assert_eq!(blocking, [blocks], "{owner} {address} {user}");
