@@ -23,6 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After so many files that took longer, no more are tried.
 const MAX_STUCK: u32 = 3;
 
+/// Where nobody but root puts files.
+const DIRECTORIES: [&str; 5] = [
+    "/etc/",
+    "/usr/",
+    "/lib/",
+    "/run/systemd/",
+    "/var/lib/docker/",
+];
+
 /// Larger than any of these files.
 const MAX_SIZE: u64 = 16 << 20;
 
@@ -131,9 +140,12 @@ impl Files {
                 }
                 let missing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
                 if !missing.contains(&error.kind()) {
-                    let path = path.trim_start_matches('/');
+                    let path = format!("/{}", path.trim_start_matches('/'));
+                    // Elsewhere, a user may have made it so.
+                    let is_roots = DIRECTORIES.iter().any(|root| path.starts_with(root));
                     let need = Need::new(Kind::Unread, format!("cannot be read: {error}"));
-                    self.unread.borrow_mut().push(need.at(format!("/{path}")));
+                    let need = need.at(path).blocks_if(is_roots);
+                    self.unread.borrow_mut().push(need);
                 }
                 None
             }

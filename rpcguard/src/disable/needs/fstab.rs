@@ -2,14 +2,13 @@
 
 use super::{
     files::Files,
-    mounted::Mounted,
     need::{Kind, Need},
     nfsmount::NfsMount,
     options::Use,
     table::Row,
 };
 
-pub(super) fn find(files: &Files, conf: &NfsMount, mounted: &[Mounted]) -> Vec<Need> {
+pub(super) fn find(files: &Files, conf: &NfsMount) -> Vec<Need> {
     let Some(fstab) = files.read("/etc/fstab") else {
         return Vec::new();
     };
@@ -19,13 +18,7 @@ pub(super) fn find(files: &Files, conf: &NfsMount, mounted: &[Mounted]) -> Vec<N
         let row = Row::of(&line.text)?;
         let kind = nfs_kind(&row)?;
         let usage = conf.usage(kind, &row.source, &row.target, &row.options);
-        // What version 4 was agreed on for does not fall back.
-        let is_new = |mount: &Mounted| {
-            mount.source.trim_end_matches('/') == row.source.trim_end_matches('/')
-                && mount.target.trim_end_matches('/') == row.target.trim_end_matches('/')
-                && mount.is_new()
-        };
-        if usage == Use::None || usage == Use::Either && mounted.iter().any(is_new) {
+        if usage == Use::None {
             return None;
         }
         let text = format!("{} on {} {}", row.source, row.target, usage.text());
@@ -58,8 +51,8 @@ mod tests {
     fn needs(files: &[(&str, &str)]) -> Vec<String> {
         let (_root, machine) = machine(files);
         let files = Files::new(&machine);
-        let conf = NfsMount::read(&files);
-        let found = find(&files, &conf, &mounted::read(&machine));
+        let conf = NfsMount::read(&files, &mounted::read(&machine));
+        let found = find(&files, &conf);
         found.iter().map(ToString::to_string).collect()
     }
 

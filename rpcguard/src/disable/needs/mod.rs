@@ -17,6 +17,7 @@ mod nfsd_arguments;
 mod nfsmount;
 mod nis;
 mod options;
+mod others;
 mod owner;
 mod process;
 mod proxmox;
@@ -40,14 +41,15 @@ pub(super) fn find(
     registrations: &[Registration],
 ) -> (NfsServer, Vec<Need>) {
     let files = Files::new(machine);
-    let conf = NfsMount::read(&files);
     let mounted = mounted::read(machine);
+    let conf = NfsMount::read(&files, &mounted);
     let server = NfsServer::of(machine, &files);
     let mut needs: Vec<_> = mounted.iter().filter_map(mounted::Mounted::need).collect();
-    needs.extend(fstab::find(&files, &conf, &mounted));
+    needs.extend(fstab::find(&files, &conf));
     needs.extend(units::find(&files, &conf));
     needs.extend(autofs::find(&files, &conf, machine));
     needs.extend(proxmox::find(&files, &conf, machine));
+    needs.extend(others::find(&files));
     needs.extend(server.needs());
     needs.extend(nis::find(machine, &files));
     let asking = Asking::new();

@@ -3,15 +3,28 @@
 use super::{
     files::Files,
     ini::{Assignment, Config},
+    mounted::Mounted,
     options::{self, Use, Version},
 };
 
-/// What it says.
-pub(super) struct NfsMount(Config);
+/// What it says, and what is mounted now.
+pub(super) struct NfsMount {
+    config: Config,
+    /// What is mounted with version 4 now: source and target.
+    newer: Vec<(String, String)>,
+}
 
 impl NfsMount {
-    pub(super) fn read(files: &Files) -> Self {
-        Self(Config::read(files, "nfsmount.conf"))
+    pub(super) fn read(files: &Files, mounted: &[Mounted]) -> Self {
+        let newer = mounted.iter().filter(|mount| mount.is_new());
+        let key = |mount: &Mounted| {
+            let source = without_slashes(&mount.source).to_owned();
+            (source, without_slashes(&mount.target).to_owned())
+        };
+        Self {
+            config: Config::read(files, "nfsmount.conf"),
+            newer: newer.map(key).collect(),
+        }
     }
 
     /// What a mount comes to with these options of its own, which have precedence.
@@ -27,8 +40,8 @@ impl NfsMount {
         ] {
             let has_version = options::version(&options).is_some();
             let mut found = Vec::new();
-            for assignment in self.0.section(section, argument) {
-                if self.0.may_be_forgotten(&assignment) && rules_out_version_3(&assignment) {
+            for assignment in self.config.section(section, argument) {
+                if self.config.may_be_forgotten(&assignment) && rules_out_version_3(&assignment) {
                     continue;
                 }
                 if let Some(version) = default_version(&assignment) {
@@ -48,7 +61,18 @@ impl NfsMount {
             found.reverse();
             options.extend(found);
         }
-        options::usage(kind, &options, default)
+        let usage = options::usage(kind, &options, default);
+        // What version 4 was agreed on for does not fall back.
+        let is_new = || {
+            let source = without_slashes(source);
+            self.newer
+                .iter()
+                .any(|newer| (&*newer.0, &*newer.1) == (source, target))
+        };
+        if usage == Use::Either && is_new() {
+            return Use::None;
+        }
+        usage
     }
 }
 
@@ -103,7 +127,7 @@ mod tests {
 
     fn usage(conf: &str, source: &str, target: &str, options: &str) -> Use {
         let (_root, machine) = machine(&[("etc/nfsmount.conf", conf)]);
-        NfsMount::read(&Files::new(&machine)).usage("nfs", source, target, &split(options))
+        NfsMount::read(&Files::new(&machine), &[]).usage("nfs", source, target, &split(options))
     }
 
     #[test]
@@ -164,7 +188,7 @@ mod tests {
             ("usr/etc/nfsmount.conf", &global("4")),
             ("etc/nfsmount.conf.d/a.conf", &global("3")),
         ]);
-        let conf = NfsMount::read(&Files::new(&machine));
+        let conf = NfsMount::read(&Files::new(&machine), &[]);
         assert_eq!(conf.usage("nfs", "nas:/x", "/x", &[]), Use::Old);
     }
 }

@@ -104,7 +104,7 @@ mod tests {
     use super::find;
     use crate::disable::{
         machine::fixture::machine,
-        needs::{files::Files, nfsmount::NfsMount},
+        needs::{files::Files, mounted, nfsmount::NfsMount},
     };
 
     #[test]
@@ -113,15 +113,24 @@ mod tests {
             nfs: three\n\tpath /mnt/pve/three\n\tserver 192.0.2.1\n\texport /srv\n\toptions soft,vers=3\n\n\
             nfs: four\n\tserver 192.0.2.1\n\texport /four\n\toptions vers=4.2\n\n\
             nfs: any\n\tserver 192.0.2.1\n\texport /any\n\tnodes pve1,pve2\n\n\
+            nfs: agreed\n\tserver 192.0.2.1\n\texport /agreed\n\n\
             nfs: elsewhere\n\tserver 192.0.2.1\n\texport /any\n\tnodes pve1\n\n\
             nfs: off\n\tdisable\n\tserver 192.0.2.1\n\texport /off\n\toptions vers=3\n\n\
             cifs: smb\n\tserver 192.0.2.1\n\toptions vers=3.0\n";
         let (_root, machine) = machine(&[
             ("etc/pve/storage.cfg", storage),
             ("proc/sys/kernel/hostname", "pve2\n"),
+            (
+                "proc/self/mounts",
+                "192.0.2.1:/agreed /mnt/pve/agreed nfs4 rw,vers=4.2 0 0\n",
+            ),
         ]);
         let files = Files::new(&machine);
-        let needs = find(&files, &NfsMount::read(&files), &machine);
+        let needs = find(
+            &files,
+            &NfsMount::read(&files, &mounted::read(&machine)),
+            &machine,
+        );
         let blocking: Vec<_> = needs.iter().map(super::Need::blocks).collect();
         assert_eq!(blocking, [true, true, false]);
         let texts: Vec<_> = needs.iter().map(ToString::to_string).collect();

@@ -171,7 +171,7 @@ mod tests {
     fn needs(files: &[(&str, &str)]) -> Vec<String> {
         let (_root, machine) = machine(files);
         let files = Files::new(&machine);
-        let found = find(&files, &NfsMount::read(&files));
+        let found = find(&files, &NfsMount::read(&files, &[]));
         found.iter().map(ToString::to_string).collect()
     }
 

@@ -47,8 +47,12 @@ pub(super) fn find(files: &Files, conf: &NfsMount, machine: &Machine) -> Vec<Nee
         .clone()
         .unwrap_or_else(|| "auto.master".to_owned());
     // Without the automounter, maps in directory services are nothing.
-    let has_master =
-        machine.has(format!("etc/{name}")) || machine.has(name.trim_start_matches('/'));
+    let path = if name.starts_with('/') {
+        name.clone()
+    } else {
+        format!("/etc/{name}")
+    };
+    let has_master = files.read(&path).is_some();
     if has_master || maps.is_started || machine.has_command("automount") {
         let how = Mounting::new("its mount points", "/etc/nsswitch.conf", true);
         maps.master_by_name(&name, &how);

@@ -11,7 +11,7 @@ use crate::disable::{
 
 fn of(machine: &Machine) -> Vec<Need> {
     let files = Files::new(machine);
-    find(&files, &NfsMount::read(&files), machine)
+    find(&files, &NfsMount::read(&files, &[]), machine)
 }
 
 fn needs(files: &[(&str, &str)]) -> Vec<String> {
