@@ -1,8 +1,14 @@
 //! Who needs the portmapper, with a real one: what `disable` believes, and what `attach` proposes.
 
-use serde_json::Value;
+use std::{
+    fs::File,
+    os::fd::AsRawFd as _,
+    time::{Duration, Instant},
+};
 
-use rpcguard_tests::lab::{Finished, rpcguard_binary};
+use nix::mount::{MsFlags, mount};
+use rpcguard_tests::lab::{Finished, rpcguard_binary, skip};
+use serde_json::Value;
 
 use crate::{
     scene::{Scene, register, replace_file, rpcguard},
@@ -87,4 +93,41 @@ fn attach_proposes_nfsv3_servers_that_are_on_no_list() {
     assert!(attached.stderr.contains(expected), "{attached}");
     scene.does("allow add 192.0.2.7 192.0.2.8 2001:db8::7 -i eth0");
     scene.does("detach eth0");
+}
+
+/// A file system in user space whose server never answers, where a file is read.
+#[test]
+fn a_file_on_a_dead_file_system_does_not_hang_disable() {
+    let test = "a_file_on_a_dead_file_system_does_not_hang_disable";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let Ok(server) = File::options().read(true).write(true).open("/dev/fuse") else {
+        skip(test, "there is no /dev/fuse");
+        return;
+    };
+    let data = format!(
+        "fd={},rootmode=100000,user_id=0,group_id=0",
+        server.as_raw_fd()
+    );
+    let mounted = scene.host.enter(|| {
+        mount(
+            Some("dead"),
+            "/etc/fstab",
+            Some("fuse"),
+            MsFlags::empty(),
+            Some(data.as_str()),
+        )
+    });
+    if let Err(error) = mounted {
+        skip(test, &format!("cannot mount: {error}"));
+        return;
+    }
+    let begin = Instant::now();
+    let plan = scene.does("disable --json").json();
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    let unread = need(&plan, "cannot be read: nothing came within 2 s");
+    assert_eq!(unread["place"], "/etc/fstab");
+    assert_eq!(unread["blocks"], true);
+    drop(server);
 }
