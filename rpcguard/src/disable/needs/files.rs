@@ -174,7 +174,7 @@ fn read(root: &Path, name: &str) -> io::Result<Option<Text>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let mut options = File::options();
     options.read(true).custom_flags(flags.bits().cast_signed());
-    let file = options.open(resolved.path)?;
+    let file = options.open(&resolved.path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(None);
@@ -187,7 +187,8 @@ fn read(root: &Path, name: &str) -> io::Result<Option<Text>> {
     Ok(Some(Text {
         path: format!("/{name}"),
         text: String::from_utf8_lossy(&bytes).into_owned(),
-        is_roots: resolved.is_roots && owner::is_of_root(&metadata, &root.metadata()?),
+        is_roots: resolved.is_roots
+            && owner::is_of_root(&resolved.path, &metadata, &root.metadata()?),
         is_executable: metadata.mode() & 0o111 != 0,
     }))
 }

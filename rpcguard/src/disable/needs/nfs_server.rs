@@ -12,13 +12,10 @@ use super::{
 use crate::disable::machine::Machine;
 
 /// Services that serve NFS, under whatever starts them.
-const SERVICES: [&str; 5] = [
-    "nfs-server",
-    "nfs-kernel-server",
-    "nfsserver",
-    "nfs",
-    "nfs-ganesha",
-];
+const SERVICES: [&str; 4] = ["nfs-server", "nfs-kernel-server", "nfsserver", "nfs"];
+
+/// Servers in user space, which have settings of their own.
+const OTHERS: [&str; 3] = ["nfs-ganesha", "unfs3", "unfsd"];
 
 /// Whether version 3 is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,18 +38,20 @@ pub struct NfsServer {
     exports: Vec<Export>,
     /// The service that serves NFS, if one is started when the machine boots.
     service: Option<&'static str>,
+    /// A server in user space that is started then.
+    other: Option<&'static str>,
 }
 
 impl NfsServer {
     /// Looks at its settings.
     pub(super) fn of(machine: &Machine, files: &Files) -> Self {
+        let is_started = |service: &&str| enabled::is_started(machine, service);
         Self {
             version3: version3(files),
             serving: serving(machine),
             exports: exports::read(files),
-            service: SERVICES
-                .into_iter()
-                .find(|service| enabled::is_started(machine, service)),
+            service: SERVICES.into_iter().find(is_started),
+            other: OTHERS.into_iter().find(is_started),
         }
     }
 
@@ -64,6 +63,10 @@ impl NfsServer {
 
     pub(super) fn needs(&self) -> Vec<Need> {
         let mut needs = Vec::new();
+        if let Some(other) = self.other {
+            let text = format!("{other} is started when the machine boots, and may serve NFSv3");
+            needs.push(Need::new(Kind::NfsServer, text));
+        }
         let serves_3 = self.serving.iter().any(|version| version == "3");
         if serves_3 {
             let text = "the NFS server serves NFSv3 now";
@@ -118,8 +121,10 @@ fn version3(files: &Files) -> Version3 {
             "n" | "no" | "0" | "f" | "false" | "off" if setting.is_roots => {
                 return Version3::Off(text);
             }
-            "y" | "yes" | "1" | "t" | "true" | "on" => return Version3::On(text),
-            // Anything else is as if nothing was said.
+            "y" | "yes" | "1" | "t" | "true" | "on" if setting.is_roots => {
+                return Version3::On(text);
+            }
+            // Anything else, or by anybody else, is as if nothing was said.
             _ => {}
         }
     }
@@ -214,6 +219,11 @@ mod tests {
             ]
         );
         assert_eq!(needs(&[service]), [""; 0]);
+        let other = ("etc/rc2.d/S20nfs-ganesha", "->../init.d/nfs-ganesha");
+        assert_eq!(
+            needs(&[other]),
+            ["nfs-ganesha is started when the machine boots, and may serve NFSv3"]
+        );
     }
 
     #[test]

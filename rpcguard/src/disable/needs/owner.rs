@@ -35,7 +35,7 @@ pub(super) fn resolve(root: &Path, path: &Path) -> io::Result<Resolved> {
         }
         let next = current.join(&name);
         let metadata = next.symlink_metadata()?;
-        is_roots &= is_of_root(&metadata, &top);
+        is_roots &= is_of_root(&next, &metadata, &top);
         if !metadata.is_symlink() {
             current = next;
             continue;
@@ -68,16 +68,28 @@ fn push(pending: &mut Vec<OsString>, path: &Path) {
 }
 
 /// Whether root alone can write it: root, or the owner of the root directory of a test.
-pub(super) fn is_of_root(metadata: &Metadata, top: &Metadata) -> bool {
+pub(super) fn is_of_root(path: &Path, metadata: &Metadata, top: &Metadata) -> bool {
+    const GROUP: u32 = 0o020;
+    const OTHERS: u32 = 0o002;
     let owned = metadata.uid() == 0 || metadata.uid() == top.uid();
-    owned && (metadata.is_symlink() || metadata.mode() & 0o022 == 0)
+    let mode = metadata.mode();
+    // The group of root is root's, as long as these bits do not stand for a list of others.
+    let by_group = mode & GROUP != 0 && (metadata.gid() != 0 || has_access_list(path));
+    owned && (metadata.is_symlink() || mode & OTHERS == 0 && !by_group)
+}
+
+/// Whether there is an access list, acl(5), or may be one.
+fn has_access_list(path: &Path) -> bool {
+    let none = [rustix::io::Errno::NODATA, rustix::io::Errno::OPNOTSUPP];
+    let list = rustix::fs::lgetxattr(path, "system.posix_acl_access", &mut [0_u8; 0]);
+    list.err().is_none_or(|error| !none.contains(&error))
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
         fs::{self, Permissions},
-        os::unix::fs::PermissionsExt as _,
+        os::unix::fs::{PermissionsExt as _, chown},
         path::Path,
     };
 
@@ -93,12 +105,19 @@ mod tests {
             ("tmp/link", "->../etc/fstab"),
             ("etc/outside", "->/tmp/link"),
             ("etc/open", ""),
+            ("etc/group", ""),
+            ("etc/other-group", ""),
         ]);
         let mode = |path: &str, mode| {
             fs::set_permissions(root.path().join(path), Permissions::from_mode(mode)).unwrap();
         };
         mode("tmp", 0o1777);
-        mode("etc/open", 0o664);
+        mode("etc/open", 0o666);
+        mode("etc/group", 0o664);
+        mode("etc/other-group", 0o664);
+        // Only root can give files away.
+        let other = root.path().join("etc/other-group");
+        let is_root = chown(other, None, Some(1)).is_ok();
         for (path, is_roots) in [
             ("etc/fstab", true),
             ("/etc/../etc/link", true),
@@ -106,6 +125,8 @@ mod tests {
             // Its owner could have been led elsewhere by whoever writes /tmp.
             ("etc/outside", false),
             ("etc/open", false),
+            ("etc/group", is_root),
+            ("etc/other-group", false),
         ] {
             let resolved = resolve(root.path(), Path::new(path)).unwrap();
             assert_eq!(resolved.is_roots, is_roots, "{path}");
