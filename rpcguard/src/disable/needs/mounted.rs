@@ -49,7 +49,11 @@ impl Mounted {
     }
 
     pub(super) fn need(&self) -> Option<Need> {
-        let text = format!("{} is mounted on {} with NFSv3", self.source, self.target);
+        let version = match self.usage {
+            Use::Either => "with NFS of a version that the kernel does not tell",
+            _ => "with NFSv3",
+        };
+        let text = format!("{} is mounted on {} {version}", self.source, self.target);
         (self.usage != Use::None)
             .then(|| Need::new(Kind::Mounted, text).at(format!("/proc/self/mounts:{}", self.line)))
     }

@@ -56,8 +56,17 @@ fn looked_up(files: &Files) -> Vec<Need> {
     let needs = lines.filter_map(|line| {
         let (database, sources) = line.text.split_once(':')?;
         let sources = sources.split('#').next()?;
-        let is_nis = sources.split_whitespace().any(|source| source == "nis");
-        (is_nis && !BY_DEFAULT.contains(&database.trim())).then(|| {
+        let database = database.trim();
+        let is_nis = sources.split_whitespace().any(|source| match source {
+            "nis" => !BY_DEFAULT.contains(&database),
+            // Lines that begin with `+` take entries of NIS in.
+            "compat" => {
+                let file = files.read(&format!("/etc/{database}"));
+                file.is_some_and(|file| file.text.lines().any(|line| line.starts_with('+')))
+            }
+            _ => false,
+        });
+        is_nis.then(|| {
             let text = format!("{database} is looked up in NIS");
             Need::new(Kind::Nsswitch, text)
                 .at(line.place)
@@ -115,6 +124,14 @@ mod tests {
                     "netgroup: nis\nhosts: files # nis\npasswd: files nis\n",
                 )],
                 "passwd is looked up in NIS (/etc/nsswitch.conf:3)",
+            ),
+            (
+                vec![
+                    ("etc/nsswitch.conf", "passwd: compat\ngroup: compat\n"),
+                    ("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
+                    ("etc/group", "root:x:0:\n+:::\n"),
+                ],
+                "group is looked up in NIS (/etc/nsswitch.conf:2)",
             ),
         ] {
             let (_root, machine) = machine(&files);

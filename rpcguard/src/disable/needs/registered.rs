@@ -19,6 +19,9 @@ use crate::{
 
 const NFS: u32 = 100_003;
 
+/// So many that others than services registered are named: a user may register thousands.
+const MAX_OTHERS: usize = 8;
+
 /// A socket that waits for others, and the user who made it: 0 for those of the kernel as well.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Socket {
@@ -144,7 +147,15 @@ pub(super) fn find(
         );
         Need::new(Kind::Registered, text).blocks_if(program.is_of_service)
     });
-    needs.collect()
+    let (mut needs, mut others): (Vec<_>, Vec<_>) = needs.partition(Need::blocks);
+    let left_out = others.len().saturating_sub(MAX_OTHERS);
+    others.truncate(MAX_OTHERS);
+    needs.extend(others);
+    if left_out > 0 {
+        let text = format!("{left_out} more programs like that are registered with it");
+        needs.push(Need::new(Kind::Registered, text).blocks_if(false));
+    }
+    needs
 }
 
 #[cfg(test)]
@@ -235,5 +246,22 @@ mod tests {
             let blocking: Vec<_> = found.iter().map(Need::blocks).collect();
             assert_eq!(blocking, [blocks], "{owner} {address} {user}");
         }
+    }
+
+    #[test]
+    fn thousands_of_registrations_fill_no_screen() {
+        let (_root, machine) = machine(&[]);
+        let registrations: Vec<_> = (0..4096)
+            .map(|number| registration(536_870_912 + number, 1, "1000"))
+            .chain([registration(100_024, 1, "superuser")])
+            .collect();
+        let sockets = [socket("0.0.0.0:4000", 0)];
+        let needs = find(&machine, &registrations, &sockets, &|_| false);
+        assert_eq!(needs.len(), 10);
+        assert!(needs[0].blocks() && needs[1..].iter().all(|need| !need.blocks()));
+        assert_eq!(
+            needs[9].to_string(),
+            "4088 more programs like that are registered with it"
+        );
     }
 }
