@@ -1,4 +1,4 @@
-//! Who needs the portmapper, as `rpcguard disable` shows it.
+//! The programs and settings that need the portmapper, as `rpcguard disable` shows it.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Who needs the portmapper, with a real one: what `disable` believes, and what `attach` proposes.
+//! The needs for a real portmapper: what `disable` believes, and what `attach` proposes.
 
 use std::{
     fs::File,

@@ -19,7 +19,8 @@ const PATIENCE_FOR_ALL: Duration = Duration::from_secs(3);
 /// It is on this machine, and the socket takes replies from one address only.
 const XID: u32 = 0x7270_6367;
 
-/// Asks programs of this machine for the procedure that does nothing, until it has taken long enough.
+/// Asks programs of this machine for the procedure that does nothing, until it has taken long
+/// enough.
 pub(super) struct Asking(Instant);
 
 impl Asking {

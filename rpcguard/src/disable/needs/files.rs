@@ -61,8 +61,8 @@ pub(super) struct Line {
 }
 
 impl Text {
-    /// The lines of the file, blanks around them removed, without comments and empty lines. A comment
-    /// takes a whole line: further on, `#` is as good as any other character.
+    /// The lines of the file, blanks around them removed, without comments and empty lines. A
+    /// comment takes a whole line: further on, `#` is as good as any other character.
     pub(super) fn lines(&self, comments: &[char], joined: bool) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let mut continues = false;
@@ -117,7 +117,7 @@ impl Files {
         names.unwrap_or_default()
     }
 
-    /// Those that could not be read, and so may hide a need.
+    /// Returns the files that could not be read, each of which may hide a need.
     pub(super) fn unread(self) -> Vec<Need> {
         self.unread.into_inner()
     }

@@ -1,12 +1,12 @@
-//! Configuration of nfs-utils, as its support/nfs/conffile.c reads it: sections with an argument, variables,
-//! files that include others, drop-ins.
+//! Configuration of nfs-utils, as its support/nfs/conffile.c reads it: sections with an argument,
+//! variables, files that include others, drop-ins.
 
 use super::files::{Files, Text};
 
 /// Variables may name each other so often.
 const MAX_DEPTH: usize = 8;
 
-/// So many files may be included, in all.
+/// The largest number of included files, over all levels.
 const MAX_INCLUDES: usize = 32;
 
 /// An assignment.
@@ -103,7 +103,7 @@ impl Config {
         }
     }
 
-    /// What is assigned in a section, the last one first, with variables replaced.
+    /// Returns the assignments of a section, the last one first, with variables replaced.
     pub(super) fn section(&self, name: &str, argument: Option<&str>) -> Vec<Assignment> {
         let mut found: Vec<Assignment> = Vec::new();
         for assignment in self.assignments.iter().rev() {
@@ -132,8 +132,8 @@ impl Config {
         found.find(|assignment| assignment.tag == tag)
     }
 
-    /// Whether a tag is assigned later in another section of the same name: some versions of nfs-utils forget
-    /// the earlier one then.
+    /// Whether a tag is assigned later in another section of the same name: some versions of
+    /// nfs-utils forget the earlier one then.
     pub(super) fn may_be_forgotten(&self, assignment: &Assignment) -> bool {
         let of_tag = |other: &&Assignment| {
             other.section == assignment.section && other.tag == assignment.tag
@@ -142,8 +142,8 @@ impl Config {
         last.is_some_and(|last| last.argument != assignment.argument)
     }
 
-    /// The value of a variable, where the value is one, from the section `environment`; as it is, where that
-    /// has none.
+    /// The value of a variable, where the value is one, from the section `environment`; as it is,
+    /// where that has none.
     fn resolved(&self, value: &str) -> Option<(String, bool)> {
         let mut value = value;
         let mut is_roots = true;

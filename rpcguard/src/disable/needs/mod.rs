@@ -1,7 +1,8 @@
-//! Who needs the portmapper.
+//! The programs and settings that need the portmapper.
 //!
-//! What is read here may have been written by others than root, and may lie on a file system whose server is
-//! dead: see [`files`]. Only what root or the kernel says stops `--apply`; the rest is shown.
+//! Users other than root may have written the files that are read here, and a file may lie on a
+//! file system whose server is dead: see [`files`]. Only root and the kernel can stop `--apply`;
+//! other needs are shown.
 
 mod answers;
 mod autofs;
@@ -33,8 +34,8 @@ use self::{answers::Asking, files::Files, need::Kind, nfsmount::NfsMount};
 use super::{Services, machine::Machine, openrc};
 use crate::portmapper::Registration;
 
-/// The NFS server, and all that need the portmapper of a machine, which starts these services and has
-/// registered these programs.
+/// The NFS server, and all that need the portmapper of a machine, which starts these services and
+/// has registered these programs.
 pub(super) fn find(
     machine: &Machine,
     services: &Services,

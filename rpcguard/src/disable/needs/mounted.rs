@@ -18,9 +18,10 @@ pub(super) struct Mounted {
     line: usize,
 }
 
-/// Those of this process's mount namespace.
+/// Reads the mounts of this process's mount namespace.
 pub(super) fn read(machine: &Machine) -> Vec<Mounted> {
-    // The kernel answers at once, and nobody else writes it. Its file has no size that could be compared.
+    // The kernel answers at once, and nobody else writes it. Its file has no size that could be
+    // compared.
     let Ok(text) = fs::read(machine.path("proc/self/mounts")) else {
         return Vec::new();
     };
@@ -59,7 +60,8 @@ impl Mounted {
     }
 }
 
-/// The addresses of NFSv3 servers that call the portmapper of this machine back, as the kernel has them.
+/// The addresses of NFSv3 servers that call the portmapper of this machine back, as the kernel has
+/// them.
 pub(crate) fn servers(machine: &Machine) -> BTreeSet<IpAddr> {
     read(machine)
         .iter()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::foreign_text::printable;
 
-/// What kind of program or setting needs the portmapper.
+/// The kind of program or setting that needs the portmapper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Mounted,
@@ -32,7 +32,8 @@ pub struct Need {
     pub(super) place: Option<String>,
     /// A sentence, with names that others chose.
     pub(super) text: String,
-    /// Whether root, or the kernel, says so. Others must not be able to keep the portmapper running.
+    /// Whether root, or the kernel, says so. Others must not be able to keep the portmapper
+    /// running.
     pub(super) blocks: bool,
 }
 

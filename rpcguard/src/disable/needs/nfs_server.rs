@@ -1,5 +1,5 @@
-//! The NFS server of this machine: its version 3 is nothing without a portmapper, and version 4 has no use
-//! for one.
+//! The NFS server of this machine: its version 3 is nothing without a portmapper, and version 4 has
+//! no use for one.
 
 use super::{
     enabled, exports,
@@ -28,7 +28,7 @@ pub enum Version3 {
     Default,
 }
 
-/// What is known about the NFS server.
+/// The state of the NFS server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NfsServer {
     /// Whether version 3 is switched on.

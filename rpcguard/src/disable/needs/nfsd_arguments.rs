@@ -8,7 +8,8 @@ const FILES: [&str; 2] = ["/etc/default/nfs-kernel-server", "/etc/sysconfig/nfs"
 /// The variables that rpc.nfsd is given, on the one and on the other.
 const VARIABLES: [&str; 3] = ["RPCNFSDOPTS", "RPCNFSDCOUNT", "RPCNFSDARGS"];
 
-/// The assignment that switches version 3 off, and where it is: only if it is root's, and the last word.
+/// The assignment that switches version 3 off, and where it is: only if it is root's, and the last
+/// word.
 pub(super) fn switching_off(files: &Files) -> Option<(String, String)> {
     FILES
         .iter()

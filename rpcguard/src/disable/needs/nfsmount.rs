@@ -7,10 +7,10 @@ use super::{
     options::{self, Use, Version},
 };
 
-/// What it says, and what is mounted now.
+/// The settings of nfsmount.conf, and the mounts of version 4.
 pub(super) struct NfsMount {
     config: Config,
-    /// What is mounted with version 4 now: source and target.
+    /// Source and target of each file system that is mounted with version 4 now.
     newer: Vec<(String, String)>,
 }
 
@@ -27,7 +27,7 @@ impl NfsMount {
         }
     }
 
-    /// What a mount comes to with these options of its own, which have precedence.
+    /// Judges a mount with these options of its own, which have precedence.
     pub(super) fn usage(&self, kind: &str, source: &str, target: &str, own: &[String]) -> Use {
         let mut options = own.to_vec();
         let mut default = None;
@@ -62,7 +62,7 @@ impl NfsMount {
             options.extend(found);
         }
         let usage = options::usage(kind, &options, default);
-        // What version 4 was agreed on for does not fall back.
+        // A server that agreed on version 4 before does not fall back.
         let is_new = || {
             let source = without_slashes(source);
             self.newer

@@ -20,7 +20,7 @@ const PROGRAMS: [&str; 5] = [
 /// Its services, under whatever starts them; Debian once had one for all.
 const SERVICES: [&str; 4] = ["ypbind", "ypserv", "yppasswdd", "nis"];
 
-/// What is looked up in NIS by default, on some distributions, though there is none.
+/// Databases that some distributions look up in NIS by default, without any NIS.
 const BY_DEFAULT: [&str; 6] = [
     "netgroup",
     "automount",
@@ -47,7 +47,7 @@ pub(super) fn find(machine: &Machine, files: &Files) -> Vec<Need> {
     needs
 }
 
-/// What nsswitch.conf(5) has looked up in NIS.
+/// Finds the databases that nsswitch.conf(5) looks up in NIS.
 fn looked_up(files: &Files) -> Vec<Need> {
     let Some(file) = files.read("/etc/nsswitch.conf") else {
         return Vec::new();

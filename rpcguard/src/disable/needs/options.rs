@@ -1,4 +1,4 @@
-//! What the options of a mount come to, as mount.nfs and the kernel read them.
+//! Options of a mount, as mount.nfs and the kernel read them.
 
 /// Whether an NFS mount needs the portmapper of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,8 +7,8 @@ pub(super) enum Use {
     Old,
     /// Version 4 is tried first, and 3 if the server has no 4.
     Either,
-    /// Version 4, which needs no portmapper, or `nolock`: then the server's portmapper is asked when it is
-    /// mounted, and that of the client never.
+    /// Version 4, which needs no portmapper, or `nolock`: then the server's portmapper is asked
+    /// when it is mounted, and that of the client never.
     None,
 }
 
@@ -42,9 +42,10 @@ pub(super) fn split(options: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a mount of this type with these options comes to, where `default` is the version that is tried first.
+/// Judges a mount of this type with these options; `default` is the version that is tried first.
 pub(super) fn usage(kind: &str, options: &[String], default: Option<Version>) -> Use {
-    // Mount options of the mountd protocol, which version 4 has not, are taken for a wish for version 3.
+    // Mount options of the mountd protocol, which version 4 has not, are taken for a wish for
+    // version 3.
     const OLD: [&str; 5] = [
         "mounthost=",
         "mountaddr=",

@@ -1,7 +1,7 @@
 //! Other programs that mount NFS by what their files say: libvirt, Docker, pam_mount, amd.
 //!
-//! Their files are not read to the end: a word tells that NFS is meant, another one that its version is 4, and
-//! where there is neither a version it may be 3.
+//! Their files are not read to the end: a word tells that NFS is meant, another one that its
+//! version is 4, and where there is neither a version it may be 3.
 
 use super::{
     files::{Files, Text},
@@ -13,7 +13,8 @@ struct Program {
     name: &'static str,
     /// A file, or a directory.
     path: &'static str,
-    /// What is in the directory: files that end so, or directories that have a file of this name.
+    /// The ending of the files in the directory, or the name of the file in each of its
+    /// directories.
     ending: Option<&'static str>,
     /// One of these words means NFS.
     words: &'static [&'static str],

@@ -14,7 +14,8 @@ const MAX_LINKS: usize = 40;
 /// A path without symbolic links.
 pub(super) struct Resolved {
     pub(super) path: PathBuf,
-    /// Whether everything on the way, links as well, belongs to root and is writable by nobody else.
+    /// Whether everything on the way, links as well, belongs to root and is writable by nobody
+    /// else.
     pub(super) is_roots: bool,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::disable::{machine::Machine, process::Process};
 
-/// Root and the accounts of services have smaller numbers on every distribution; `nobody` has a larger one,
-/// and is nobody's service.
+/// Root and the accounts of services have smaller numbers on every distribution; `nobody` has a
+/// larger one, and is nobody's service.
 const FIRST_USER: u32 = 1000;
 
 /// Whether a user number is that of root or of a service.
@@ -23,8 +23,8 @@ pub(super) fn of_services<'a>(
     })
 }
 
-/// The real user and the others of a process. The owner of its files in /proc is root's where it may not be
-/// looked into.
+/// The real user and the others of a process. The owner of its files in /proc is root's where it
+/// may not be looked into.
 fn users(machine: &Machine, id: i32) -> Vec<u32> {
     let status = machine.text(format!("proc/{id}/status"));
     let numbers = status.lines().find_map(|line| line.strip_prefix("Uid:"));

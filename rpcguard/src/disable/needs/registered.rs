@@ -19,7 +19,7 @@ use crate::{
 
 const NFS: u32 = 100_003;
 
-/// So many that others than services registered are named: a user may register thousands.
+/// The largest number of users' programs that are named: a user may register thousands.
 const MAX_OTHERS: usize = 8;
 
 /// A socket that waits for others, and the user who made it: 0 for those of the kernel as well.
@@ -30,7 +30,7 @@ pub(super) struct Socket {
     user: u32,
 }
 
-/// Those of this network namespace.
+/// Reads the sockets of this network namespace.
 pub(super) fn sockets(machine: &Machine) -> Vec<Socket> {
     let system = current_system_info();
     let mut sockets = Vec::new();
@@ -81,8 +81,9 @@ impl Socket {
 
 /// Whether root, the account of a service or the kernel registered a program and listens there.
 ///
-/// rpcbind lets every user of the machine register whatever they say. It tells who did so over its socket in
-/// the file system; who did so over loopback, as the kernel may, it does not know: then the program has to answer.
+/// rpcbind lets every user of the machine register whatever they say. It tells who did so over its
+/// socket in the file system; who did so over loopback, as the kernel may, it does not know: then
+/// the program has to answer.
 fn is_of_service(
     registration: &Registration,
     sockets: &[Socket],

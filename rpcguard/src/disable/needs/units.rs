@@ -1,4 +1,5 @@
-//! Mount units of systemd, which may be started at boot, by an automount unit, or by others that require them.
+//! Mount units of systemd, which may be started at boot, by an automount unit, or by others that
+//! require them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +68,8 @@ pub(super) fn find(files: &Files, conf: &NfsMount) -> Vec<Need> {
     needs
 }
 
-/// The directories of drop-ins for a unit: those for all mounts, for names that begin alike, for this one.
+/// The directories of drop-ins for a unit: those for all mounts, for names that begin alike, for
+/// this one.
 fn drop_in_directories(name: &str) -> impl Iterator<Item = String> {
     let stem = name.trim_end_matches(".mount");
     let prefixes = stem
@@ -91,7 +93,7 @@ fn started(name: &str, wanted: &BTreeSet<String>) -> &'static str {
     }
 }
 
-/// What a unit and its drop-ins say.
+/// The settings of a unit and its drop-ins.
 #[derive(Default)]
 struct Unit {
     settings: BTreeMap<String, String>,

@@ -1,5 +1,5 @@
-//! Entries of maps in the format of Sun: `key [-options] location...`, where several may be mounted below one
-//! key, each at an offset.
+//! Entries of maps in the format of Sun: `key [-options] location...`, where several may be mounted
+//! below one key, each at an offset.
 
 use super::super::options;
 
@@ -10,7 +10,7 @@ pub(super) struct Location {
     pub(super) source: String,
     /// Below the key.
     pub(super) offset: String,
-    /// Those of the entry, and those of the offset behind them.
+    /// The options of the entry, followed by those of the offset.
     pub(super) options: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl Location {
             options.find_map(|option| option.strip_prefix("fstype="))
         };
         let said = kind(&self.options).or_else(|| kind(inherited));
-        // What has no host is of this machine.
+        // Without a host, the location is on this machine.
         said.unwrap_or(if self.source.starts_with([':', '/']) {
             "none"
         } else {

@@ -1,7 +1,7 @@
 //! Words of automounter maps.
 
-/// Splits a line into words, which quotes and backslashes keep together. One that begins with `#` and what is
-/// behind it is a comment.
+/// Splits a line into words, which quotes and backslashes keep together. One that begins with `#`
+/// and what is behind it is a comment.
 pub(super) fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
