@@ -221,7 +221,8 @@ fn write_nfs4(out: &mut impl Write, server: &NfsServer, init: Init) -> io::Resul
     if let Version3::Off(setting) = &server.version3 {
         return writeln!(
             out,
-            "the NFS server has no use for it: NFSv3 is switched off by {setting}"
+            "the NFS server has no use for it: NFSv3 is switched off by {}",
+            crate::foreign_text::printable(setting)
         );
     }
     writeln!(
