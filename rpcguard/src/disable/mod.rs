@@ -23,6 +23,7 @@ pub use apply::{Applied, apply, undo};
 pub use error::DisableError;
 pub use init::Init;
 pub use machine::Machine;
+pub(crate) use needs::servers;
 pub use needs::{Need, NfsServer, Version3};
 pub use process::Process;
 pub use record::Record;
@@ -64,8 +65,7 @@ impl Survey {
         } else {
             Vec::new()
         };
-        let nfs_server = NfsServer::of(machine);
-        let needs = needs::find(machine, &nfs_server, &state.services, &registrations);
+        let (nfs_server, needs) = needs::find(machine, &state.services, &registrations);
         Ok(Self {
             state,
             nfs_server,

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{
-    SCHEMA_VERSION, stdout,
+    SCHEMA_VERSION, needs, stdout,
     text::{Align, table},
 };
 use crate::{
     check::transport_name,
-    disable::{self, Applied, Init, Machine, NfsServer, Probe, Record, Step, Survey, Version3},
+    disable::{
+        self, Applied, Init, Machine, Need, NfsServer, Probe, Record, Step, Survey, Version3,
+    },
 };
 
 /// What the document is about.
@@ -52,6 +54,9 @@ struct Stray {
 struct Needed {
     kind: &'static str,
     text: String,
+    place: Option<String>,
+    reason: &'static str,
+    blocks: bool,
 }
 
 #[derive(Serialize)]
@@ -83,6 +88,9 @@ impl Document {
         let needs = needs.iter().map(|need| Needed {
             kind: need.kind(),
             text: need.to_string(),
+            place: need.place().map(ToOwned::to_owned),
+            reason: need.reason(),
+            blocks: need.blocks(),
         });
         Self {
             init: Some(state.services.init().name()),
@@ -162,14 +170,7 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         writeln!(out, "the portmapper:")?;
         table(out, [Align::Left; 2], &rows)?;
     }
-    if needs.is_empty() {
-        writeln!(out, "nobody needs it, as far as can be seen here")?;
-    } else {
-        writeln!(out, "it is needed:")?;
-        for need in needs {
-            writeln!(out, "  {need}")?;
-        }
-    }
+    needs::write(out, needs)?;
     let steps = state.disable();
     if steps.is_empty() {
         writeln!(out, "nothing is to be done to disable it")?;
@@ -197,7 +198,8 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
                 "none of these services has started that process: what has may start it again"
             )?;
         }
-        let force = if needs.is_empty() { "" } else { " --force" };
+        let is_needed = needs.iter().any(Need::blocks);
+        let force = if is_needed { " --force" } else { "" };
         writeln!(
             out,
             "`rpcguard disable --apply{force}` does that and makes sure that port 111 is shut; \
@@ -219,7 +221,8 @@ fn write_nfs4(out: &mut impl Write, server: &NfsServer, init: Init) -> io::Resul
     if let Version3::Off(setting) = &server.version3 {
         return writeln!(
             out,
-            "the NFS server has no use for it: NFSv3 is switched off by {setting}"
+            "the NFS server has no use for it: NFSv3 is switched off by {}",
+            crate::foreign_text::printable(setting)
         );
     }
     writeln!(

@@ -12,6 +12,7 @@ mod filtered;
 mod harmless;
 mod hostile;
 mod local;
+mod needs;
 mod readme;
 mod remote;
 mod rpcinfo;

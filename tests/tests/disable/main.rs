@@ -2,6 +2,7 @@
 //! system is booted again, and is as it was before after `--undo`.
 
 mod container;
+mod needs;
 mod openrc;
 mod process;
 mod readme;
