@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    foreign_text,
     list_file::{self, ListFileError},
     prefix::Prefix,
 };
@@ -92,7 +93,7 @@ impl ListFiles {
         let notes = list
             .notes
             .iter()
-            .map(|note| format!("{}: {note}", path.display()));
+            .map(|note| format!("{}: {note}", foreign_text::path(path)));
         let content = Content {
             prefixes: prefixes.into(),
             notes: notes.collect(),

@@ -5,6 +5,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
+use crate::foreign_text::printable;
+
 /// A piece of a line.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
@@ -21,7 +23,7 @@ impl Segment {
     pub(super) fn styled(rank: u8, text: impl Into<String>, style: Style) -> Self {
         Self {
             rank,
-            spans: vec![Span::styled(text.into(), style)],
+            spans: vec![Span::styled(printable(&text.into()), style)],
         }
     }
 
