@@ -5,7 +5,10 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 use super::{Cli, Exit};
-use crate::{foreign_text::lines, output};
+use crate::{
+    foreign_text::{lines, printable},
+    output,
+};
 
 /// Columns by which the further lines of a message are indented, so that none looks like the next message.
 const INDENT: &str = "\n    ";
@@ -18,17 +21,19 @@ impl Cli {
     /// How to exit, once the help that was asked for, or what is wrong, has been printed.
     pub fn from_command_line() -> Result<Self, Exit> {
         Self::try_parse().map_err(|error| {
-            let plain = error.render().to_string();
             if !error.use_stderr() {
                 // A closed pipe ends quietly.
                 let _ = error.print();
                 return Exit::Done;
             }
-            if lines(&plain) == plain {
-                let _ = error.print();
-            } else {
-                // In colour it could not be told from what was typed.
-                output::error_lines(plain.trim_end());
+            // The error repeats arguments: it is to be about escaped ones.
+            let arguments = std::env::args_os();
+            let escaped = arguments.map(|argument| printable(&argument.to_string_lossy()));
+            match Self::try_parse_from(escaped) {
+                Err(error) if error.use_stderr() => {
+                    let _ = error.print();
+                }
+                _ => output::error_lines(&printable(&error.render().to_string())),
             }
             Exit::Usage
         })

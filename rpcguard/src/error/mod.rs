@@ -22,7 +22,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name cannot be that of an interface.
-    #[error("`{name}` cannot be the name of a network interface: {why}")]
+    #[error(
+        "`{}` cannot be the name of a network interface: {why}",
+        foreign_text::printable(name)
+    )]
     InterfaceName {
         /// As it was given.
         name: String,
@@ -223,7 +226,10 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A host cannot be asked, since it has no address.
-    #[error("cannot find the addresses of `{host}`: {why}")]
+    #[error(
+        "cannot find the addresses of `{}`: {why}",
+        foreign_text::printable(host)
+    )]
     NoAddress {
         /// The host, as it was named.
         host: String,

@@ -80,4 +80,13 @@ mod tests {
             assert_eq!(fit(segments(), width).to_string(), text);
         }
     }
+
+    #[test]
+    fn no_name_reaches_the_terminal_as_it_is() {
+        let segments = vec![Segment::new(0, "\x1b[2J\u{9b}1m\u{202e}")];
+        assert_eq!(
+            fit(segments, 80).to_string(),
+            "\\u{1b}[2J\\u{9b}1m\\u{202e}"
+        );
+    }
 }
