@@ -28,6 +28,10 @@ impl Error {
                 "find out who made it, and remove it: `rm -r {}`",
                 foreign_text::path(path)
             ),
+            Self::UnsafeBpffs { path, .. } => {
+                let path = foreign_text::path(path);
+                format!("give it to root alone: `chown root {path}`, `chmod 0700 {path}`")
+            }
             Self::Kernel(_) => "rpcguard needs Linux 5.10 or later".to_owned(),
             Self::NoRatePolicy(name) => {
                 format!("`rpcguard set {name} --rate 5/s` begins one")

@@ -62,6 +62,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Somebody else could take all pins away.
+    #[error("a filter is not safe in {path}: {why}", path = foreign_text::path(path))]
+    UnsafeBpffs {
+        /// The BPF file system.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The kernel lacks something.
     #[error("this kernel cannot run the filter: {0}")]
     Kernel(String),

@@ -152,6 +152,8 @@ impl Registry {
         let lock = Lock::acquire(&directory, || {
             pins::check_directory(&directory)?;
             pins::create_directory(&directory)?;
+            // Another may have made it meanwhile; from now on, only root could put another in its place.
+            pins::check_directory(&directory)?;
             pins::close_directory(&directory)
         })?;
         self.carry_on(&lock)?;

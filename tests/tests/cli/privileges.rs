@@ -286,3 +286,30 @@ fn a_directory_that_somebody_else_made_is_not_trusted() {
     as_nobody(&["rm", PINS]);
     machine.does("attach eth0");
 }
+
+#[test]
+fn a_bpffs_that_others_can_change_is_not_trusted() {
+    const BPFFS: &str = "/sys/fs/bpf";
+    let Some(machine) = guarded("a_bpffs_that_others_can_change_is_not_trusted") else {
+        return;
+    };
+    let host = machine.host();
+    let change = |program: &str, to: &str| host.run(program, &[to, BPFFS]).unwrap();
+    let refused = |why: &str| {
+        for arguments in ["attach eth1", "status", "detach eth0", "allow add 10.0.0.1"] {
+            Refusal::of(machine.rpcguard(arguments))
+                .exited_with(1)
+                .saying(&format!("a filter is not safe in {BPFFS}: {why}"))
+                .hinting(&format!("`chmod 0700 {BPFFS}`"));
+        }
+    };
+    change("chmod", "0777");
+    refused("everybody can write it");
+    change("chmod", "0755");
+    change("chown", "65534");
+    refused("it belongs to user 65534");
+    change("chown", "0");
+    // As the kernel makes it: nobody takes away what belongs to others.
+    change("chmod", "1777");
+    machine.does("attach eth1");
+}
