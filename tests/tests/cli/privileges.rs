@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpcguard_tests::lab::{Finished, rpcguard_binary};
+use rpcguard_tests::lab::{Finished, LabProgram, rpcguard_binary};
 
 use crate::machine::{Machine, Refusal};
 
@@ -312,4 +312,23 @@ fn a_bpffs_that_others_can_change_is_not_trusted() {
     // As the kernel makes it: nobody takes away what belongs to others.
     change("chmod", "1777");
     machine.does("attach eth1");
+}
+
+#[test]
+fn a_dispatcher_that_somebody_else_made_is_not_adopted() {
+    const DISPATCHERS: &str = "/sys/fs/bpf/xdp";
+    let test = "a_dispatcher_that_somebody_else_made_is_not_adopted";
+    let Some(machine) = Machine::or_skip(test) else {
+        return;
+    };
+    let mut theirs = LabProgram::load(LabProgram::PASS).unwrap();
+    theirs.attach(machine.host(), "eth0").unwrap();
+    let adopt = || Refusal::of(machine.rpcguard("adopt eth0")).exited_with(1);
+    adopt().saying("no program of rpcguard's is on `eth0`");
+    let mut command = machine.host().command("setpriv");
+    command.args(NOBODY).args(["mkdir", DISPATCHERS]);
+    let _ = Finished::wait_for(&mut command).succeeded();
+    adopt().saying(&format!(
+        "a filter is not safe in {DISPATCHERS}: it belongs to user 65534"
+    ));
 }
