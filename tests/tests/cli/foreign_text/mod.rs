@@ -190,6 +190,11 @@ fn no_command_prints_what_a_terminal_would_obey() {
                 faults.extend(scene.fault(&call));
             }
         }
+        scene.boot_systemd();
+        for command in ["check", "disable"] {
+            let calls = calls(&scene, command);
+            faults.extend(calls.iter().filter_map(|call| scene.fault(call)));
+        }
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

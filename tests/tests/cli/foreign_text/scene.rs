@@ -3,11 +3,11 @@
 use std::{
     cell::RefCell,
     ffi::{OsStr, OsString},
-    fs,
+    fs::{self, Permissions},
     net::{TcpListener, UdpSocket},
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt as _, process::CommandExt as _},
+        unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Output},
@@ -127,14 +127,42 @@ impl Scene {
         });
     }
 
+    /// Makes the machine look like one of systemd, all of whose units have hostile names and states.
+    pub(super) fn boot_systemd(&self) {
+        const SYSTEMCTL: &str = "/usr/bin/systemctl";
+        let unit = |name: &str| {
+            format!(
+                "Id={name}\nLoadState=loaded\nActiveState=active\nSubState=\x1b[2J\u{9b}\n\
+                 UnitFileState=enabled\x1b[1m\nRequiredBy=x\x1b[2J\u{202e}.service\nBoundBy=\x07.service\n"
+            )
+        };
+        let names = [
+            "rpcbind.socket",
+            "\x1b[2J.socket",
+            "rpcbind.service",
+            "\x07",
+        ];
+        let units = names.map(unit).join("\n");
+        let script = self
+            .machine
+            .file("systemctl", format!("#!/bin/sh\ncat <<'END'\n{units}END\n"));
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        self.machine.host().enter(|| {
+            fs::create_dir_all("/run/systemd/system").unwrap();
+            if Path::new(SYSTEMCTL).exists() {
+                let (flags, none) = (MsFlags::MS_BIND, None::<&str>);
+                mount(Some(&script), SYSTEMCTL, none, flags, none).unwrap();
+            }
+        });
+    }
+
     /// Runs the command, and says what is wrong with what it prints.
     pub(super) fn fault(&self, call: &[OsString]) -> Option<String> {
         let mut command = self.machine.host().command("timeout");
         command
             .args(["--signal=INT", "--kill-after=20", PATIENCE])
             .arg(rpcguard_binary())
-            .args(call)
-            .env("RUST_LOG_STYLE", "never");
+            .args(call);
         let Output { stdout, stderr, .. } = self.while_packets_come(&mut command);
         let faults: Vec<_> = [("stdout", stdout), ("stderr", stderr)]
             .iter()
