@@ -3,8 +3,8 @@
 //!
 //! The places where text leaves the program, which are standard output, standard error and the log,
 //! escape what a terminal would obey: see [`lines`] and [`Escaping`]. They cannot tell a line end of
-//! ours from another's, so whatever may hold one goes through [`printable`], [`path`] or [`short`] where it is put
-//! into a sentence. Letters of all scripts stay readable. To escape twice changes nothing.
+//! ours from another's, so text that may hold one goes through [`printable`], [`path`] or [`short`]
+//! where it is put into a sentence. Letters of all scripts stay readable. Escaping twice changes nothing.
 
 use std::{
     io::{self, Write},

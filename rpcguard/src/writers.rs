@@ -1,4 +1,4 @@
-//! Who else than root may change a file or directory.
+//! Users other than root that can change a file or directory.
 
 use std::{
     fs::{self, Metadata},

@@ -152,7 +152,7 @@ impl Registry {
         let lock = Lock::acquire(&directory, || {
             pins::check_directory(&directory)?;
             pins::create_directory(&directory)?;
-            // Another may have made it meanwhile; from now on, only root could put another in its place.
+            // Another user may have made it meanwhile. From now on, only root can replace it.
             pins::check_directory(&directory)?;
             pins::close_directory(&directory)
         })?;
