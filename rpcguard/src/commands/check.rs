@@ -10,7 +10,6 @@ use super::{Exit, input::note};
 use crate::{
     check::{self, MAX_ADDRESSES, Verdict},
     error::{Error, Result},
-    foreign_text,
     guard::Registry,
     output::{self, Format},
 };
@@ -77,7 +76,7 @@ fn ask(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<Ve
         ));
     }
     if let Some((path, mut file)) = evidence {
-        let text = foreign_text::lines(&output::evidence::text(&report));
+        let text = output::evidence::text(&report);
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .map_err(|source| cannot_write(path, source))?;
