@@ -21,6 +21,7 @@ pub mod prefix;
 pub mod sockets;
 mod sys;
 mod top;
+mod writers;
 
 pub use error::{Error, Result};
 

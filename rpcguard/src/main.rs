@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use rpcguard::commands::{Cli, Exit};
+use rpcguard::commands::{self, Cli, Exit};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(cli.log_filter()))
-        .format_timestamp(None)
-        .init();
+    let cli = match Cli::from_command_line() {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    commands::log_to_standard_error(cli.log_filter());
     Exit::of(cli.run()).into()
 }

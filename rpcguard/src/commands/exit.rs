@@ -1,11 +1,11 @@
 //! Exit statuses, and how errors become them.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
-use crate::error::{Error, Report};
+use crate::{
+    error::{Error, Report},
+    output,
+};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,6 @@ impl Exit {
         if closed_pipe {
             return Self::Done;
         }
-        let mut stderr = io::stderr().lock();
         let (text, exit) = match error.downcast_ref::<Error>() {
             Some(error) => (
                 Report(error).to_string(),
@@ -47,8 +46,7 @@ impl Exit {
             ),
             None => (format!("error: {error:#}"), Self::Failed),
         };
-        // There is nobody left to tell.
-        let _ = writeln!(stderr, "{text}");
+        output::error_lines(&text);
         exit
     }
 }

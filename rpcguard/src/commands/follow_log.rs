@@ -1,16 +1,16 @@
 //! Printing what the BPF program logs.
 
-use std::{
-    io::{self, Write as _},
-    os::fd::AsFd as _,
-};
+use std::{io, os::fd::AsFd as _};
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use tokio::{io::unix::AsyncFd, signal, task::LocalSet};
 
 use super::input::note;
-use crate::guard::{self, Change, Guard, LogLevel, Registry};
+use crate::{
+    guard::{self, Change, Guard, LogLevel, Registry},
+    output,
+};
 
 /// Prints the log of these guards' programs until Ctrl-C, and then has them log no more.
 pub(super) fn until_interrupted(registry: &Registry, guards: &[Guard]) -> anyhow::Result<()> {
@@ -56,7 +56,7 @@ impl log::Log for Printer {
 
     fn log(&self, record: &log::Record<'_>) {
         // Who has closed the pipe still has to end the logging with Ctrl-C.
-        let _ = writeln!(io::stdout(), "{} {}", record.level(), record.args());
+        let _ = output::lines(&[format!("{} {}", record.level(), record.args())]);
     }
 
     fn flush(&self) {}

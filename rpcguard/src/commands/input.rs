@@ -1,18 +1,13 @@
 //! Arguments that several commands have in common.
 
-use std::{
-    collections::BTreeSet,
-    io::{self, Write as _},
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use jiff::{Span, SpanRelativeTo};
 
 use crate::{
     error::{Error, Result},
+    foreign_text,
     guard::{self, Entry, Guard, Registry, Verdict},
     list_file, output,
     policy::Destinations,
@@ -79,9 +74,9 @@ pub(super) fn prefixes(
     for path in files {
         let list = list_file::read(path)?;
         let name = if path.as_os_str() == list_file::STANDARD_INPUT {
-            "standard input".into()
+            "standard input".to_owned()
         } else {
-            path.to_string_lossy()
+            foreign_text::path(path)
         };
         for text in &list.notes {
             note(&format!("{name}: {text}"));
@@ -93,8 +88,7 @@ pub(super) fn prefixes(
 
 /// Tells something worth knowing that is no error.
 pub(super) fn note(text: &str) {
-    // Unlike eprintln!, goes on if nobody can be told.
-    let _ = writeln!(io::stderr(), "note: {text}");
+    output::error_lines(&format!("note: {text}"));
 }
 
 /// What becomes of a failure to show what a change came to. The change is made, and if only the kernel

@@ -9,6 +9,7 @@ use super::{
     input::{self, PrefixArg, note},
 };
 use crate::{
+    foreign_text,
     guard::{self, BootTime, Change, Committed, Guard, Registry, Verdict},
     output::{self, Format},
 };
@@ -114,7 +115,7 @@ pub(super) fn run(command: Command, verdict: Verdict) -> anyhow::Result<Exit> {
             if prefixes.is_empty() {
                 note(&format!(
                     "{} holds no prefix: the {verdict} list becomes empty",
-                    file.display()
+                    foreign_text::path(&file)
                 ));
             }
             change.replace(verdict, prefixes);

@@ -1,12 +1,15 @@
 //! `rpcguard man`
 
 use std::{
-    fs, io,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use clap::CommandFactory as _;
 use clap_mangen::Man;
+use rustix::fs::OFlags;
 
 use super::{Cli, Exit};
 use crate::{
@@ -47,12 +50,20 @@ fn write_pages(command: &clap::Command, directory: &Path) -> Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = directory.join(format!("{name}.{SECTION}"));
     page(command.clone())
-        .and_then(|page| fs::write(&path, page))
+        .and_then(|page| write(&path, &page))
         .map_err(|source| Error::File {
             action: "write",
             path,
             source,
         })
+}
+
+/// Writes a page, but not through a symbolic link: the directory may be one of everybody.
+fn write(path: &Path, page: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options.open(path)?.write_all(page)
 }
 
 fn page(command: clap::Command) -> io::Result<Vec<u8>> {
@@ -65,4 +76,23 @@ fn page(command: clap::Command) -> io::Result<Vec<u8>> {
         .manual("rpcguard")
         .render(&mut page)?;
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::write;
+
+    #[test]
+    fn no_page_is_written_through_a_link_that_another_has_put_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        write(&path("page"), b"first").unwrap();
+        write(&path("page"), b"page").unwrap();
+        assert_eq!(fs::read(path("page")).unwrap(), b"page");
+        symlink(path("page"), path("link")).unwrap();
+        write(&path("link"), b"other").unwrap_err();
+        assert_eq!(fs::read(path("page")).unwrap(), b"page");
+    }
 }

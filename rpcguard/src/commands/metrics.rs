@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(path) = &args.output {
         metrics::write_file(path, &text)?;
     } else {
-        output::bytes(text.as_bytes())?;
+        output::print(&text)?;
     }
     Ok(Exit::Done)
 }

@@ -23,10 +23,12 @@ mod rate_args;
 mod report;
 mod run;
 mod set;
+mod start;
 mod status;
 mod top;
 
 pub use exit::Exit;
+pub use start::log_to_standard_error;
 
 use clap::{ArgAction, Parser, Subcommand};
 use rustix::process::{Resource, getrlimit, setrlimit};

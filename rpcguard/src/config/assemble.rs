@@ -17,10 +17,12 @@ use super::{
     lists,
 };
 use crate::{
+    foreign_text,
     guard::Mode,
     list_file::ListFileError,
     policy::{Destinations, Policy, PolicyChange, RateChange, RateLimit},
     prefix::Prefix,
+    writers::others_who_write,
 };
 
 /// How many of the prefixes that are in both lists are named.
@@ -64,7 +66,10 @@ pub(super) fn config(
         files,
         flaws: Vec::new(),
         lists: BTreeMap::new(),
-        notes: Vec::new(),
+        notes: others_who_write(path)
+            .map(|who| format!("others than root can change this configuration: {who}"))
+            .into_iter()
+            .collect(),
     };
     let metrics_listen = assembling.parsed_option(document.metrics_listen.as_ref());
     let mut tables: Vec<Table> = Vec::with_capacity(document.guard.len());
@@ -274,7 +279,11 @@ impl Assembling<'_> {
             let path = self.directory.join(file.get_ref());
             match self.files.read(&path) {
                 Ok(content) => {
-                    for note in content.notes.iter() {
+                    let others = others_who_write(&path).map(|who| {
+                        let path = foreign_text::path(&path);
+                        format!("{path}: others than root can change this list: {who}")
+                    });
+                    for note in content.notes.iter().chain(&others) {
                         if !self.notes.contains(note) {
                             self.notes.push(note.clone());
                         }

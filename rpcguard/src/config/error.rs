@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::MAX_BYTES;
-use crate::list_file::ListFileError;
+use crate::{foreign_text, list_file::ListFileError};
 
 /// How many flaws of a file are described. The rest is counted.
 const MAX_DESCRIBED: usize = 100;
@@ -13,7 +13,10 @@ const MAX_DESCRIBED: usize = 100;
 #[non_exhaustive]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("the configuration {} cannot be read: {source}", path.display())]
+    #[error(
+        "the configuration {} cannot be read: {source}",
+        foreign_text::path(path)
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -24,7 +27,7 @@ pub enum ConfigError {
     #[error(
         "the configuration {} has more than {MAX_BYTES} bytes: move long lists to files, and name these \
          in `allow_files`",
-        path.display()
+        foreign_text::path(path)
     )]
     TooLarge {
         /// The file.
@@ -34,7 +37,7 @@ pub enum ConfigError {
     #[error(
         "the configuration {} has no [[guard]] table any more, and {guarded} of its interfaces are guarded: \
          to guard none, `rpcguard detach --all`, and then reload",
-        path.display()
+        foreign_text::path(path)
     )]
     NoTableLeft {
         /// The file.
@@ -71,10 +74,11 @@ pub struct Flaw {
 
 impl fmt::Display for Flaws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = foreign_text::path(&self.path);
         let described = self.flaws.iter().take(MAX_DESCRIBED);
         for (index, Flaw { line, column, what }) in described.enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
+            let what = foreign_text::printable(what);
             write!(f, "{newline}{path}:{line}:{column}: {what}")?;
         }
         match self.flaws.len().saturating_sub(MAX_DESCRIBED) {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs, io,
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    foreign_text,
     list_file::{self, ListFileError},
     prefix::Prefix,
 };
@@ -78,21 +79,14 @@ impl ListFiles {
         {
             return Ok(known.content.clone());
         }
-        // Reading a pipe would wait for whoever writes to it.
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-            return Err(ListFileError::Unreadable {
-                file: path.to_string_lossy().into_owned(),
-                error: io::Error::other("it is no regular file"),
-            });
-        }
-        let list = list_file::read(path)?;
+        let list = list_file::read_regular(path)?;
         let mut prefixes: Vec<_> = list.entries.iter().map(|entry| entry.prefix).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
         let notes = list
             .notes
             .iter()
-            .map(|note| format!("{}: {note}", path.display()));
+            .map(|note| format!("{}: {note}", foreign_text::path(path)));
         let content = Content {
             prefixes: prefixes.into(),
             notes: notes.collect(),

@@ -13,6 +13,7 @@ use toml::Value;
 use super::patterns::escaped;
 use crate::{
     error::{Error, Result},
+    foreign_text::is_printable,
     guard::{Guard, Verdict},
     policy::{PORTMAPPER_PORT, Policy, Procedures, RatePolicy},
     prefix::Prefix,
@@ -73,15 +74,15 @@ impl Shown {
 
     fn write(&self, text: &mut String, files: Option<&Path>) {
         text.push_str("[[guard]]\n");
-        let words: Vec<String> = self.interfaces.iter().map(|name| escaped(name)).collect();
-        line(text, "interfaces", words);
+        let words = self.interfaces.iter().map(|name| escaped(name));
+        write_words(text, "interfaces", words);
         for (verdict, list) in self.lists() {
             match files {
                 _ if list.is_empty() => {}
                 Some(directory) if list.len() > MAX_INLINE => {
                     let path = directory.join(self.file_name(verdict));
-                    let path = path.to_string_lossy().into_owned();
-                    line(text, &format!("{verdict}_files"), vec![path]);
+                    let name = format!("{verdict}_files");
+                    write_words(text, &name, [path.to_string_lossy()]);
                 }
                 _ => write_list(text, verdict, list),
             }
@@ -195,6 +196,23 @@ fn write_rate(text: &mut String, rate: &RatePolicy) {
     if rate.procedures != Procedures::default() {
         line(text, "procedures", rate.procedures.to_string());
     }
+}
+
+/// Writes words that others chose: with everything escaped, as TOML does, that a terminal obeys.
+fn write_words(text: &mut String, name: &str, words: impl IntoIterator<Item = impl AsRef<str>>) {
+    let quoted = words.into_iter().map(|word| {
+        let mut quoted = String::from("\"");
+        for letter in word.as_ref().chars() {
+            match letter {
+                '"' | '\\' => quoted.extend(['\\', letter]),
+                _ if is_printable(letter) => quoted.push(letter),
+                _ => quoted.push_str(&format!("\\U{:08x}", u32::from(letter))),
+            }
+        }
+        quoted + "\""
+    });
+    let quoted: Vec<String> = quoted.collect();
+    let _ = writeln!(text, "{name} = [{}]", quoted.join(", "));
 }
 
 fn line(text: &mut String, name: &str, value: impl Into<Value>) {

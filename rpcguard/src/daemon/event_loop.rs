@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::Config,
     error::{Doing as _, Error, Report, Result},
+    foreign_text,
     guard::Registry,
     sys::link_changes::LinkChanges,
 };
@@ -266,7 +267,7 @@ impl EventLoop {
                 applied?;
                 self.is_ready = true;
                 self.status = self.status_of(&keeper);
-                log::info!("{}: {}", self.path.display(), self.status);
+                log::info!("{}: {}", foreign_text::path(&self.path), self.status);
                 service::ready(&self.status);
             }
             Outcome::Read(Ok(config)) => {
@@ -292,7 +293,11 @@ impl EventLoop {
             Outcome::Reloaded(Ok(())) => {
                 self.refusal = None;
                 self.status = self.status_of(&keeper);
-                log::info!("{}: reloaded: {}", self.path.display(), self.status);
+                log::info!(
+                    "{}: reloaded: {}",
+                    foreign_text::path(&self.path),
+                    self.status
+                );
                 service::ready(&self.status);
             }
             Outcome::Reloaded(Err(error)) => {

@@ -17,6 +17,7 @@ use rustix::{
 use tokio::io::unix::AsyncFd;
 
 use super::looks::{Looks, Noted};
+use crate::foreign_text;
 
 /// A file that was changed less than this ago may have been changed since it was read.
 const RECENT: Duration = Duration::from_secs(2);
@@ -132,7 +133,7 @@ impl WatchedFiles {
                 }
                 Err(error) if self.unwatched.insert(directory.clone()) => log::warn!(
                     "cannot watch {}, where changes are found by looking every few seconds: {error}",
-                    directory.display()
+                    foreign_text::path(&directory)
                 ),
                 Err(_) => {}
             }

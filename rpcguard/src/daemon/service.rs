@@ -8,13 +8,14 @@ use std::{
 use sd_notify::NotifyState;
 
 use super::keeper::Progress;
+use crate::foreign_text::printable;
 
 /// How long one step of the work may take. Waiting for another rpcguard is one, of up to 30 seconds.
 const LONGEST_STEP: Duration = Duration::from_secs(90);
 
 /// Says that everything is as the configuration says.
 pub(super) fn ready(status: &str) {
-    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(&printable(status))]);
 }
 
 /// Says that the configuration is being read again.
@@ -29,7 +30,7 @@ pub(super) fn reloading() {
 
 /// Says how things are.
 pub(super) fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(&printable(status))]);
 }
 
 /// Says that the daemon is about to end.

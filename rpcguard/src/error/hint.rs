@@ -3,6 +3,7 @@
 use super::Error;
 use crate::{
     doctor::Obstacle,
+    foreign_text,
     guard::{DISPATCHER, Mode},
 };
 
@@ -21,12 +22,16 @@ impl Error {
                 "run rpcguard as root (sudo), or give it the capabilities".to_owned()
             }
             Self::NoBpffs(path) => {
-                format!("mount one: `mount -t bpf bpf {}`", path.display())
+                format!("mount one: `mount -t bpf bpf {}`", foreign_text::path(path))
             }
             Self::UnsafeDirectory { path, .. } => format!(
                 "find out who made it, and remove it: `rm -r {}`",
-                path.display()
+                foreign_text::path(path)
             ),
+            Self::UnsafeBpffs { path, .. } => {
+                let path = foreign_text::path(path);
+                format!("give it to root alone: `chown root {path}`, `chmod 0700 {path}`")
+            }
             Self::Kernel(_) => "rpcguard needs Linux 5.10 or later".to_owned(),
             Self::NoRatePolicy(name) => {
                 format!("`rpcguard set {name} --rate 5/s` begins one")

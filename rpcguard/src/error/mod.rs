@@ -8,8 +8,8 @@ use std::{io, path::PathBuf, time::Duration};
 use rpcguard_common::abi::{ABI_VERSION, MAX_DESTINATIONS, MAX_ENDS, MAX_PREFIXES};
 
 use crate::{
-    config::ConfigError, disable::DisableError, guard::Verdict, list_file::ListFileError,
-    prefix::Prefix,
+    config::ConfigError, disable::DisableError, foreign_text, guard::Verdict,
+    list_file::ListFileError, prefix::Prefix,
 };
 
 pub use context::Report;
@@ -22,7 +22,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name cannot be that of an interface.
-    #[error("`{name}` cannot be the name of a network interface: {why}")]
+    #[error(
+        "`{}` cannot be the name of a network interface: {why}",
+        foreign_text::printable(name)
+    )]
     InterfaceName {
         /// As it was given.
         name: String,
@@ -49,12 +52,20 @@ pub enum Error {
         missing: String,
     },
     /// The directory for pins is not on a BPF file system.
-    #[error("there is no BPF file system at {0}")]
+    #[error("there is no BPF file system at {}", foreign_text::path(.0))]
     NoBpffs(PathBuf),
     /// Somebody else could take the pins, and with them the filter, away.
-    #[error("a filter is not safe in {path}: {why}", path = path.display())]
+    #[error("a filter is not safe in {path}: {why}", path = foreign_text::path(path))]
     UnsafeDirectory {
         /// Where it would be pinned.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody else could take all pins away.
+    #[error("a filter is not safe in {path}: {why}", path = foreign_text::path(path))]
+    UnsafeBpffs {
+        /// The BPF file system.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -223,7 +234,10 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A host cannot be asked, since it has no address.
-    #[error("cannot find the addresses of `{host}`: {why}")]
+    #[error(
+        "cannot find the addresses of `{}`: {why}",
+        foreign_text::printable(host)
+    )]
     NoAddress {
         /// The host, as it was named.
         host: String,
@@ -231,7 +245,7 @@ pub enum Error {
         why: String,
     },
     /// A file that would be written is there already.
-    #[error("{} is there already, and evidence is not overwritten", .0.display())]
+    #[error("{} is there already, and evidence is not overwritten", foreign_text::path(.0))]
     EvidenceExists(PathBuf),
     /// The portmapper could not be disabled, or enabled again.
     #[error(transparent)]
@@ -259,7 +273,7 @@ pub enum Error {
         source: Box<Self>,
     },
     /// A file or directory operation failed.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}: {source}", path = foreign_text::path(path))]
     File {
         /// What was to be done.
         action: &'static str,

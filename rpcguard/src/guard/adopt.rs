@@ -132,7 +132,12 @@ fn find(
             return Ok(Some((attached.id, info)));
         }
         let dispatcher = format!("dispatch-{}-{}", interface.index, attached.id);
-        let dispatcher = registry.bpffs().join(DISPATCHERS).join(dispatcher);
+        let dispatchers = registry.bpffs().join(DISPATCHERS);
+        let dispatcher = dispatchers.join(dispatcher);
+        // In a bpffs that is open to all, a pin of another's would pass for the guard.
+        for directory in [&dispatchers, &dispatcher] {
+            pins::check_directory(directory)?;
+        }
         for pin in programs_in(&dispatcher)? {
             let failed = format!("look at the program pinned as {}", pin.display());
             let info = ProgramInfo::from_pin(&pin).doing(failed)?;

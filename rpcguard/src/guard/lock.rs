@@ -11,7 +11,10 @@ use std::{
 
 use rustix::fs::{major, minor};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    foreign_text::printable,
+};
 
 /// How long to wait for another rpcguard. Its longest change, two million prefixes, takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,7 +128,7 @@ pub(super) fn holder(file: &File) -> String {
         Some(pid) if pid != 0 => {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            format!("process {pid} (`{}`)", command.trim_end())
+            format!("process {pid} (`{}`)", printable(command.trim_end()))
         }
         _ => unknown(),
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     error::{Doing as _, Result},
+    foreign_text,
     sys::bpf,
 };
 
@@ -29,7 +30,7 @@ impl Registry {
             }
             let netns = read_header(&state)?.netns;
             if netns != self.netns() && !is_seen(netns) {
-                log::info!("removing {}", directory.display());
+                log::info!("removing {}", foreign_text::path(&directory));
                 pins::remove(&directory)?;
             }
         }

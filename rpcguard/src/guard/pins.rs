@@ -26,6 +26,7 @@ use rustix::process::geteuid;
 
 use crate::{
     error::{Doing as _, Error, Result},
+    foreign_text,
     sys::bpf,
 };
 
@@ -123,7 +124,7 @@ pub(super) fn close_directory(path: &Path) -> Result<()> {
     };
     match fs::metadata(path) {
         Ok(metadata) if metadata.mode() & 0o077 != 0 => {
-            log::warn!("{} was open to other users", path.display());
+            log::warn!("{} was open to other users", foreign_text::path(path));
             let mode = fs::Permissions::from_mode(DIRECTORY_MODE);
             fs::set_permissions(path, mode).map_err(failed)
         }

@@ -1,6 +1,6 @@
 //! What must be there before anything is tried, so that its absence has a name.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use rustix::{
     fs::statfs,
@@ -9,7 +9,10 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    writers::others,
+};
 
 /// linux/magic.h
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
@@ -80,7 +83,7 @@ pub(crate) fn privileges(action: &str, needed: &[Needed]) -> Result<()> {
 /// Checks that `path` is on a BPF file system.
 pub(crate) fn bpffs(path: &Path) -> Result<()> {
     match statfs(path) {
-        Ok(info) if info.f_type as u64 == BPF_FS_MAGIC => Ok(()),
+        Ok(info) if info.f_type as u64 == BPF_FS_MAGIC => bpffs_of_root(path),
         Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Err(Error::File {
             action: "look into",
             path: path.to_owned(),
@@ -88,6 +91,17 @@ pub(crate) fn bpffs(path: &Path) -> Result<()> {
         }),
         _ => Err(Error::NoBpffs(path.to_owned())),
     }
+}
+
+/// Checks that nobody else can rename or remove what is in a BPF file system.
+fn bpffs_of_root(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(|source| Error::File {
+        action: "look at",
+        path: path.to_owned(),
+        source,
+    })?;
+    let path = path.to_owned();
+    others(&metadata).map_or(Ok(()), |why| Err(Error::UnsafeBpffs { path, why }))
 }
 
 /// Lifts the limit on locked memory, which kernels before 5.11 count maps against.

@@ -152,6 +152,8 @@ impl Registry {
         let lock = Lock::acquire(&directory, || {
             pins::check_directory(&directory)?;
             pins::create_directory(&directory)?;
+            // Another user may have made it meanwhile. From now on, only root can replace it.
+            pins::check_directory(&directory)?;
             pins::close_directory(&directory)
         })?;
         self.carry_on(&lock)?;

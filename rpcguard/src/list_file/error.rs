@@ -4,7 +4,8 @@ use std::{fmt, io};
 
 use rpcguard_common::abi::MAX_PREFIXES;
 
-use super::{Family, MAX_BYTES, text::escaped};
+use super::{Family, MAX_BYTES};
+use crate::foreign_text::printable;
 
 /// How many bad entries of a file are described. The rest is counted.
 pub(super) const MAX_DESCRIBED: usize = 1000;
@@ -206,11 +207,6 @@ pub enum Problem {
     /// `@set` or `$variable` in the place of an element.
     #[error("refers to elements that are elsewhere: write them here instead")]
     Reference,
-}
-
-/// A file name as it can be shown on a terminal.
-fn printable(file: &str) -> String {
-    escaped(file.chars())
 }
 
 fn size_or_more(size: Option<u64>) -> String {

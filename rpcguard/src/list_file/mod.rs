@@ -27,14 +27,16 @@ mod tests;
 mod text;
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
 pub use error::{BadEntries, BadEntry, ListFileError, Problem};
 pub use network::Family;
 pub use note::Note;
+use rustix::fs::OFlags;
 
 use self::collector::Collector;
 use crate::prefix::Prefix;
@@ -75,14 +77,38 @@ pub fn read(path: &Path) -> Result<List, ListFileError> {
         let name = "standard input";
         return parse(name, &read_limited(name, io::stdin().lock(), 0)?);
     }
+    read_opened(path, File::open(path), |_| true)
+}
+
+/// As [`read`], but for what is no regular file: reading a pipe would wait for whoever writes to it.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_regular(path: &Path) -> Result<List, ListFileError> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path);
+    read_opened(path, file, Metadata::is_file)
+}
+
+fn read_opened(
+    path: &Path,
+    file: io::Result<File>,
+    is_wanted: impl Fn(&Metadata) -> bool,
+) -> Result<List, ListFileError> {
     let name = path.to_string_lossy();
     let unreadable = |error| ListFileError::from_io(&name, error);
-    let file = File::open(path).map_err(unreadable)?;
+    let file = file.map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(ListFileError::Directory {
             file: name.into_owned(),
         });
+    }
+    if !is_wanted(&metadata) {
+        return Err(unreadable(io::Error::other("it is no regular file")));
     }
     parse(&name, &read_limited(&name, file, metadata.len())?)
 }

@@ -1,6 +1,7 @@
 //! Text with positions.
 
 use super::ListFileError;
+use crate::foreign_text::printable;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -110,23 +111,12 @@ impl<'a> Locator<'a> {
 
 /// A piece of a file as it can be shown on a terminal: shortened, control characters escaped.
 pub(super) fn shown(text: &str) -> String {
-    let mut shown = escaped(text.chars().take(MAX_SHOWN));
-    if text.chars().nth(MAX_SHOWN).is_some() {
+    let end = text.char_indices().nth(MAX_SHOWN).map(|(end, _)| end);
+    let mut shown = printable(&text[..end.unwrap_or(text.len())]);
+    if end.is_some() {
         shown.push('…');
     }
     shown
-}
-
-/// Characters with those escaped that would move a cursor or hide others.
-pub(super) fn escaped(characters: impl Iterator<Item = char>) -> String {
-    let mut escaped = String::new();
-    for character in characters {
-        match character {
-            '\'' | '"' => escaped.push(character),
-            other => escaped.extend(other.escape_debug()),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use rpcguard_common::abi::{ABI_VERSION, MAX_PREFIXES};
 
 use crate::{
     error::{Doing as _, Result},
+    foreign_text::printable,
     guard::{Action, Entry, FilterCounters, Guard, Mode, PacketCounter, PrefixCounts},
     policy::Policy,
 };
@@ -157,17 +158,20 @@ impl Families {
     pub(super) fn add(&self, entry: &Entry, rpcbind_ports: Option<&BTreeSet<u16>>) -> Result<()> {
         match entry {
             Entry::Guard(guard) => return self.add_guard(guard, rpcbind_ports),
-            Entry::Leftover(leftover) => one_of(&self.state, &leftover.interface, STATES, "gone"),
+            Entry::Leftover(leftover) => {
+                let name = printable(&leftover.interface);
+                one_of(&self.state, &name, STATES, "gone");
+            }
             Entry::Incompatible { interface, .. } => {
                 self.guards.inc();
-                one_of(&self.state, interface, STATES, "incompatible");
+                one_of(&self.state, &printable(interface), STATES, "incompatible");
             }
         }
         Ok(())
     }
 
     fn add_guard(&self, guard: &Guard, rpcbind_ports: Option<&BTreeSet<u16>>) -> Result<()> {
-        let name = guard.interface();
+        let name = &printable(guard.interface());
         let policy = guard.policy()?;
         if let Some(mode) = guard.mode() {
             self.guards.inc();

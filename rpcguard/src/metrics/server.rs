@@ -27,7 +27,10 @@ use tokio::{
     time,
 };
 
-use crate::error::{Report, Result};
+use crate::{
+    error::{Report, Result},
+    foreign_text::lines,
+};
 
 /// What [`render`](super::render) returns, as HTTP calls it.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -159,7 +162,7 @@ impl Page {
         // The lock goes with the work: whoever asked may hang up before it is done.
         let work = tokio::task::spawn_blocking(move || {
             let collected = collect().map(Bytes::from);
-            let collected = collected.map_err(|error| Report(&error).to_string());
+            let collected = collected.map_err(|error| lines(&Report(&error).to_string()));
             if let Err(why) = &collected {
                 log::warn!("cannot collect metrics: {why}");
             }

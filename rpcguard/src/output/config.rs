@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use super::{stdout, text::counted};
-use crate::config::{Config, Table};
+use crate::{
+    config::{Config, Table},
+    foreign_text::printable,
+};
 
 /// Prints a line for each table, and which of these interfaces it is about.
 pub(crate) fn print_check(config: &Config, interfaces: &[&str]) -> io::Result<()> {
@@ -16,7 +19,7 @@ pub(crate) fn print_check(config: &Config, interfaces: &[&str]) -> io::Result<()
             out,
             "line {}: {}: {}",
             table.line,
-            table.interfaces,
+            printable(&table.interfaces.to_string()),
             policy(table)
         )?;
         let matching = interfaces

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     SCHEMA_VERSION, needs, stdout,
     text::{Align, table},
+    write_json,
 };
 use crate::{
     check::transport_name,
@@ -127,8 +128,7 @@ impl Document {
     /// Prints it on one line.
     pub(crate) fn print(&self) -> io::Result<()> {
         let mut out = stdout();
-        serde_json::to_writer(&mut out, self).map_err(io::Error::from)?;
-        writeln!(out)?;
+        write_json(&mut out, self)?;
         out.flush()
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::{SCHEMA_VERSION, rfc3339_to, stdout, text::grouped};
+use super::{SCHEMA_VERSION, rfc3339_to, stdout, text::grouped, write_json};
 
 use crate::guard::Event;
 
@@ -45,8 +45,7 @@ impl<'a> From<&'a Event> for EventView<'a> {
 pub(crate) fn print_json(events: &[Event]) -> anyhow::Result<()> {
     let mut out = stdout();
     for event in events {
-        let line = serde_json::to_string(&EventView::from(event))?;
-        writeln!(out, "{line}")?;
+        write_json(&mut out, &EventView::from(event))?;
     }
     out.flush()?;
     Ok(())

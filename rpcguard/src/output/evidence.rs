@@ -19,7 +19,7 @@ pub(crate) fn text(report: &HostReport) -> String {
     let mut summary = Vec::new();
     let _ = write_text(&mut summary, report);
     text.push_str(&String::from_utf8_lossy(&summary));
-    text
+    crate::foreign_text::lines(&text)
 }
 
 fn write(text: &mut String, report: &HostReport) -> std::fmt::Result {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::foreign_text::printable;
+
 /// A number in groups of three digits.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -27,19 +29,21 @@ pub(super) enum Align {
     Right,
 }
 
-/// Writes rows, the first of which is the header, in columns.
+/// Writes rows, the first of which is the header, in columns. A cell is one line, whatever is in it.
 pub(super) fn table<const N: usize>(
     out: &mut impl Write,
     align: [Align; N],
     rows: &[[String; N]],
 ) -> io::Result<()> {
+    let shown = |row: &[String; N]| row.each_ref().map(|cell| printable(cell));
+    let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter()
             .map(|row| row[column].chars().count())
             .max()
             .unwrap_or_default()
     });
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for ((cell, width), align) in row.iter().zip(widths).zip(align) {
             line.push_str("  ");
@@ -78,6 +82,17 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "  a     packets\n  long        1\n"
+        );
+    }
+
+    #[test]
+    fn a_cell_is_one_line_without_control_characters() {
+        let mut out = Vec::new();
+        let rows = [["a\nb\x1b[2J", "1"], ["c", "2"]].map(|row| row.map(str::to_owned));
+        table(&mut out, [Align::Left, Align::Right], &rows).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "  a\\nb\\u{1b}[2J  1\n  c              2\n"
         );
     }
 }

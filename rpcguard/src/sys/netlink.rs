@@ -17,6 +17,8 @@ use netlink_sys::{
     protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
 };
 
+use crate::foreign_text::printable;
+
 // linux/rtnetlink.h, linux/if_link.h, linux/netlink.h
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -360,7 +362,8 @@ fn parse_answer(answer: &[u8]) -> Result<(u16, Vec<u8>), Refusal> {
             let attributes = body.get(4 + NETLINK_HEADER_LEN..).unwrap_or_default();
             return Err(Refusal {
                 error: io::Error::from_raw_os_error(-code),
-                words: attribute(attributes, NLMSGERR_ATTR_MSG).map(read_string),
+                words: attribute(attributes, NLMSGERR_ATTR_MSG)
+                    .map(|words| printable(&read_string(words))),
             });
         }
     }

@@ -1,6 +1,6 @@
 //! JSON documents. `docs/schema/top.json` describes them.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use serde::{Serialize, Serializer};
 
@@ -195,8 +195,7 @@ pub(super) fn print(model: &Model, now: Now) -> anyhow::Result<()> {
         interfaces: model.interfaces.iter().map(InterfaceView::of).collect(),
     };
     let mut out = output::stdout();
-    serde_json::to_writer(&mut out, &document).map_err(io::Error::from)?;
-    writeln!(out)?;
+    output::write_json(&mut out, &document)?;
     out.flush()?;
     Ok(())
 }

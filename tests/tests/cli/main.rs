@@ -8,6 +8,7 @@ mod confirm;
 mod disable;
 mod doctor;
 mod documents;
+mod foreign_text;
 mod help;
 mod interfaces;
 mod json;

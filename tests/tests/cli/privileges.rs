@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpcguard_tests::lab::{Finished, rpcguard_binary};
+use rpcguard_tests::lab::{Finished, LabProgram, rpcguard_binary};
 
 use crate::machine::{Machine, Refusal};
 
@@ -285,4 +285,50 @@ fn a_directory_that_somebody_else_made_is_not_trusted() {
     assert_eq!(machine.programs().len(), 0);
     as_nobody(&["rm", PINS]);
     machine.does("attach eth0");
+}
+
+#[test]
+fn a_bpffs_that_others_can_change_is_not_trusted() {
+    const BPFFS: &str = "/sys/fs/bpf";
+    let Some(machine) = guarded("a_bpffs_that_others_can_change_is_not_trusted") else {
+        return;
+    };
+    let host = machine.host();
+    let change = |program: &str, to: &str| host.run(program, &[to, BPFFS]).unwrap();
+    let refused = |why: &str| {
+        for arguments in ["attach eth1", "status", "detach eth0", "allow add 10.0.0.1"] {
+            Refusal::of(machine.rpcguard(arguments))
+                .exited_with(1)
+                .saying(&format!("a filter is not safe in {BPFFS}: {why}"))
+                .hinting(&format!("`chmod 0700 {BPFFS}`"));
+        }
+    };
+    change("chmod", "0777");
+    refused("everybody can write it");
+    change("chmod", "0755");
+    change("chown", "65534");
+    refused("it belongs to user 65534");
+    change("chown", "0");
+    // As the kernel makes it: nobody takes away what belongs to others.
+    change("chmod", "1777");
+    machine.does("attach eth1");
+}
+
+#[test]
+fn a_dispatcher_that_somebody_else_made_is_not_adopted() {
+    const DISPATCHERS: &str = "/sys/fs/bpf/xdp";
+    let test = "a_dispatcher_that_somebody_else_made_is_not_adopted";
+    let Some(machine) = Machine::or_skip(test) else {
+        return;
+    };
+    let mut theirs = LabProgram::load(LabProgram::PASS).unwrap();
+    theirs.attach(machine.host(), "eth0").unwrap();
+    let adopt = || Refusal::of(machine.rpcguard("adopt eth0")).exited_with(1);
+    adopt().saying("no program of rpcguard's is on `eth0`");
+    let mut command = machine.host().command("setpriv");
+    command.args(NOBODY).args(["mkdir", DISPATCHERS]);
+    let _ = Finished::wait_for(&mut command).succeeded();
+    adopt().saying(&format!(
+        "a filter is not safe in {DISPATCHERS}: it belongs to user 65534"
+    ));
 }

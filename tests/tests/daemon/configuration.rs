@@ -1,9 +1,14 @@
 //! `rpcguard config check` and `rpcguard config show`.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, chown},
+};
 
 use rpcguard_tests::site::Site;
 use tempfile::tempdir;
+
+use crate::harness::Scene;
 
 #[test]
 fn a_good_file_is_said_to_be_good_with_what_it_is_about() {
@@ -183,4 +188,38 @@ fn prefixes_in_order(addresses: &str) -> String {
         .iter()
         .map(|prefix| format!("{prefix}\n"))
         .collect()
+}
+
+#[test]
+fn a_file_that_others_can_change_is_warned_of_by_check_and_by_the_daemon() {
+    let test = "a_file_that_others_can_change_is_warned_of_by_check_and_by_the_daemon";
+    let Some(scene) = Scene::or_skip(test) else {
+        return;
+    };
+    let config = "[[guard]]\ninterfaces = [\"lan0\"]\nallow_files = [\"clients\"]\n";
+    scene.write("clients", "192.0.2.7\n");
+    scene.write("rpcguard.toml", config);
+    let check = || {
+        let file = scene.config();
+        scene
+            .site
+            .host
+            .rpcguard(["config", "check", file.to_str().unwrap()])
+            .succeeded()
+            .stderr
+    };
+    assert_eq!(check(), "");
+    chown(scene.path("clients"), Some(65534), None).unwrap();
+    fs::set_permissions(scene.config(), Permissions::from_mode(0o666)).unwrap();
+    let list = format!(
+        "{}: others than root can change this list: it belongs to user 65534\n",
+        scene.path("clients").display()
+    );
+    let configuration = "others than root can change this configuration: everybody can write it\n";
+    assert_eq!(check(), format!("note: {configuration}note: {list}"));
+    let daemon = scene.start_again();
+    let log = daemon.log();
+    for note in [configuration, &list] {
+        assert!(log.contains(note), "{log}");
+    }
 }

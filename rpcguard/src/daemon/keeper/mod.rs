@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::{Config, ConfigError, ListFiles, OnStop},
     error::{Error, Result},
+    foreign_text,
     guard::{Entry, Leftover, Registry},
     portmapper::Heard,
 };
@@ -299,7 +300,7 @@ impl Keeper {
 fn read(path: &Path, files: &mut ListFiles) -> Result<Config> {
     let config = Config::read(path, files)?;
     for note in &config.notes {
-        log::warn!("{}: {note}", path.display());
+        log::warn!("{}: {note}", foreign_text::path(path));
     }
     Ok(config)
 }

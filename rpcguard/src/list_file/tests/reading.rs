@@ -89,3 +89,18 @@ fn a_pipe_is_read_to_the_limit_and_no_further() {
     );
     assert_eq!(input.0, MAX_BYTES + 1);
 }
+
+/// A list file that is read again by itself may have become a pipe to which nothing is ever written.
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("list");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let shown = read_regular(&pipe).unwrap_err().to_string();
+    assert!(
+        shown.ends_with("cannot be read: it is no regular file"),
+        "{shown}"
+    );
+}

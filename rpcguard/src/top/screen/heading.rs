@@ -9,6 +9,7 @@ use ratatui::{
 
 use super::segments::{Segment, fit};
 use crate::{
+    foreign_text::printable,
     guard::Action,
     policy::{Destinations, Policy},
     top::{
@@ -219,6 +220,7 @@ fn states(interfaces: &[Interface], theme: Theme) -> Vec<Segment> {
 fn each(interfaces: &[Interface], width: usize) -> Vec<Segment> {
     let word = |interface: &Interface| {
         let Interface { name, standing, .. } = interface;
+        let name = printable(name);
         if standing.has_guard() {
             let rate = interface.traffic.of(Action::Drop).rate.packets;
             format!("{name}: {} {}/s", standing.words(), compact(rate))

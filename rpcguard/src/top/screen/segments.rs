@@ -5,6 +5,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
+use crate::foreign_text::printable;
+
 /// A piece of a line.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
@@ -21,7 +23,7 @@ impl Segment {
     pub(super) fn styled(rank: u8, text: impl Into<String>, style: Style) -> Self {
         Self {
             rank,
-            spans: vec![Span::styled(text.into(), style)],
+            spans: vec![Span::styled(printable(&text.into()), style)],
         }
     }
 
@@ -77,5 +79,14 @@ mod tests {
         ] {
             assert_eq!(fit(segments(), width).to_string(), text);
         }
+    }
+
+    #[test]
+    fn no_name_reaches_the_terminal_as_it_is() {
+        let segments = vec![Segment::new(0, "\x1b[2J\u{9b}1m\u{202e}")];
+        assert_eq!(
+            fit(segments, 80).to_string(),
+            "\\u{1b}[2J\\u{9b}1m\\u{202e}"
+        );
     }
 }
