@@ -174,7 +174,8 @@ fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
     };
     let (udp, tcp) = thread::scope(|scope| {
         let tcp = scope.spawn(|| ask_over_tcp(address, asking.wait));
-        let udp: Vec<_> = udp_probes(asking)
+        let udp: Vec<_> = UDP_PROBES
+            .into_iter()
             .map(|probe| scope.spawn(move || over_udp(probe, address.port())))
             .collect();
         let udp = udp.into_iter().map(joined).collect::<Result<Vec<_>>>();
@@ -189,6 +190,10 @@ fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
     let in_doubt = matches!(Finding::of(&seen), Finding::Answers | Finding::Unclear);
     if in_doubt && probes.iter().any(|probe| probe.answer().is_some()) {
         probes.push(over_udp(Probe::AddressList, address.port())?);
+    }
+    // It comes last: a portmapper that dies of it has answered everything else.
+    if asking.relay {
+        probes.push(over_udp(Probe::Relay, address.port())?);
     }
     // rpcbind answers on the port that it relays calls from as it does on its own.
     let relay = probes.iter().find_map(|probe| {
