@@ -1,5 +1,6 @@
 //! Whether a portmapper is exposed: this host's, by looking, and another host's, by asking.
 
+mod forwards;
 mod init;
 mod local;
 mod network;
@@ -7,9 +8,11 @@ mod options;
 mod probe;
 mod remote;
 mod remote_report;
+mod tool;
 mod verdict;
 mod wire;
 
+pub use forwards::{Forward, Forwards};
 pub use init::{InitSystem, Unit, units};
 pub(crate) use local::transport_name;
 pub use local::{Exposure, LocalReport, exposed_ports, local};
