@@ -3,12 +3,13 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use super::{Exit, input::note};
 use crate::{
-    check::{self, MAX_ADDRESSES, Verdict},
+    check::{self, LocalReport, MAX_ADDRESSES, SplitAddresses, Verdict},
     error::{Error, Result},
     guard::Registry,
     output::{self, Format},
@@ -25,7 +26,8 @@ Examples:
   rpcguard check nfs.example --evidence report.txt
 
 Without HOST, nothing is sent to other hosts. Firewalls are not looked at: to see what they let
-through, check the host's address from elsewhere.
+through, check the host's address from elsewhere. An address of this host, or a name that has only
+such, is not asked: this host is looked at instead.
 
 With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
 versions 2, 3 and 4, GETSTAT, GETADDR and CALLIT, each up to three times, and DUMP to the port that
@@ -53,7 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             output::check_local::print(&report, format)?;
             report.verdict
         }
-        Some(host) => ask(host, args.evidence.as_deref(), format)?,
+        Some(host) => named(host, args.evidence.as_deref(), format)?,
     };
     Ok(match verdict {
         Verdict::NotExposed | Verdict::Limited => Exit::Done,
@@ -62,13 +64,36 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn ask(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<Verdict> {
-    let addresses = check::resolve(host)?;
+/// Looks at this host as far as the name is its own, and asks the others that bear it.
+fn named(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<Verdict> {
+    let SplitAddresses { own, others } = check::split(&check::resolve(host)?)?;
+    if own.is_empty() {
+        return ask(host, &others, None, evidence, format);
+    }
+    if others.is_empty() && evidence.is_some() {
+        return Err(Error::OwnAddress(host.to_owned()).into());
+    }
+    let mut local = check::local(&Registry::new()?)?;
+    local.named = Some((host.to_owned(), own));
+    if others.is_empty() {
+        output::check_local::print(&local, format)?;
+        return Ok(local.verdict);
+    }
+    ask(host, &others, Some(&local), evidence, format)
+}
+
+fn ask(
+    host: &str,
+    addresses: &[SocketAddr],
+    local: Option<&LocalReport>,
+    evidence: Option<&Path>,
+    format: Format,
+) -> anyhow::Result<Verdict> {
     // Before anything is sent: it would have to be sent again.
     let evidence = evidence
         .map(|path| Ok::<_, Error>((path, create(path)?)))
         .transpose()?;
-    let report = check::remote(host, &addresses)?;
+    let report = check::remote(host, addresses)?;
     if report.more_addresses != 0 {
         note(&format!(
             "`{host}` has {} more addresses than the {MAX_ADDRESSES} that were asked",
@@ -81,8 +106,9 @@ fn ask(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<Ve
             .and_then(|()| file.sync_all())
             .map_err(|source| cannot_write(path, source))?;
     }
-    output::check_host::print(&report, format)?;
-    Ok(report.verdict())
+    output::check_host::print(&report, local, format)?;
+    let of_local = local.map(|local| local.verdict);
+    Ok(of_local.map_or(report.verdict(), |verdict| verdict.max(report.verdict())))
 }
 
 /// Creates a file that was not there.

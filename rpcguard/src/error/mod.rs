@@ -233,6 +233,9 @@ pub enum Error {
     /// A file that would be written is there already.
     #[error("{} is there already, and evidence is not overwritten", .0.display())]
     EvidenceExists(PathBuf),
+    /// What this host finds out about itself is no evidence.
+    #[error("`{0}` is this host itself: there is no evidence to be had from here")]
+    OwnAddress(String),
     /// The portmapper could not be disabled, or enabled again.
     #[error(transparent)]
     Disable(#[from] DisableError),

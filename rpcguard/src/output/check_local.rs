@@ -6,7 +6,12 @@ use rpcguard_common::parse::Transport;
 use serde::Serialize;
 
 use super::{
-    Format, SCHEMA_VERSION, json,
+    Format, SCHEMA_VERSION,
+    check_surroundings::{
+        ForwardView, HolderView, NamedView, ReachableView, StarterView, print_named,
+        print_surroundings, reachable,
+    },
+    json,
     registrations::{self, RegistrationView},
     stdout,
     text::{Align, counted, table},
@@ -20,7 +25,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct LocalDocument {
+pub(super) struct LocalDocument {
     schema_version: u32,
     verdict: &'static str,
     /// The verdict in words.
@@ -37,6 +42,16 @@ struct LocalDocument {
     interfaces: Option<Vec<InterfaceView>>,
     insecure_options: Vec<OptionView>,
     exposures: Vec<ExposureView>,
+    /// Null if this host was not named.
+    named: Option<NamedView>,
+    /// Processes on port 111 that are no portmapper.
+    other_holders: Vec<HolderView>,
+    forwards: Vec<ForwardView>,
+    /// Rules that could not be read, and why.
+    forwards_unread: Vec<String>,
+    starters: Vec<StarterView>,
+    reachable_services: Vec<ReachableView>,
+    exports_to_everybody: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +65,7 @@ struct SocketView {
 }
 
 #[derive(Serialize)]
-struct ProcessView {
+pub(super) struct ProcessView {
     pid: u32,
     name: String,
 }
@@ -136,7 +151,7 @@ impl ServiceView {
 }
 
 impl LocalDocument {
-    fn of(report: &LocalReport) -> Self {
+    pub(super) fn of(report: &LocalReport) -> Self {
         let names = ProgramNames::load();
         let services = report.services();
         let registered = matches!(report.table, Some(Ok(_)));
@@ -201,6 +216,16 @@ impl LocalDocument {
                     cover: exposure.cover.name(),
                 })
                 .collect(),
+            named: report.named.as_ref().map(NamedView::of),
+            other_holders: report.other_holders().map(HolderView::of).collect(),
+            forwards: report.forwards.found.iter().map(ForwardView::of).collect(),
+            forwards_unread: report.forwards.unread.clone(),
+            starters: report.starters.iter().map(StarterView::of).collect(),
+            reachable_services: reachable(report)
+                .into_iter()
+                .map(|service| ReachableView::of(&service, &names))
+                .collect(),
+            exports_to_everybody: report.exports.clone(),
         }
     }
 }
@@ -227,6 +252,7 @@ pub(crate) fn print(report: &LocalReport, format: Format) -> anyhow::Result<()> 
 
 fn print_text(report: &LocalReport) -> anyhow::Result<()> {
     let mut out = stdout();
+    print_named(&mut out, report)?;
     print_sockets(&mut out, report)?;
     print_services(&mut out, report)?;
     if !report.units.is_empty() {
@@ -252,6 +278,7 @@ fn print_text(report: &LocalReport) -> anyhow::Result<()> {
             option.meaning
         )?;
     }
+    print_surroundings(&mut out, report)?;
     writeln!(out, "{}", report.summary())?;
     if let Some(command) = report.next_step() {
         writeln!(out, "next: {command}")?;

@@ -3,6 +3,7 @@
 //! A packet that rules forward reaches no socket of this host, so that no socket tells who answers. XDP sees it
 //! before any of these rules.
 
+pub(super) mod exposed;
 mod ipvs;
 mod nft;
 mod read;

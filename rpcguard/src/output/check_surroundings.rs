@@ -1,0 +1,262 @@
+//! What is around the portmapper of this host: rules that forward its port, units that would start it, and the
+//! services that are registered with it.
+
+use std::{collections::BTreeMap, io::Write};
+
+use rpcguard_common::parse::Transport;
+use serde::Serialize;
+
+use super::check_local::ProcessView;
+use crate::{
+    check::{Cover, Forward, LocalReport, Starter, transport_name},
+    foreign_text::{printable, short},
+    portmapper::ProgramNames,
+    sockets::{Process, Reach},
+};
+
+/// More directories than this are not named in a line.
+const MAX_EXPORTS: usize = 8;
+
+#[derive(Serialize)]
+pub(super) struct NamedView {
+    host: String,
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HolderView {
+    #[serde(flatten)]
+    process: ProcessView,
+    control_group: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ForwardView {
+    transport: &'static str,
+    /// `port 111`, or `another port` if the rule does not say.
+    ports: String,
+    to: String,
+    inward: bool,
+    rule: String,
+    certain: bool,
+    interfaces: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct StarterView {
+    unit: String,
+    started_by: String,
+    at_boot: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct ReachableView {
+    program: u32,
+    service: Option<String>,
+    transport: &'static str,
+    port: u16,
+}
+
+/// A registered service that other hosts reach.
+pub(super) struct Reachable {
+    program: u32,
+    transport: Transport,
+    port: u16,
+}
+
+impl NamedView {
+    pub(super) fn of((host, addresses): &(String, Vec<std::net::IpAddr>)) -> Self {
+        Self {
+            host: host.clone(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl HolderView {
+    pub(super) fn of(process: &Process) -> Self {
+        Self {
+            process: ProcessView::from(process),
+            control_group: process.control_group(),
+        }
+    }
+}
+
+impl ForwardView {
+    pub(super) fn of(forward: &Forward) -> Self {
+        Self {
+            transport: json_name(forward.transport),
+            ports: forward.ports_text(),
+            to: forward.to.clone(),
+            inward: forward.inward,
+            rule: forward.origin.clone(),
+            certain: forward.certain,
+            interfaces: forward.interfaces.clone(),
+        }
+    }
+}
+
+impl StarterView {
+    pub(super) fn of(starter: &Starter) -> Self {
+        Self {
+            unit: starter.unit.clone(),
+            started_by: starter.by.clone(),
+            at_boot: starter.at_boot,
+        }
+    }
+}
+
+impl ReachableView {
+    pub(super) fn of(service: &Reachable, names: &ProgramNames) -> Self {
+        Self {
+            program: service.program,
+            service: names.name(service.program).map(str::to_owned),
+            transport: json_name(service.transport),
+            port: service.port,
+        }
+    }
+}
+
+const fn json_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    }
+}
+
+/// The registered services besides the portmapper that other hosts reach through some interface without a guard of
+/// their port, each port once.
+pub(super) fn reachable(report: &LocalReport) -> Vec<Reachable> {
+    let services = report.services();
+    let mut found = BTreeMap::new();
+    for service in services.iter().filter(|service| !service.is_portmapper()) {
+        let (Some(transport), Some(address)) = (
+            service.registration.transport(),
+            service.registration.socket(),
+        ) else {
+            continue;
+        };
+        let (port, program) = (address.port(), service.registration.program);
+        let interfaces = report.interfaces.as_deref();
+        let is_open = interfaces.map_or(true, |interfaces| {
+            interfaces
+                .iter()
+                .any(|interface| report.cover(interface, transport, port) != Cover::Full)
+        });
+        if is_open && service.reach() == Some(Reach::Outside) {
+            let key = (program, json_name(transport) != "udp", port);
+            found.insert(
+                key,
+                Reachable {
+                    program,
+                    transport,
+                    port,
+                },
+            );
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Says that a host was named which is this one.
+pub(super) fn print_named(out: &mut impl Write, report: &LocalReport) -> std::io::Result<()> {
+    let Some((host, addresses)) = &report.named else {
+        return Ok(());
+    };
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    writeln!(
+        out,
+        "{} is this host ({}): looked at from inside, since no guard sees what it asks itself",
+        printable(host),
+        addresses.join(", ")
+    )
+}
+
+/// Says what is around the portmapper, a line each.
+pub(super) fn print_surroundings(
+    out: &mut impl Write,
+    report: &LocalReport,
+) -> std::io::Result<()> {
+    for process in report.other_holders() {
+        let place = process.control_group();
+        let place = place.map(|group| format!(", in {}", printable(&group)));
+        writeln!(
+            out,
+            "holds port 111, and is not rpcbind: {}{}",
+            short(&process.to_string()),
+            place.unwrap_or_default()
+        )?;
+    }
+    for forward in &report.forwards.found {
+        writeln!(
+            out,
+            "{}: {} {} to {}, by {} (on {})",
+            if forward.certain {
+                "forwarded"
+            } else {
+                "may be forwarded"
+            },
+            transport_name(forward.transport),
+            forward.ports_text(),
+            short(&forward.to),
+            printable(&forward.origin),
+            short(&forward.interfaces.join(", "))
+        )?;
+        if let Some(command) = forward.maker() {
+            writeln!(out, "  made by a container: {command}")?;
+        }
+    }
+    for why in &report.forwards.unread {
+        writeln!(out, "not read: {}", printable(why))?;
+    }
+    for starter in &report.starters {
+        writeln!(
+            out,
+            "{} would be started by {}, which is {}",
+            short(&starter.unit),
+            short(&starter.by),
+            if starter.at_boot {
+                "started at boot"
+            } else {
+                "not started at boot, but may be by others"
+            }
+        )?;
+    }
+    print_services(out, report)
+}
+
+fn print_services(out: &mut impl Write, report: &LocalReport) -> std::io::Result<()> {
+    let names = ProgramNames::load();
+    let mut by_program: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for Reachable {
+        program,
+        transport,
+        port,
+    } in reachable(report)
+    {
+        let place = format!("{} {port}", transport_name(transport));
+        by_program.entry(program).or_default().push(place);
+    }
+    for (program, places) in by_program {
+        let name = names
+            .name(program)
+            .map_or_else(|| format!("program {program}"), short);
+        writeln!(out, "other hosts reach {name} too: {}", places.join(", "))?;
+    }
+    if !report.exports.is_empty() {
+        let more = report.exports.len().saturating_sub(MAX_EXPORTS);
+        let named = report.exports.iter().take(MAX_EXPORTS);
+        let named: Vec<_> = named.map(|path| printable(path)).collect();
+        writeln!(
+            out,
+            "exports let everybody mount: {}{}",
+            named.join(", "),
+            if more == 0 {
+                String::new()
+            } else {
+                format!(", and {more} more")
+            }
+        )?;
+    }
+    Ok(())
+}
