@@ -209,11 +209,22 @@ impl LocalReport {
         network::cover(interfaces, interface.index(), transport, port)
     }
 
-    /// What to do first about an exposed portmapper.
-    pub(super) fn remedy(&self) -> String {
+    /// The exposures that a guard can end without harm to others: a hint names no other ports.
+    fn guardable(&self) -> impl Iterator<Item = &Exposure> {
+        let ports = self.heard.ports_of(&self.inventory);
+        self.exposures.iter().filter(move |exposure| {
+            let kind = match exposure.transport {
+                Transport::Udp => Kind::Udp,
+                Transport::Tcp => Kind::Tcp,
+            };
+            ports.contains(&(kind, exposure.port))
+        })
+    }
+
+    /// What to do first about an exposed portmapper, if a command does it.
+    pub(super) fn remedy(&self) -> Option<String> {
         let exposed: Vec<&Exposure> = self
-            .exposures
-            .iter()
+            .guardable()
             .filter(|exposure| exposure.cover == Cover::None)
             .collect();
         let names: BTreeSet<&String> = exposed
@@ -227,7 +238,7 @@ impl LocalReport {
         };
         for name in &names {
             if let Some(guard) = guard_of(name) {
-                return self.amend(name, guard);
+                return Some(self.amend(name, guard));
             }
         }
         // With a portmapper that does not run, nothing is registered.
@@ -237,8 +248,11 @@ impl LocalReport {
             .iter()
             .any(|service| !service.is_portmapper());
         let guarded = interfaces.iter().any(|interface| interface.guard.is_some());
-        if known && !needed && !guarded {
-            return "rpcguard disable".to_owned();
+        if known && !needed && !guarded && !self.is_held_by_others() {
+            return Some("rpcguard disable".to_owned());
+        }
+        if names.is_empty() {
+            return None;
         }
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
         let extra = exposed.iter().any(|exposure| {
@@ -247,12 +261,12 @@ impl LocalReport {
         let tcp = exposed
             .iter()
             .any(|exposure| exposure.transport == Transport::Tcp);
-        format!(
+        Some(format!(
             "rpcguard attach {} --allow YOUR_NETWORK{}{}",
             names.join(" "),
             if tcp { " --tcp" } else { "" },
             if extra { " --rpcbind-ports" } else { "" }
-        )
+        ))
     }
 
     /// What a guard that is there lacks.
@@ -268,8 +282,7 @@ impl LocalReport {
             command.push_str(" --observe off");
         }
         let exposed = self
-            .exposures
-            .iter()
+            .guardable()
             .filter(|exposure| exposure.interfaces.iter().any(|found| found == name));
         let (mut ports, mut tcp) = (guard.policy.ports.clone(), guard.policy.tcp);
         for exposure in exposed {

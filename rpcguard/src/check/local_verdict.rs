@@ -46,13 +46,17 @@ impl LocalReport {
         holders.filter(|process| !process.is_init())
     }
 
-    /// Whether only other processes hold port 111, and nothing answered there as a portmapper does.
-    fn may_be_another_service(&self) -> bool {
+    /// Whether only other processes hold port 111: there is no portmapper to disable.
+    pub(super) fn is_held_by_others(&self) -> bool {
         self.other_holders().next().is_some()
             && self.inventory.portmapper_processes().is_empty()
-            && !matches!(self.table, Some(Ok(_)))
             && !self.inventory.has_unseen_holder()
             && !self.inventory.portmapper_is_idle()
+    }
+
+    /// Whether nothing answered there as a portmapper does, either.
+    fn may_be_another_service(&self) -> bool {
+        self.is_held_by_others() && !matches!(self.table, Some(Ok(_)))
     }
 
     /// The rules that lead to or from port 111 through interfaces that do not guard it fully.
@@ -170,10 +174,10 @@ impl LocalReport {
                 exposed::remedy(&forwards, interfaces)
             }
             Verdict::Unknown if self.interfaces.is_ok() && self.may_be_another_service() => {
-                Some(self.remedy())
+                self.remedy()
             }
             Verdict::Unknown => Some("sudo rpcguard check".to_owned()),
-            Verdict::Exposed => Some(self.remedy()),
+            Verdict::Exposed => self.remedy(),
             Verdict::Limited | Verdict::NotExposed => {
                 let will_start = self.units.iter().any(|unit| unit.starts);
                 let may_start = will_start || !self.starters.is_empty();

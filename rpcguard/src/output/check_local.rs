@@ -293,7 +293,8 @@ fn print_sockets(out: &mut impl Write, report: &LocalReport) -> anyhow::Result<(
         let extra = socket.port().is_some_and(|port| port != PORTMAPPER_PORT);
         let remark = match (socket.is_socket_activated(), extra) {
             (true, _) => "socket activated",
-            (false, true) => "not port 111, but answers as well",
+            (false, true) if report.heard.has(socket) => "not port 111, but answers as well",
+            (false, true) => "not port 111, and did not answer",
             (false, false) => "",
         };
         [

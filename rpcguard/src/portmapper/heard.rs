@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     thread,
     time::{Duration, Instant},
 };
@@ -39,8 +39,8 @@ pub struct Heard {
 
 impl Heard {
     /// Returns the UDP ports of this network namespace on which the portmapper can be reached from outside, and that
-    /// a guard can drop without harm to others: 111, and those of its other ports that are its alone and on which
-    /// it answers, now or before. Asks those that have not been asked.
+    /// can be guarded without harm to others: 111, and those of its other ports that are its alone and on which it
+    /// was heard. Asks those that have not been asked.
     ///
     /// # Errors
     ///
@@ -59,25 +59,33 @@ impl Heard {
     /// As [`Heard::udp_ports`], of what is known already.
     #[must_use]
     pub fn udp_ports_of(&self, inventory: &Inventory) -> BTreeSet<u16> {
+        let mut ports = self.ports_of(inventory);
+        ports.retain(|(kind, _)| *kind == Kind::Udp);
+        ports.into_iter().map(|(_, port)| port).collect()
+    }
+
+    /// As [`Heard::udp_ports_of`], with those of TCP.
+    #[must_use]
+    pub fn ports_of(&self, inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
         let others = inventory
             .portmapper_extra()
-            .filter(|socket| self.may_be_guarded(socket, inventory));
+            .filter(|socket| self.has(socket) && inventory.is_portmappers_alone(socket));
         let sockets = inventory.portmapper().chain(others);
         sockets
-            .filter(|socket| socket.kind == Kind::Udp && socket.reach() == Reach::Outside)
-            .filter_map(ListeningSocket::port)
+            .filter(|socket| socket.reach() == Reach::Outside)
+            .filter_map(|socket| Some((socket.kind, socket.port()?)))
             .collect()
     }
 
-    /// Asks the other sockets of the portmapper that have not been asked, with NULL over loopback, or at the address
-    /// that they are bound to. It takes a second at most.
+    /// Asks the other sockets of the portmapper that have not been asked, with NULL, at an address of this host. It
+    /// takes a second at most.
     pub fn ask(&mut self, inventory: &Inventory) {
         let now = Instant::now();
         let present: BTreeSet<Key> = inventory.portmapper_extra().filter_map(key).collect();
         self.asked.retain(|key, _| present.contains(key));
         let new: Vec<(Key, &ListeningSocket)> = inventory
             .portmapper_extra()
-            .filter(|socket| !self.is_known(socket) && inventory.is_portmappers_alone(socket))
+            .filter(|socket| !self.is_known(socket))
             .filter_map(|socket| Some((key(socket)?, socket)))
             .take(MAX_SOCKETS)
             .collect();
@@ -104,13 +112,6 @@ impl Heard {
             .is_some_and(|(_, answered)| *answered)
     }
 
-    /// Whether a guard may drop what comes to the port of this other socket of the portmapper: it answers there, and
-    /// nobody else has the port.
-    #[must_use]
-    pub fn may_be_guarded(&self, socket: &ListeningSocket, inventory: &Inventory) -> bool {
-        self.has(socket) && inventory.is_portmappers_alone(socket)
-    }
-
     /// Whether there is no need to ask this one now.
     fn is_known(&self, socket: &ListeningSocket) -> bool {
         key(socket)
@@ -120,11 +121,51 @@ impl Heard {
 }
 
 fn key(socket: &ListeningSocket) -> Option<Key> {
-    let process = socket.processes.first()?;
+    let mut processes = socket.processes.iter();
+    let process = processes.find(|process| process.runs_portmapper)?;
     Some((socket.inode, process.pid, process.started))
 }
 
-/// Where to ask a socket that listens at this address.
+/// Where to ask another socket of the portmapper.
+///
+/// rpcbind relays calls from that socket, and sends what it relays from the address that the socket was last asked
+/// at. After a question over loopback, clients elsewhere would get no reply: it is asked at an address that they
+/// may use, as long as there is one. The packet stays on this host.
+fn outward(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let ip = source_of_default_route(address.is_ipv6()).or_else(|| own_address(address.is_ipv6()));
+    ip.map_or_else(
+        || reachable(address),
+        |ip| SocketAddr::new(ip, address.port()),
+    )
+}
+
+/// The address that packets to hosts far away are sent from. Nothing is sent.
+fn source_of_default_route(ipv6: bool) -> Option<IpAddr> {
+    // Of the networks for documentation (RFC 5737, RFC 3849).
+    let (any, far) = if ipv6 {
+        ("[::]:0", "[2001:db8::]:9")
+    } else {
+        ("0.0.0.0:0", "198.51.100.1:9")
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(far).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// Some address that hosts elsewhere may know.
+fn own_address(ipv6: bool) -> Option<IpAddr> {
+    let mut addresses = if_addrs::get_if_addrs().ok()?.into_iter();
+    addresses
+        .find(|found| {
+            !found.is_loopback() && !found.is_link_local() && found.ip().is_ipv6() == ipv6
+        })
+        .map(|found| found.ip())
+}
+
+/// Where to ask a socket that listens at this address, over loopback.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -140,7 +181,7 @@ fn answers(socket: &ListeningSocket) -> bool {
         return false;
     };
     let asked = random::seed().map_err(io::Error::other).and_then(|seed| {
-        let (address, xid) = (reachable(address), seed as u32);
+        let (address, xid) = (outward(address), seed as u32);
         null(socket.kind, address, xid).map(|message| (xid, message))
     });
     match asked {

@@ -177,4 +177,30 @@ mod tests {
         assert_eq!(find(Kind::Udp, connected.local_addr().unwrap()), None);
         assert_eq!(find(Kind::Tcp, client.local_addr().unwrap()), None);
     }
+
+    /// As Linux 6.1 writes them, and as an account without privileges can have them written.
+    #[test]
+    fn a_socket_path_of_any_bytes_hides_no_other_socket() {
+        let table = b"Num       RefCount Protocol Flags    Type St Inode Path
+ffff9c1e4b0c8000: 00000002 00000000 00010000 0001 01 17432 /run/rpcbind.sock
+ffff9c1e4b0c8400: 00000002 00000000 00010000 0001 01 17433 /tmp/x
+y \xff\x1b[2J
+ffff9c1e4b0c8800: 00000002 00000000 00010000 0001 01 17434 /tmp/with blank
+ffff9c1e4b0c8c00: 00000003 00000000 00000000 0001 03 17435 /run/connected
+ffff9c1e4b0c9000: 00000002 00000000 00000000 0002 01 17436
+ffff9c1e4b0c9400: 00000002 00000000 00010000 0001 01 17437 @abstract
+";
+        let found = unix_listeners(table);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(path, inode)| (path.to_str().unwrap(), *inode))
+            .collect();
+        let expected = [
+            ("/run/rpcbind.sock", 17_432),
+            ("/tmp/x", 17_433),
+            ("/tmp/with blank", 17_434),
+            ("@abstract", 17_437),
+        ];
+        assert_eq!(found, expected);
+    }
 }

@@ -121,3 +121,109 @@ impl Inventory {
         sockets.peek().is_some() && sockets.all(idle)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, Inventory, Kind, ListeningSocket, Process};
+
+    /// systemd, rpcbind, and programs of others, one of which calls itself rpcbind.
+    fn process(pid: &u32) -> Process {
+        Process {
+            pid: *pid,
+            name: if *pid == 1 { "systemd" } else { "rpcbind" }.to_owned(),
+            runs_portmapper: *pid == 50,
+            ..Process::default()
+        }
+    }
+
+    fn socket(kind: Kind, address: &str, pids: &[u32]) -> ListeningSocket {
+        let path = |_| Address::Path(address.into());
+        ListeningSocket {
+            kind,
+            address: address.parse().map_or_else(path, Address::Ip),
+            inode: 0,
+            processes: pids.iter().map(process).collect(),
+        }
+    }
+
+    fn inventory(sockets: Vec<ListeningSocket>) -> Inventory {
+        Inventory {
+            sockets,
+            roots_paths: ["/run/rpcbind.sock".into()].into(),
+            complete: true,
+            ..Inventory::default()
+        }
+    }
+
+    fn pids<'a>(processes: impl IntoIterator<Item = &'a Process>) -> Vec<u32> {
+        processes.into_iter().map(|process| process.pid).collect()
+    }
+
+    #[test]
+    fn the_portmapper_is_told_from_who_is_called_so() {
+        let found = inventory(vec![
+            socket(Kind::Udp, "0.0.0.0:111", &[1, 50]),
+            socket(Kind::Tcp, "127.0.0.1:111", &[60]),
+            socket(Kind::Udp, "0.0.0.0:53", &[60]),
+            socket(Kind::Udp, "0.0.0.0:5000", &[51]),
+            socket(Kind::Unix, "/tmp/rpcbind.sock", &[51]),
+            socket(Kind::Unix, "/run/rpcbind.sock", &[51]),
+        ]);
+        assert_eq!(pids(found.portmapper_processes()), [50]);
+        assert_eq!(pids(found.other_holders()), [1, 60]);
+        assert_eq!(found.portmapper().count(), 2);
+        assert_eq!(found.portmapper_extra().count(), 0);
+        assert!(!found.has_unseen_holder());
+        // Holding port 111 proves nothing alone, and executing rpcbind neither.
+        let alone = inventory(vec![
+            socket(Kind::Udp, "0.0.0.0:111", &[51]),
+            socket(Kind::Udp, "0.0.0.0:50000", &[50]),
+        ]);
+        assert!(alone.portmapper_processes().is_empty());
+        assert_eq!(alone.portmapper_extra().count(), 0);
+        // It may serve this host alone.
+        let local = inventory(vec![socket(Kind::Unix, "/run/rpcbind.sock", &[50])]);
+        assert_eq!(pids(local.portmapper_processes()), [50]);
+        // A process that cannot be seen is none.
+        let unseen = inventory(vec![socket(Kind::Udp, "0.0.0.0:111", &[])]);
+        assert!(unseen.has_unseen_holder());
+        assert!(unseen.portmapper_processes().is_empty() && unseen.other_holders().is_empty());
+    }
+
+    #[test]
+    fn another_port_counts_only_where_it_is_the_portmappers_alone() {
+        let mut found = inventory(vec![
+            socket(Kind::Udp, "0.0.0.0:111", &[1, 50]),
+            socket(Kind::Udp, "0.0.0.0:53", &[50]),
+            socket(Kind::Udp, "0.0.0.0:50000", &[50]),
+            socket(Kind::Udp, "[::]:50000", &[50]),
+            // Somebody else has the port too, in whatever way.
+            socket(Kind::Udp, "0.0.0.0:50001", &[50, 51]),
+            socket(Kind::Udp, "0.0.0.0:50002", &[50]),
+            socket(Kind::Udp, "[::1]:50002", &[51]),
+            socket(Kind::Udp, "0.0.0.0:50003", &[50]),
+            socket(Kind::Tcp, "127.0.0.1:50003", &[51]),
+            socket(Kind::Udp, "0.0.0.0:50004", &[50]),
+            socket(Kind::Udp, "0.0.0.0:50005", &[50]),
+            socket(Kind::Udp, "[::]:50005", &[]),
+        ]);
+        found.connected = vec![socket(Kind::Udp, "192.0.2.1:50004", &[51])];
+        let alone: Vec<_> = found
+            .portmapper_extra()
+            .filter(|socket| found.is_portmappers_alone(socket))
+            .map(|socket| socket.address.to_string())
+            .collect();
+        assert_eq!(alone, ["0.0.0.0:50000", "[::]:50000"]);
+    }
+
+    #[test]
+    fn sockets_that_the_first_process_holds_wait_for_somebody_to_ask() {
+        let idle = inventory(vec![
+            socket(Kind::Udp, "0.0.0.0:111", &[1]),
+            socket(Kind::Udp, "0.0.0.0:50003", &[1, 51]),
+        ]);
+        assert!(idle.portmapper_is_idle());
+        assert!(!inventory(vec![socket(Kind::Udp, "0.0.0.0:111", &[1, 50])]).portmapper_is_idle());
+        assert!(!Inventory::default().portmapper_is_idle());
+    }
+}

@@ -45,9 +45,6 @@ pub(crate) const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 /// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of portmap.
 const ACCOUNTS: [&str; 4] = ["_rpc", "rpc", "daemon", "bin"];
 
-/// The user that the kernel shows in place of those that this user namespace does not have.
-const OVERFLOW_UID: u32 = 65534;
-
 impl Process {
     /// Whether it is the first process of the system, which opens sockets for services that it starts when
     /// somebody asks. In a container, the portmapper may be the first process itself.
@@ -167,9 +164,7 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
         let known = ACCOUNTS.contains(&fields.next()?);
         known.then(|| fields.nth(1)?.parse().ok())?
     });
-    let mut accounts: BTreeSet<u32> = accounts.filter(|uid| *uid != OVERFLOW_UID).collect();
-    accounts.insert(0);
-    accounts
+    accounts.chain([0]).collect()
 }
 
 /// The processes of each socket, by its inode number.
@@ -233,5 +228,70 @@ impl Holders {
             processes.sort();
         }
         Ok(holders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{is_portmapper_name, is_roots_alone, portmapper_accounts, uid};
+
+    #[test]
+    fn accounts_of_a_portmapper_are_root_and_those_it_changes_to() {
+        let passwd = "root:x:0:0::/:/bin/sh\nrpc:x:32:32::/:/bin/false\nrpcx:x:33:33::/:/bin/sh\n\
+                      nobody:x:65534:65534::/:/bin/false\n_rpc:x:101:1::/:/bin/false\nbin\nbin:x:y\n";
+        let accounts: Vec<_> = portmapper_accounts(passwd).into_iter().collect();
+        assert_eq!(accounts, [0, 32, 101]);
+        assert_eq!(Vec::from_iter(portmapper_accounts("")), [0]);
+    }
+
+    #[test]
+    fn a_user_is_one_whose_ids_are_all_the_same() {
+        let status =
+            |ids| format!("Name:\trpcbind\\nUid:\t0\t0\t0\t0\nUmask:\t0022\nUid:\t{ids}\n");
+        assert_eq!(uid(&status("101\t101\t101\t101")), Some(101));
+        // su(1) of a stranger.
+        assert_eq!(uid(&status("1000\t0\t0\t0")), None);
+        assert_eq!(uid("Name:\tx\n"), None);
+        assert_eq!(uid("Uid:\n"), None);
+    }
+
+    #[test]
+    fn a_portmappers_program_is_called_as_one() {
+        for (exe, is) in [
+            ("/usr/sbin/rpcbind", true),
+            ("/usr/sbin/rpcbind (deleted)", true),
+            ("/sbin/portmap", true),
+            ("/usr/sbin/rpc.portmap", true),
+            ("/usr/bin/docker-proxy", false),
+            ("/usr/sbin/rpcbind/x", false),
+            ("/tmp/rpcbind (deleted) (deleted)", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_portmapper_name(Path::new(exe)), is, "{exe}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_others_could_have_made_is_not_roots() {
+        use std::os::unix::{
+            fs::{PermissionsExt as _, symlink},
+            net::UnixListener,
+        };
+        assert!(
+            is_roots_alone(Path::new("/proc/self/status")) || !rustix::process::geteuid().is_root()
+        );
+        // It is in a directory that everybody can write, and then not.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rpcbind.sock");
+        assert!(!is_roots_alone(&path));
+        let _listener = UnixListener::bind(&path).unwrap();
+        let _ = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666));
+        let link = directory.path().join("link");
+        symlink("/proc/version", &link).unwrap();
+        assert!(!is_roots_alone(&path), "/tmp is everybody's");
+        // A link is as good as where it leads.
+        assert!(is_roots_alone(&link));
     }
 }

@@ -26,6 +26,8 @@ mod tun;
 mod tuntap;
 mod waiting;
 
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::{Context as _, Result};
 use nix::{
     mount::{MsFlags, mount},
@@ -74,7 +76,7 @@ impl Lab {
             "the lab makes network namespaces and loads BPF programs: it has to run as root"
         );
         let base = Namespaces::new_mounts(|| {
-            mount_new("tmpfs", "/run")?;
+            mount_run()?;
             std::fs::create_dir(SHARED_BPFFS)
                 .with_context(|| format!("cannot make {SHARED_BPFFS}"))?;
             mount_new("bpf", SHARED_BPFFS)?;
@@ -115,11 +117,17 @@ impl Lab {
                 None::<&str>,
             )
             .context("cannot mount the lab's bpffs at /sys/fs/bpf")?;
-            mount_new("tmpfs", "/run")?;
-            Ok(())
+            mount_run()
         })?;
         Host::new(namespaces)
     }
+}
+
+/// A `/run` that only root can write, as that of every system.
+fn mount_run() -> Result<()> {
+    mount_new("tmpfs", "/run")?;
+    std::fs::set_permissions("/run", PermissionsExt::from_mode(0o755))
+        .context("cannot set the mode of /run")
 }
 
 fn mount_new(kind: &str, target: &str) -> Result<()> {
