@@ -33,8 +33,8 @@ pub(super) struct HolderView {
 #[derive(Serialize)]
 pub(super) struct ForwardView {
     transport: &'static str,
-    /// `port 111`, or `another port` if the rule does not say.
-    ports: String,
+    /// `111`, `100-200`; none if the rule does not say.
+    ports: Vec<String>,
     to: String,
     inward: bool,
     rule: String,
@@ -86,7 +86,7 @@ impl ForwardView {
     pub(super) fn of(forward: &Forward) -> Self {
         Self {
             transport: json_name(forward.transport),
-            ports: forward.ports_text(),
+            ports: forward.port_ranges(),
             to: forward.to.clone(),
             inward: forward.inward,
             rule: forward.origin.clone(),

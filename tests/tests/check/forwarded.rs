@@ -21,7 +21,8 @@ fn forwards(found: &LocalDocument) -> Vec<String> {
     let forwards = found.forwards.iter();
     let line = |found: &crate::documents::Forward| {
         let certain = if found.certain { ">" } else { "?" };
-        format!("{} {} {certain} {}", found.transport, found.ports, found.to)
+        let ports = found.ports.join(",");
+        format!("{} {ports} {certain} {}", found.transport, found.to)
     };
     forwards.map(line).collect()
 }
@@ -38,7 +39,7 @@ fn a_port_that_nft_forwards_is_never_called_not_exposed() {
     nat(&scene.host, DNAT);
     let found = scene.check(1);
     assert_eq!(found.verdict, Verdict::Unknown);
-    assert_eq!(forwards(&found), ["udp port 111 > 198.51.100.7:111"]);
+    assert_eq!(forwards(&found), ["udp 111 > 198.51.100.7:111"]);
     assert_eq!(
         found.summary,
         "could not tell: UDP port 111 is forwarded to 198.51.100.7:111 by nft table ip nat, chain \
@@ -78,7 +79,7 @@ fn a_guard_drops_what_a_rule_would_forward() {
     let _rpcbind = scene.rpcbind("");
     nat(&scene.host, "udp dport 1111 redirect to :111");
     let found = scene.check(3);
-    assert_eq!(forwards(&found), ["udp port 1111 ? port 111 of this host"]);
+    assert_eq!(forwards(&found), ["udp 1111 ? port 111 of this host"]);
     let asked = |port: u16| {
         let socket = scene
             .asker
@@ -132,11 +133,7 @@ fn a_port_that_iptables_forwards_is_never_called_not_exposed() {
         add("-t nat -A DOCKER ! -i docker0 -p udp -m udp --dport 111 -j DNAT --to-destination 172.17.0.2:111").unwrap();
         let found = scene.check(1);
         assert_eq!(found.verdict, Verdict::Unknown, "{program}");
-        assert_eq!(
-            forwards(&found),
-            ["udp port 111 > 172.17.0.2:111"],
-            "{program}"
-        );
+        assert_eq!(forwards(&found), ["udp 111 > 172.17.0.2:111"], "{program}");
         let text = rpcguard(&scene.host, "check").exited_with(1).stdout;
         assert!(text.contains("docker ps --filter publish=111"), "{text}");
     }

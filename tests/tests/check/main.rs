@@ -8,6 +8,7 @@ mod documents;
 mod evidence;
 mod filtered;
 mod forwarded;
+mod holders;
 mod hostile;
 mod local;
 mod own;

@@ -71,8 +71,8 @@ pub(crate) struct Holder {
 pub(crate) struct Forward {
     /// `udp` or `tcp`.
     pub(crate) transport: String,
-    /// `port 111`, or `another port` where the rule does not say.
-    pub(crate) ports: String,
+    /// Which ports, as `111` or `100-200`; empty if it is another port that the rule does not say.
+    pub(crate) ports: Vec<String>,
     /// Where to: an address, a port or both.
     pub(crate) to: String,
     /// Whether it leads to port 111 of this host.

@@ -70,7 +70,20 @@ fn collect(
     own: &[IpAddr],
     found: &mut Vec<Forward>,
 ) -> bool {
+    // Where there are many interfaces, most are the same to the rules.
+    let mut kinds: Vec<(Vec<bool>, &[String], Vec<&str>)> = Vec::new();
+    let patterns = rules.interfaces();
     for (name, names) in arrivals {
+        let matched = patterns
+            .iter()
+            .map(|pattern| rules::is_named(names, pattern));
+        let matched: Vec<bool> = matched.collect();
+        match kinds.iter_mut().find(|(kind, ..)| *kind == matched) {
+            Some((.., of_kind)) => of_kind.push(name),
+            None => kinds.push((matched, names, vec![name])),
+        }
+    }
+    for (_, names, of_kind) in kinds {
         for transport in [Transport::Udp, Transport::Tcp] {
             for (ipv6, port) in [
                 (false, Some(PORT)),
@@ -90,7 +103,9 @@ fn collect(
                 };
                 let forwards = hits.iter().filter_map(|hit| forward(hit, &packet));
                 for forward in forwards {
-                    add(forward, name, found);
+                    for name in &of_kind {
+                        add(&forward, name, found);
+                    }
                 }
             }
         }
@@ -135,7 +150,7 @@ fn forward(hit: &Hit<'_>, packet: &Packet<'_>) -> Option<Forward> {
     })
 }
 
-fn add(forward: Forward, interface: &str, found: &mut Vec<Forward>) {
+fn add(forward: &Forward, interface: &str, found: &mut Vec<Forward>) {
     let key = |other: &Forward| {
         let Forward {
             transport,
@@ -146,7 +161,7 @@ fn add(forward: Forward, interface: &str, found: &mut Vec<Forward>) {
         } = other.clone();
         (transport, ports, to, origin)
     };
-    let place = found.iter().position(|other| key(other) == key(&forward));
+    let place = found.iter().position(|other| key(other) == key(forward));
     let place = place.unwrap_or_else(|| {
         found.push(forward.clone());
         found.len() - 1
@@ -168,14 +183,18 @@ fn text_of_range(range: &RangeInclusive<u16>) -> String {
 }
 
 impl Forward {
-    /// The ports in words: `111`, `1111, 2000-2010`, or `another port`.
+    /// The ports as texts: `1111`, `2000-2010`.
+    #[must_use]
+    pub fn port_ranges(&self) -> Vec<String> {
+        self.ports.iter().map(text_of_range).collect()
+    }
+
+    /// The ports in words: `port 1111, 2000-2010`, or `another port`.
     #[must_use]
     pub fn ports_text(&self) -> String {
-        let ports: Vec<_> = self.ports.iter().map(text_of_range).collect();
-        if ports.is_empty() {
-            "another port".to_owned()
-        } else {
-            format!("port {}", ports.join(", "))
+        match self.port_ranges() {
+            ports if ports.is_empty() => "another port".to_owned(),
+            ports => format!("port {}", ports.join(", ")),
         }
     }
 

@@ -2,7 +2,11 @@
 //!
 //! A test that is not understood may be true and may not: a forward behind one is only possible.
 
-use std::{collections::HashMap, net::IpAddr, ops::RangeInclusive};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    ops::RangeInclusive,
+};
 
 use ipnet::IpNet;
 use rpcguard_common::parse::Transport;
@@ -99,6 +103,14 @@ pub(super) struct Hit<'a> {
     pub(super) ports: Vec<RangeInclusive<u16>>,
 }
 
+/// Whether one of an interface's names is meant by a pattern.
+pub(super) fn is_named(names: &[String], pattern: &str) -> bool {
+    let prefix = pattern.strip_suffix('*');
+    names
+        .iter()
+        .any(|name| prefix.map_or(name == pattern, |prefix| name.starts_with(prefix)))
+}
+
 impl Test {
     pub(super) fn holds(&self, packet: &Packet<'_>) -> Truth {
         let truth = |is_so| if is_so { Truth::Yes } else { Truth::No };
@@ -119,10 +131,7 @@ impl Test {
                 }
             }
             Self::ToThisHost => Truth::Yes,
-            Self::Interface(pattern) => truth(packet.interfaces.iter().any(|name| {
-                let prefix = pattern.strip_suffix('*');
-                prefix.map_or(name == pattern, |prefix| name.starts_with(prefix))
-            })),
+            Self::Interface(pattern) => truth(is_named(packet.interfaces, pattern)),
             Self::Never => Truth::No,
             Self::Unknown => Truth::Maybe,
             Self::Not(test) => match test.holds(packet) {
@@ -141,6 +150,22 @@ impl Test {
         }
     }
 
+    /// The interfaces that it asks for.
+    fn interfaces<'a>(&'a self, found: &mut BTreeSet<&'a str>) {
+        match self {
+            Self::Interface(pattern) => {
+                found.insert(pattern);
+            }
+            Self::Not(test) => test.interfaces(found),
+            Self::Any(tests) | Self::All(tests) => {
+                for test in tests {
+                    test.interfaces(found);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The ports that it asks for.
     fn ports(&self, found: &mut Vec<RangeInclusive<u16>>) {
         match self {
@@ -156,6 +181,16 @@ impl Test {
 }
 
 impl Ruleset {
+    /// The interfaces that the rules ask for.
+    pub(super) fn interfaces(&self) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        let rules = self.chains.values().flatten().map(|rule| &rule.test);
+        for test in rules.chain(self.entries.iter().map(|(_, test)| test)) {
+            test.interfaces(&mut found);
+        }
+        found
+    }
+
     /// The rules that forward this packet; nothing if there are too many rules to follow.
     pub(super) fn hits(&self, packet: &Packet<'_>) -> Option<Vec<Hit<'_>>> {
         let mut walk = Walk {
