@@ -35,6 +35,8 @@ pub struct LocalReport {
     pub units: Vec<Unit>,
     /// Units that start one of these, although it is not enabled.
     pub starters: Vec<Starter>,
+    /// Units of systemd that open port 111 for another service.
+    pub other_sockets: Vec<String>,
     /// Directories that mountd exports to everybody.
     pub exports: Vec<String>,
     /// Rules of the kernel that forward port 111, or lead to it.
@@ -103,6 +105,7 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
     let mut report = LocalReport {
         named: None,
         starters: init::starters(&machine, &units),
+        other_sockets: init::other_sockets(&machine, &units),
         exports: exports::to_everybody(&machine),
         forwards,
         units,

@@ -48,10 +48,14 @@ impl LocalReport {
 
     /// Whether only other processes hold port 111: there is no portmapper to disable.
     pub(super) fn is_held_by_others(&self) -> bool {
-        self.other_holders().next().is_some()
+        let by_others = if self.inventory.portmapper_is_idle() {
+            !self.other_sockets.is_empty()
+        } else {
+            self.other_holders().next().is_some()
+        };
+        by_others
             && self.inventory.portmapper_processes().is_empty()
             && !self.inventory.has_unseen_holder()
-            && !self.inventory.portmapper_is_idle()
     }
 
     /// Whether nothing answered there as a portmapper does, either.
@@ -130,7 +134,10 @@ impl LocalReport {
                 format!("a portmapper listens, but guards cannot be looked at: {why}")
             }
             Ok(_) if self.may_be_another_service() => {
-                let holders: Vec<_> = self.other_holders().map(ToString::to_string).collect();
+                let mut holders: Vec<_> = self.other_holders().map(ToString::to_string).collect();
+                if holders.is_empty() {
+                    holders.clone_from(&self.other_sockets);
+                }
                 format!(
                     "{} holds {}, and did not answer from here as a portmapper does",
                     short(&holders.join(", ")),
@@ -142,8 +149,16 @@ impl LocalReport {
     }
 
     fn why_not_exposed(&self) -> String {
+        let at_boot = self.starters.iter().find(|starter| starter.at_boot);
         let why = if self.portmapper_sockets().next().is_none() {
-            "no portmapper listens"
+            match at_boot {
+                Some(starter) => &format!(
+                    "no portmapper listens now, but {}, which is started at boot, starts {}",
+                    short(&starter.by),
+                    short(&starter.unit)
+                ),
+                None => "no portmapper listens",
+            }
         } else if reachable_ports(&self.inventory, &self.heard).is_empty() {
             "the portmapper listens for this host only"
         } else {

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use crate::disable::Machine;
+use crate::{disable::Machine, policy::PORTMAPPER_PORT};
 
 /// Where systemd looks for units (systemd.unit(5)), the first of a name being the one that counts.
 const DIRECTORIES: [&str; 13] = [
@@ -57,6 +57,39 @@ pub struct Starter {
     pub unit: String,
 }
 
+/// Directories of files that have units started when a message or a device comes, the setting, and what they are.
+const EVENTS: [(&str, &str, &str); 7] = [
+    ("etc/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
+    ("run/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
+    ("usr/lib/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
+    ("lib/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
+    (
+        "etc/dbus-1/system-services",
+        "SystemdService",
+        "D-Bus service",
+    ),
+    (
+        "usr/local/share/dbus-1/system-services",
+        "SystemdService",
+        "D-Bus service",
+    ),
+    (
+        "usr/share/dbus-1/system-services",
+        "SystemdService",
+        "D-Bus service",
+    ),
+];
+
+/// The units that open port 111 and are none of these, for another service than the portmapper.
+pub(super) fn other_sockets(machine: &Machine, portmappers: &[&str]) -> Vec<String> {
+    let units = Units::read(machine);
+    let listens = units.listens.iter();
+    listens
+        .filter(|name| units.is_there(name) && !portmappers.contains(&units.resolve(name)))
+        .cloned()
+        .collect()
+}
+
 /// The units that want or require one of `portmappers` that is there and not masked; those of the boot first.
 pub(super) fn starters(machine: &Machine, portmappers: &[&str]) -> Vec<Starter> {
     let units = Units::read(machine);
@@ -79,6 +112,22 @@ pub(super) fn starters(machine: &Machine, portmappers: &[&str]) -> Vec<Starter> 
             });
         }
     }
+    for (directory, setting, what) in EVENTS {
+        for name in machine.names(directory) {
+            let text = machine.text(format!("{directory}/{name}"));
+            let lines = text.lines().map(str::trim_start);
+            let settings: Vec<_> = lines
+                .filter(|line| !line.starts_with('#') && line.contains(setting))
+                .flat_map(|line| line.split(['"', '=', ' ', ',']))
+                .collect();
+            let named = wanted.iter().filter(|unit| settings.contains(unit));
+            starters.extend(named.map(|unit| Starter {
+                at_boot: false,
+                by: format!("{what} {name}"),
+                unit: (*unit).to_owned(),
+            }));
+        }
+    }
     let mut starters: Vec<_> = starters.into_iter().collect();
     starters.sort_by_key(|starter| !starter.at_boot);
     starters
@@ -90,6 +139,8 @@ struct Units {
     there: HashMap<String, bool>,
     aliases: HashMap<String, String>,
     pulls: HashMap<String, BTreeSet<String>>,
+    /// Units that listen on port 111.
+    listens: BTreeSet<String>,
 }
 
 impl Units {
@@ -155,6 +206,13 @@ impl Units {
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.starts_with(['#', ';']));
         for (key, value) in lines.filter_map(|line| line.split_once('=')) {
+            if matches!(key.trim(), "ListenStream" | "ListenDatagram") {
+                let value = value.trim();
+                let port = value.rsplit(':').next().filter(|_| !value.starts_with('/'));
+                if port.is_some_and(|port| port.parse() == Ok(PORTMAPPER_PORT)) {
+                    self.listens.insert(unit.to_owned());
+                }
+            }
             if PULLS.contains(&key.trim()) {
                 for name in value.split_whitespace() {
                     self.pull(unit, name.trim_matches(['"', '\'']));
@@ -354,6 +412,50 @@ mod tests {
                 "{more:?} {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn events_that_start_the_portmapper_are_named() {
+        assert_eq!(
+            found(&[
+                SOCKET,
+                SERVICE,
+                (
+                    "usr/lib/udev/rules.d/99-x.rules",
+                    "ACTION==\"add\", ENV{SYSTEMD_WANTS}+=\"rpcbind.service\"\n"
+                ),
+                (
+                    "usr/share/dbus-1/system-services/x.service",
+                    "[D-BUS Service]\nSystemdService=rpcbind.service\n"
+                ),
+            ]),
+            [
+                "D-Bus service x.service ? rpcbind.service",
+                "udev rules 99-x.rules ? rpcbind.service"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_unit_that_opens_port_111_for_another_service_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("etc/systemd/system");
+        fs::create_dir_all(&directory).unwrap();
+        for (name, text) in [
+            ("rpcbind.socket", "[Socket]\nListenStream=0.0.0.0:111\n"),
+            ("proxy.socket", "[Socket]\nListenDatagram=[::]:111\n"),
+            (
+                "other.socket",
+                "[Socket]\nListenStream=1111\nListenStream=/run/x:112\n",
+            ),
+        ] {
+            fs::write(directory.join(name), text).unwrap();
+        }
+        let machine = Machine::new(root.path());
+        assert_eq!(
+            super::other_sockets(&machine, &["rpcbind.socket"]),
+            ["proxy.socket"]
+        );
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct LocalDocument {
     /// Rules that could not be read, and why.
     forwards_unread: Vec<String>,
     starters: Vec<StarterView>,
+    /// Units of systemd that open port 111 for another service.
+    other_sockets: Vec<String>,
     reachable_services: Vec<ReachableView>,
     exports_to_everybody: Vec<String>,
 }
@@ -221,6 +223,7 @@ impl LocalDocument {
             forwards: report.forwards.found.iter().map(ForwardView::of).collect(),
             forwards_unread: report.forwards.unread.clone(),
             starters: report.starters.iter().map(StarterView::of).collect(),
+            other_sockets: report.other_sockets.clone(),
             reachable_services: reachable(report)
                 .into_iter()
                 .map(|service| ReachableView::of(&service, &names))

@@ -178,14 +178,24 @@ pub(super) fn print_surroundings(
     report: &LocalReport,
 ) -> std::io::Result<()> {
     for process in report.other_holders() {
-        let place = process.control_group();
-        let place = place.map(|group| format!(", in {}", printable(&group)));
+        let group = process.control_group();
+        let place = group
+            .as_ref()
+            .map(|group| format!(", in {}", printable(group)));
         writeln!(
             out,
             "holds port 111, and is not rpcbind: {}{}",
             short(&process.to_string()),
             place.unwrap_or_default()
         )?;
+        if let Some(command) = freed_by(process, group.as_deref()) {
+            writeln!(out, "  to free it: {command}")?;
+        }
+    }
+    for unit in &report.other_sockets {
+        let unit = short(unit);
+        writeln!(out, "opens port 111 for another service: {unit}")?;
+        writeln!(out, "  to free it: systemctl disable --now {unit}")?;
     }
     for forward in &report.forwards.found {
         writeln!(
@@ -223,6 +233,30 @@ pub(super) fn print_surroundings(
         )?;
     }
     print_services(out, report)
+}
+
+/// A command that frees port 111 of a process, or shows what to stop. Its program's name may be made up: what is
+/// printed does no harm by itself.
+fn freed_by(process: &Process, group: Option<&str>) -> Option<String> {
+    let program = process.exe.as_deref()?.file_name()?.to_str()?;
+    let is = |names: &[&str]| names.iter().any(|name| program.starts_with(name));
+    if is(&["docker-proxy", "rootlesskit"]) {
+        return Some("docker ps --filter publish=111    # then docker stop it".to_owned());
+    }
+    if is(&[
+        "rootlessport",
+        "conmon",
+        "netavark",
+        "slirp4netns",
+        "pasta",
+        "passt",
+    ]) {
+        return Some("podman ps    # as its user, then podman stop what has port 111".to_owned());
+    }
+    let unit = group?.rsplit('/').next()?.strip_suffix(".service")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@:".contains(&byte);
+    let is_service = !unit.starts_with("user@") && unit.bytes().all(is_plain);
+    is_service.then(|| format!("systemctl disable --now {unit}.service"))
 }
 
 fn print_services(out: &mut impl Write, report: &LocalReport) -> std::io::Result<()> {

@@ -148,18 +148,21 @@ fn services_that_other_hosts_reach_and_open_exports_are_named() {
         );
     }
     let exports = "/srv *(ro)\n/home 192.0.2.0/24(rw)\n";
-    if scene
+    scene
         .host
-        .enter(|| std::fs::exists("/etc/exports").unwrap_or(false))
-    {
-        crate::scene::replace_file(&scene.host, "/etc/exports", exports);
-        assert_eq!(scene.check(3).exports_to_everybody, ["/srv"]);
-        let text = scene.host.rpcguard(["check"]).exited_with(3).stdout;
-        assert!(
-            text.contains("exports let everybody mount: /srv\n"),
-            "{text}"
-        );
-    }
+        .run("mkdir", &["/run/upper", "/run/work"])
+        .unwrap();
+    let layers = "lowerdir=/etc,upperdir=/run/upper,workdir=/run/work";
+    let mount = ["-t", "overlay", "overlay", "-o", layers, "/etc"];
+    scene.host.run("mount", &mount).unwrap();
+    let write = || std::fs::write("/etc/exports", exports);
+    scene.host.enter(write).unwrap();
+    assert_eq!(scene.check(3).exports_to_everybody, ["/srv"]);
+    let text = scene.host.rpcguard(["check"]).exited_with(3).stdout;
+    assert!(
+        text.contains("exports let everybody mount: /srv\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(crate) struct LocalDocument {
     pub(crate) forwards_unread: Vec<String>,
     /// Units of systemd that would start one of the portmapper's that is not enabled.
     pub(crate) starters: Vec<Starter>,
+    /// Units of systemd that open port 111 for another service than a portmapper.
+    pub(crate) other_sockets: Vec<String>,
     /// Registered services besides the portmapper that other hosts reach, but for firewalls.
     pub(crate) reachable_services: Vec<ReachableService>,
     /// Directories that everybody may mount, by exports(5).
