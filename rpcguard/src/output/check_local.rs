@@ -303,7 +303,12 @@ fn print_sockets(out: &mut impl Write, report: &LocalReport) -> anyhow::Result<(
         [
             socket.kind.name().to_owned(),
             short(&socket.address.to_string()),
-            holders(&socket.processes.iter().collect::<Vec<_>>(), report),
+            if socket.processes.is_empty() {
+                // None of the kernel's own is a portmapper.
+                "?".to_owned()
+            } else {
+                holders(&socket.processes.iter().collect::<Vec<_>>(), report)
+            },
             socket.reach().name().to_owned(),
             remark.to_owned(),
         ]

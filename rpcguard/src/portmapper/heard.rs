@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const MAX_SOCKETS: usize = 16;
 
 /// When to ask again where nothing answered.
-const AGAIN: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// One socket of one process: numbers of both are used again.
 type Key = (u64, u32, u64);
@@ -62,6 +62,17 @@ impl Heard {
         let mut ports = self.ports_of(inventory);
         ports.retain(|(kind, _)| *kind == Kind::Udp);
         ports.into_iter().map(|(_, port)| port).collect()
+    }
+
+    /// Other UDP ports on which the portmapper was heard, that a guard leaves alone: others could need them.
+    #[must_use]
+    pub fn udp_ports_left_alone(&self, inventory: &Inventory) -> BTreeSet<u16> {
+        inventory
+            .portmapper_extra()
+            .filter(|socket| socket.kind == Kind::Udp && socket.reach() == Reach::Outside)
+            .filter(|socket| self.has(socket) && !inventory.is_portmappers_alone(socket))
+            .filter_map(ListeningSocket::port)
+            .collect()
     }
 
     /// As [`Heard::udp_ports_of`], with those of TCP.
@@ -204,5 +215,132 @@ fn null(kind: Kind, address: SocketAddr, xid: u32) -> io::Result<Vec<u8>> {
         asked.result.map(|answer| answer.message)
     } else {
         Connection::tcp(address, PATIENCE)?.ask(&call, xid, PATIENCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::UdpSocket,
+        thread::{self, JoinHandle},
+        time::{Duration, Instant},
+    };
+
+    use super::{Heard, PATIENCE};
+    use crate::{
+        portmapper::xdr::words,
+        sockets::{Address, Inventory, Kind, ListeningSocket, Process},
+    };
+
+    fn portmapper() -> Process {
+        Process {
+            pid: 50,
+            started: 1000,
+            runs_portmapper: true,
+            ..Process::default()
+        }
+    }
+
+    fn udp(address: &str, inode: u64) -> ListeningSocket {
+        ListeningSocket {
+            kind: Kind::Udp,
+            address: Address::Ip(address.parse().unwrap()),
+            inode,
+            processes: vec![portmapper()],
+        }
+    }
+
+    fn inventory(sockets: Vec<ListeningSocket>) -> Inventory {
+        Inventory {
+            sockets,
+            complete: true,
+            ..Inventory::default()
+        }
+    }
+
+    /// Answers one call with an accepted reply whose id is so far off, and says whether another came.
+    fn server(off: u32, status: u32) -> (String, JoinHandle<bool>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        socket.set_read_timeout(Some(4 * PATIENCE)).unwrap();
+        let served = thread::spawn(move || {
+            let mut call = [0; 64];
+            let (_, client) = socket.recv_from(&mut call).unwrap();
+            let xid = u32::from_be_bytes(*call.first_chunk().unwrap());
+            let reply = words(&[xid.wrapping_add(off), 1, 0, 0, 0, status]);
+            socket.send_to(&reply, client).unwrap();
+            socket.recv_from(&mut call).is_ok()
+        });
+        (address, served)
+    }
+
+    #[test]
+    fn a_port_counts_once_the_portmapper_was_heard_there() {
+        const NO_SUCH_PROGRAM: u32 = 1;
+        let (portmapper, served) = server(0, 0);
+        let (other, _) = server(0, NO_SUCH_PROGRAM);
+        let (liar, _) = server(1, 0);
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent = silent.local_addr().unwrap().to_string();
+        let found = inventory(vec![
+            udp("0.0.0.0:111", 1),
+            udp(&portmapper, 2),
+            udp(&other, 3),
+            udp(&liar, 4),
+            udp(&silent, 5),
+        ]);
+        let heard_at = |heard: &Heard| -> Vec<u64> {
+            let heard = found.portmapper_extra().filter(|socket| heard.has(socket));
+            heard.map(|socket| socket.inode).collect()
+        };
+        let mut heard = Heard::default();
+        let started = Instant::now();
+        heard.ask(&found);
+        assert!(started.elapsed() < 3 * PATIENCE);
+        assert_eq!(heard_at(&heard), [2]);
+        // Not asked again.
+        let started = Instant::now();
+        heard.ask(&found);
+        assert!(started.elapsed() < Duration::from_millis(100));
+        assert!(!served.join().unwrap());
+        // Another process, or another socket of this one, was not heard.
+        let mut other = found.clone();
+        other.sockets[1].processes[0].started += 1;
+        assert!(!heard.has(&other.sockets[1]));
+        other = found.clone();
+        other.sockets[1].inode += 100;
+        assert!(!heard.has(&other.sockets[1]));
+    }
+
+    #[test]
+    fn ports_of_others_and_below_1024_are_left_alone_though_it_was_heard_there() {
+        let mut heard = Heard::default();
+        let mut found = inventory(vec![
+            udp("0.0.0.0:111", 1),
+            udp("0.0.0.0:836", 2),
+            udp("0.0.0.0:50000", 3),
+            udp("0.0.0.0:50001", 4),
+            udp("127.0.0.1:50002", 5),
+            udp("0.0.0.0:50003", 6),
+        ]);
+        for socket in &found.sockets[1..5] {
+            let key = super::key(socket).unwrap();
+            heard.asked.insert(key, (Instant::now(), true));
+        }
+        let mut theirs = udp("[::1]:50001", 7);
+        theirs.processes[0] = Process::default();
+        found.sockets.push(theirs);
+        assert_eq!(Vec::from_iter(heard.udp_ports_of(&found)), [111, 50_000]);
+        let left_alone = heard.udp_ports_left_alone(&found);
+        assert_eq!(Vec::from_iter(left_alone), [836, 50_001]);
+    }
+
+    #[test]
+    fn a_port_bound_to_no_address_is_asked_where_clients_would_ask_it() {
+        let asked = |address: &str| super::outward(address.parse().unwrap());
+        assert_eq!(asked("192.0.2.1:5"), "192.0.2.1:5".parse().unwrap());
+        let own = asked("0.0.0.0:5");
+        assert!(!own.ip().is_unspecified() && own.port() == 5);
+        assert!(UdpSocket::bind((own.ip(), 0)).is_ok(), "{own}");
     }
 }

@@ -57,7 +57,9 @@ impl Inventory {
         for socket in sockets.iter_mut().chain(&mut connected) {
             socket.processes = holders.of.remove(&socket.inode).unwrap_or_default();
         }
-        sockets.sort_by(|a, b| (a.kind, &a.address).cmp(&(b.kind, &b.address)));
+        sockets.sort_by(|a, b| (a.kind, &a.address, a.inode).cmp(&(b.kind, &b.address, b.inode)));
+        // In a socket path, a line of the table can be made up.
+        sockets.dedup();
         Ok(Self {
             sockets,
             connected,

@@ -5,10 +5,7 @@
 //! rpcbind ([`Process::runs_portmapper`]). Other processes on port 111 are other holders: a proxy of a container,
 //! systemd for a service that it starts.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{Address, Inventory, Kind, ListeningSocket, Process, processes::is_roots_alone};
 use crate::policy::PORTMAPPER_PORT;
@@ -36,15 +33,16 @@ impl Inventory {
     pub fn portmapper(&self) -> impl Iterator<Item = &ListeningSocket> {
         self.sockets.iter().filter(|socket| match &socket.address {
             Address::Ip(address) => address.port() == PORTMAPPER_PORT,
-            Address::Path(path) => self.is_portmapper_path(socket, path),
+            Address::Path(path) => self.roots_paths.contains(path) && !self.is_impostor(socket),
         })
     }
 
-    /// A process of another mount namespace may show the same path for a socket of its own.
-    fn is_portmapper_path(&self, socket: &ListeningSocket, path: &Path) -> bool {
+    /// Whether a socket seems to be at root's path of the portmapper, but is not: in another mount namespace, other
+    /// processes can have the same path for a socket of their own.
+    pub(crate) fn is_impostor(&self, socket: &ListeningSocket) -> bool {
         let mut processes = socket.processes.iter();
-        self.roots_paths.contains(path)
-            && processes.all(|process| process.runs_portmapper || process.is_init())
+        matches!(&socket.address, Address::Path(path) if self.roots_paths.contains(path))
+            && processes.any(|process| !process.runs_portmapper && !process.is_init())
     }
 
     /// The processes that are proven to be the portmapper: see the module. They can be told without looking into

@@ -171,8 +171,15 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     pub(super) of: HashMap<u64, Vec<Process>>,
-    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE.
+    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, and no container.
     pub(super) complete: bool,
+}
+
+/// Whether this is the first process namespace of the system: from any other one, outer processes are not seen.
+fn sees_every_process() -> bool {
+    /// `PROC_PID_INIT_INO` of linux/proc_ns.h.
+    const FIRST: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace == Path::new(FIRST))
 }
 
 /// Which processes to look into.
@@ -188,7 +195,7 @@ impl Holders {
     pub(super) fn read(which: Which) -> Result<Self> {
         let mut holders = Self {
             of: HashMap::new(),
-            complete: true,
+            complete: sees_every_process(),
         };
         // Without the file, root alone.
         let accounts = portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default());

@@ -19,6 +19,7 @@ mod replay;
 mod rpcbind;
 mod rpcinfo;
 mod skip;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -49,6 +50,7 @@ pub use self::{
     rpcbind::Rpcbind,
     rpcinfo::{Query, rpcinfo},
     skip::{is_boot_or_skip, skip},
+    stranger::{STRANGERS_TOOLS, Stranger},
     tools::{find_tool, missing_tools},
     tun::Tun,
     tuntap::TunTap,

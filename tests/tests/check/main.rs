@@ -17,3 +17,4 @@ mod remote;
 mod rpcinfo;
 mod scene;
 mod services;
+mod strangers;
