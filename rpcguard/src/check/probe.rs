@@ -8,13 +8,31 @@ use std::{
 
 use rpcguard_common::parse::Transport;
 
-use super::wire_len;
+use super::{
+    verdict::{Came, Question},
+    wire_len,
+};
 use crate::portmapper::{Call, Registrations, Reply, read_reply};
 
-/// What ICMP errors become that a router or firewall sends (icmp(7), net/ipv6/icmp.c in Linux).
-const REJECTIONS: [i32; 2] = [libc::EHOSTUNREACH, libc::EACCES];
+/// What becomes of ICMP errors when a connection is made, but for those that close a port (`icmp_err_convert`
+/// and `icmpv6_err_convert` of Linux): which type and code it was, the kernel does not say.
+const REJECTIONS: [i32; 7] = [
+    libc::EHOSTUNREACH,
+    libc::ENETUNREACH,
+    libc::EACCES,
+    libc::ENOPROTOOPT,
+    libc::EHOSTDOWN,
+    libc::ENONET,
+    libc::EPROTO,
+];
+
+/// The results of GETSTAT with nothing in its lists: 17 words for each of three versions.
+const MIN_STATISTICS: usize = 3 * 17 * 4;
 
 /// Something to ask a portmapper.
+///
+/// None of it changes anything but counters of fixed size: rpcbind keeps an entry for ever for each program
+/// that GETADDR, GETVERSADDR or GETPORT ask for, and removes registrations that these find dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
     /// The procedure that does nothing.
@@ -23,9 +41,9 @@ pub enum Probe {
     Dump(u32),
     /// How often each procedure was called.
     Statistics,
-    /// Where the portmapper itself is.
-    Address,
-    /// To relay a call, of the portmapper's own procedure that does nothing.
+    /// All addresses of the portmapper itself: a larger reply, but never one in fragments.
+    AddressList,
+    /// To relay a call, of the portmapper's own procedure that does nothing. This kills rpcbind up to 0.2.1.
     Relay,
     /// As [`Probe::Dump`] of version 2 or 3, of the port that relayed calls are answered from.
     DumpOfRelay,
@@ -39,12 +57,21 @@ impl Probe {
             Self::Null => "NULL",
             Self::Dump(_) | Self::DumpOfRelay => "DUMP",
             Self::Statistics => "GETSTAT",
-            Self::Address => "GETADDR",
+            Self::AddressList => "GETADDRLIST",
             Self::Relay => "CALLIT",
         }
     }
 
-    pub(super) fn call(self, transport: Transport, ipv6: bool) -> Call {
+    const fn question(self) -> Question {
+        match self {
+            Self::Null => Question::Small,
+            Self::AddressList => Question::Medium,
+            Self::Dump(_) | Self::DumpOfRelay | Self::Statistics => Question::Large,
+            Self::Relay => Question::Relay,
+        }
+    }
+
+    pub(super) fn call(self, ipv6: bool) -> Call {
         // Version 2 knows of no IPv6.
         let oldest = if ipv6 { 3 } else { 2 };
         match self {
@@ -52,15 +79,7 @@ impl Probe {
             Self::Dump(version) => Call::dump(version),
             Self::DumpOfRelay => Call::dump(oldest),
             Self::Statistics => Call::statistics(),
-            Self::Address => {
-                let netid = match (transport, ipv6) {
-                    (Transport::Udp, false) => "udp",
-                    (Transport::Udp, true) => "udp6",
-                    (Transport::Tcp, false) => "tcp",
-                    (Transport::Tcp, true) => "tcp6",
-                };
-                Call::address(3, netid)
-            }
+            Self::AddressList => Call::address_list(),
             Self::Relay => Call::relay_null(oldest),
         }
     }
@@ -73,10 +92,12 @@ pub struct Answered {
     pub len: usize,
     /// Where it came from.
     pub from: SocketAddr,
-    /// How long it took.
+    /// How long it took, since the question was first sent.
     pub took: Duration,
     /// Why the call was refused, if it was.
     pub refused: Option<String>,
+    /// Whether the results are not what the procedure returns.
+    pub malformed: bool,
     /// What is registered, if that was asked.
     pub registrations: Option<Registrations>,
     /// The beginning of the message.
@@ -114,7 +135,8 @@ impl Outcome {
         }
     }
 
-    pub(super) fn of_error(error: &io::Error, sent: bool) -> Self {
+    /// What an error of a connection amounts to.
+    pub(super) fn of_error(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         match error.kind() {
             Kind::TimedOut => Self::Silent,
@@ -124,10 +146,10 @@ impl Outcome {
             Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe => {
                 Self::Rejected("the connection was ended".to_owned())
             }
-            // EPERM is what this host's own firewall says.
-            _ if sent && REJECTIONS.contains(&error.raw_os_error().unwrap_or_default()) => {
+            _ if REJECTIONS.contains(&error.raw_os_error().unwrap_or_default()) => {
                 Self::Rejected(error.to_string())
             }
+            // EPERM is what this host's own firewall says.
             _ => Self::Failed(error.to_string()),
         }
     }
@@ -164,6 +186,22 @@ impl ProbeResult {
         }
     }
 
+    /// What it is for the verdict.
+    pub(super) fn seen(&self, ipv6: bool) -> (Question, Came) {
+        let is_larger = |[payload, wire]: [f64; 2]| payload > 1.0 || wire > 1.0;
+        let came = match &self.outcome {
+            Outcome::Answered(_) if self.factors(ipv6).is_some_and(is_larger) => Came::Larger,
+            Outcome::Answered(answer) if answer.malformed => Came::Garbage,
+            Outcome::Answered(answer) if answer.refused.is_some() => Came::Refusal,
+            Outcome::Answered(_) => Came::Success,
+            Outcome::Silent => Came::Silence,
+            Outcome::Closed | Outcome::Rejected(_) => Came::Unreachable,
+            Outcome::Garbage(_) => Came::Garbage,
+            Outcome::Failed(_) => Came::NotAsked,
+        };
+        (self.probe.question(), came)
+    }
+
     /// How many times larger than the request the reply is, of payload and on the wire. Connections do not
     /// amplify: their addresses cannot be forged.
     #[must_use]
@@ -194,20 +232,24 @@ pub(super) fn answered(
         from,
         took,
         refused: None,
+        malformed: false,
         registrations: None,
         beginning: message[..message.len().min(BEGINNING)].to_vec(),
     };
     match read_reply(xid, message) {
         Some(Reply::Success(results)) => {
-            if let Probe::Dump(_) | Probe::DumpOfRelay = probe {
-                answered.registrations = Registrations::read(call.version(), results);
-                if answered.registrations.is_none() {
-                    answered.refused = Some("the list is malformed".to_owned());
+            answered.malformed = match probe {
+                Probe::Dump(_) | Probe::DumpOfRelay => {
+                    answered.registrations = Registrations::read(call.version(), results);
+                    answered.registrations.is_none()
                 }
-            }
+                Probe::Statistics => results.len() < MIN_STATISTICS,
+                Probe::Null | Probe::AddressList | Probe::Relay => false,
+            };
         }
         Some(Reply::Refused(refusal)) => answered.refused = Some(refusal.to_string()),
-        None => return Outcome::Garbage("no reply to the call".to_owned()),
+        // Larger than the call: that is of use to an attacker, whatever is in it.
+        None => answered.malformed = true,
     }
     Outcome::Answered(answered)
 }

@@ -11,59 +11,78 @@ use std::{
 
 use rpcguard_common::parse::Transport;
 
-use super::{AddressReport, HostReport, Outcome, Probe, ProbeResult, probe::answered};
+use super::{
+    AddressReport, HostReport, Outcome, Probe, ProbeResult, probe::answered, reachable::reachable,
+    unreachable, verdict::Finding,
+};
 use crate::{
     error::{Doing as _, Error, Result},
     policy::PORTMAPPER_PORT,
-    portmapper::{Asked, Connection, ReplyFrom, ask},
+    portmapper::{Asked, Call, Connection, ReplyFrom, ask, source_address},
     sys::random,
 };
 
 /// So many addresses of a host are asked.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// So many datagrams are sent to an address, at most: eight probes, each three times.
-pub const MAX_DATAGRAMS: usize = (UDP_PROBES.len() + 1) * WAITS.len();
+/// So many datagrams are sent to an address, at most, if no relay is asked for: six probes, each four times.
+pub const MAX_DATAGRAMS: usize = (UDP_PROBES.len() + 1) * ATTEMPTS;
 
 /// So many calls are made over the one TCP connection to an address, at most.
 pub const MAX_CALLS: usize = TCP_PROBES.len();
 
-/// How long each datagram is waited for before the next one, which together is how long a probe takes.
-const WAITS: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_millis(1000),
-    Duration::from_millis(1500),
-];
+/// How long answers are waited for if nothing else is asked for. `rpcinfo` waits a minute.
+pub const WAIT: Duration = Duration::from_secs(15);
 
-/// How long a connection may take. Linux asks for it again after a second; since 6.5, after each.
-const CONNECT: Duration = Duration::from_millis(2500);
+/// How often each datagram is sent.
+const ATTEMPTS: usize = 4;
 
-/// How long a call on it may take.
-const CALL: Duration = Duration::from_millis(1500);
-
-/// How long all calls on it may take together.
-const CALLS: Duration = Duration::from_millis(4500);
+/// How long mountd and NFS are waited for, at most.
+const SERVICE_WAIT: Duration = Duration::from_secs(3);
 
 /// What is asked over UDP.
-const UDP_PROBES: [Probe; 7] = [
+const UDP_PROBES: [Probe; 5] = [
     Probe::Null,
     Probe::Dump(2),
     Probe::Dump(3),
     Probe::Dump(4),
     Probe::Statistics,
-    Probe::Address,
-    Probe::Relay,
 ];
 
 /// What is asked over TCP. Calls are relayed for UDP alone (RFC 1833 section 2.2.2).
-const TCP_PROBES: [Probe; 6] = [
+const TCP_PROBES: [Probe; 5] = [
     Probe::Null,
     Probe::Dump(4),
     Probe::Dump(3),
     Probe::Dump(2),
     Probe::Statistics,
-    Probe::Address,
 ];
+
+/// How a host is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// How long answers are waited for.
+    pub wait: Duration,
+    /// Whether to ask for a call to be relayed, which kills rpcbind up to 0.2.1.
+    pub relay: bool,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self {
+            wait: WAIT,
+            relay: false,
+        }
+    }
+}
+
+impl Asking {
+    /// How long each datagram is waited for before the next one: a fifteenth of all at first, and twice as
+    /// long each time.
+    fn waits(self) -> [Duration; ATTEMPTS] {
+        [1, 2, 4, 8].map(|part| self.wait * part / 15)
+    }
+}
 
 /// The addresses of a host, each once.
 ///
@@ -82,31 +101,42 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
     let found = (bare, PORTMAPPER_PORT).to_socket_addrs();
     let found = found.map_err(|error| failed(error.to_string()))?;
     let mut seen = BTreeSet::new();
-    let addresses: Vec<_> = found.filter(|address| seen.insert(*address)).collect();
+    // `::ffff:192.0.2.1` is an IPv4 address.
+    let canonical = found.map(|mut address| {
+        address.set_ip(address.ip().to_canonical());
+        address
+    });
+    let addresses: Vec<_> = canonical.filter(|address| seen.insert(*address)).collect();
     if addresses.is_empty() {
         return Err(failed("it has none".to_owned()));
+    }
+    // Replies are taken from anywhere: each of the group would be asked, and taken for the others.
+    if addresses.iter().any(|address| address.ip().is_multicast()) {
+        return Err(failed("a multicast address is no host's".to_owned()));
     }
     Ok(addresses)
 }
 
 /// Asks the portmapper of a host, at all its addresses at once: at most [`MAX_ADDRESSES`], and at each at
-/// most [`MAX_DATAGRAMS`] and one connection with [`MAX_CALLS`]. It takes at most eight seconds.
+/// most [`MAX_DATAGRAMS`] and one connection with [`MAX_CALLS`]; then mountd and NFS, if they are registered.
+/// It takes as long as [`Asking::wait`], or twice that if an answer asks for a further question.
 ///
 /// # Errors
 ///
 /// If the kernel gives no random numbers.
-pub fn remote(host: &str, addresses: &[SocketAddr]) -> Result<HostReport> {
+pub fn remote(host: &str, addresses: &[SocketAddr], asking: Asking) -> Result<HostReport> {
     let started = SystemTime::now();
     let asked = &addresses[..addresses.len().min(MAX_ADDRESSES)];
     let reports: Vec<AddressReport> = thread::scope(|scope| {
         let threads: Vec<_> = asked
             .iter()
-            .map(|address| scope.spawn(|| ask_address(*address)))
+            .map(|address| scope.spawn(move || ask_address(*address, asking)))
             .collect();
         threads.into_iter().map(joined).collect::<Result<_>>()
     })?;
     Ok(HostReport {
         host: host.to_owned(),
+        asking,
         started,
         finished: SystemTime::now(),
         addresses: reports,
@@ -114,28 +144,49 @@ pub fn remote(host: &str, addresses: &[SocketAddr]) -> Result<HostReport> {
     })
 }
 
-/// What a thread came to.
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+/// What a thread returned.
+pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     let finished = thread.join();
     finished.unwrap_or_else(|_| Err("a probe panicked").doing("ask a portmapper"))
 }
 
-fn ask_address(address: SocketAddr) -> Result<AddressReport> {
+fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
+    let mut report = AddressReport {
+        address: address.ip(),
+        vantage: None,
+        probes: Vec::new(),
+        services: Vec::new(),
+    };
+    match source_address(address) {
+        Ok(vantage) => report.vantage = Some(vantage),
+        Err(error) => {
+            let outcome = Outcome::Failed(error.to_string());
+            report.probes = not_asked(address, &outcome, asking);
+            return Ok(report);
+        }
+    }
+    let over_udp = |probe, port| {
+        let mut there = address;
+        there.set_port(port);
+        ask_over_udp(there, probe, report.vantage, &asking.waits())
+    };
     let (udp, tcp) = thread::scope(|scope| {
-        let tcp = scope.spawn(|| ask_over_tcp(address));
-        let udp: Vec<_> = UDP_PROBES
-            .into_iter()
-            .map(|probe| scope.spawn(move || ask_over_udp(address, probe)))
+        let tcp = scope.spawn(|| ask_over_tcp(address, asking.wait));
+        let udp: Vec<_> = udp_probes(asking)
+            .map(|probe| scope.spawn(move || over_udp(probe, address.port())))
             .collect();
         let udp = udp.into_iter().map(joined).collect::<Result<Vec<_>>>();
         (udp, joined(tcp))
     });
-    let (udp, (tcp, tcp_from)) = (udp?, tcp?);
-    let mut vantage = tcp_from;
-    let mut probes = Vec::new();
-    for (result, from) in udp {
-        vantage = vantage.or(from);
-        probes.push(result);
+    let (mut probes, mut tcp) = (udp?, tcp?);
+    // Silence to what may be too long for one packet: does it depend on the length?
+    let seen: Vec<_> = probes
+        .iter()
+        .map(|probe| probe.seen(address.is_ipv6()))
+        .collect();
+    let in_doubt = matches!(Finding::of(&seen), Finding::Answers | Finding::Unclear);
+    if in_doubt && probes.iter().any(|probe| probe.answer().is_some()) {
+        probes.push(over_udp(Probe::AddressList, address.port())?);
     }
     // rpcbind answers on the port that it relays calls from as it does on its own.
     let relay = probes.iter().find_map(|probe| {
@@ -143,84 +194,148 @@ fn ask_address(address: SocketAddr) -> Result<AddressReport> {
         (probe.probe == Probe::Relay && port != address.port()).then_some(port)
     });
     if let Some(port) = relay {
-        let mut relay = address;
-        relay.set_port(port);
-        probes.push(ask_over_udp(relay, Probe::DumpOfRelay)?.0);
+        probes.push(over_udp(Probe::DumpOfRelay, port)?);
     }
-    probes.extend(tcp);
-    Ok(AddressReport {
-        address: address.ip(),
-        vantage,
-        probes,
-    })
+    // Why a connection cannot be made, the kernel says by an error number alone, its own errors included.
+    if let Some(own) = probes.iter().find(|probe| is_failed(probe)) {
+        for probe in &mut tcp {
+            if matches!(probe.outcome, Outcome::Rejected(_)) && !connected(probe) {
+                probe.outcome = own.outcome.clone();
+            }
+        }
+    }
+    probes.append(&mut tcp);
+    report.probes = probes;
+    if let Some(list) = report.registrations() {
+        let wait = asking.wait.min(SERVICE_WAIT);
+        report.services = reachable(address, &list.entries, wait)?;
+    }
+    Ok(report)
 }
 
-/// The result of a probe, and the address that it was sent from.
-type Sent<T> = (T, Option<IpAddr>);
+fn udp_probes(asking: Asking) -> impl Iterator<Item = Probe> {
+    let relay = asking.relay.then_some(Probe::Relay);
+    UDP_PROBES.into_iter().chain(relay)
+}
 
-fn ask_over_udp(address: SocketAddr, probe: Probe) -> Result<Sent<ProbeResult>> {
-    let call = probe.call(Transport::Udp, address.is_ipv6());
+const fn is_failed(probe: &ProbeResult) -> bool {
+    matches!(probe.outcome, Outcome::Failed(_))
+}
+
+/// Whether the call was sent over the connection.
+const fn connected(probe: &ProbeResult) -> bool {
+    probe.attempts != 0
+}
+
+/// All probes of an address to which there is no way.
+fn not_asked(address: SocketAddr, outcome: &Outcome, asking: Asking) -> Vec<ProbeResult> {
+    let result = |transport| {
+        move |probe: Probe| {
+            let call = probe.call(address.is_ipv6());
+            ProbeResult {
+                probe,
+                version: call.version(),
+                transport,
+                port: address.port(),
+                started: SystemTime::now(),
+                attempts: 0,
+                request_len: Connection::request_len(&call),
+                outcome: outcome.clone(),
+            }
+        }
+    };
+    udp_probes(asking)
+        .map(result(Transport::Udp))
+        .chain(TCP_PROBES.into_iter().map(result(Transport::Tcp)))
+        .collect()
+}
+
+/// What was sent.
+pub(super) struct Sent<'a> {
+    pub(super) probe: Probe,
+    pub(super) call: &'a Call,
+    pub(super) xid: u32,
+}
+
+fn ask_over_udp(
+    address: SocketAddr,
+    probe: Probe,
+    vantage: Option<IpAddr>,
+    waits: &[Duration],
+) -> Result<ProbeResult> {
+    let call = probe.call(address.is_ipv6());
     let xid = random::seed()? as u32;
-    let from = match probe {
-        Probe::Relay => ReplyFrom::Anywhere,
-        _ => ReplyFrom::There,
-    };
     let started = SystemTime::now();
-    let Asked {
-        request_len,
-        attempts,
-        from,
-        result,
-    } = ask(address, &call, xid, from, &WAITS);
-    let outcome = match result {
-        Ok(answer) => answered(probe, &call, xid, &answer.message, answer.from, answer.took),
-        Err(error) => Outcome::of_error(&error, attempts != 0),
+    let asked = ask(address, &call, xid, ReplyFrom::Anywhere, waits);
+    let sent = Sent {
+        probe,
+        call: &call,
+        xid,
     };
-    let result = ProbeResult {
+    Ok(ProbeResult {
         probe,
         version: call.version(),
         transport: Transport::Udp,
         port: address.port(),
         started,
-        attempts,
-        request_len,
-        outcome,
-    };
-    Ok((result, from.map(|from| from.ip())))
+        attempts: asked.attempts,
+        request_len: asked.request_len,
+        outcome: datagram_outcome(&sent, asked, address.ip(), vantage),
+    })
 }
 
-fn ask_over_tcp(address: SocketAddr) -> Result<Sent<Vec<ProbeResult>>> {
-    let mut connection = Connection::tcp(address, CONNECT);
-    let from = connection
-        .as_ref()
-        .ok()
-        .and_then(|connection| connection.from);
-    let deadline = Instant::now() + CALLS;
+/// What came of a question over UDP to `address`, asked from `vantage`.
+pub(super) fn datagram_outcome(
+    sent: &Sent<'_>,
+    asked: Asked,
+    address: IpAddr,
+    vantage: Option<IpAddr>,
+) -> Outcome {
+    use std::io::ErrorKind as Kind;
+    match (asked.result, asked.reported) {
+        (Ok(answer), _) => answered(
+            sent.probe,
+            sent.call,
+            sent.xid,
+            &answer.message,
+            answer.from,
+            answer.took,
+        ),
+        (Err(_), Some(reported)) => unreachable::outcome(&reported, address, vantage),
+        (Err(error), None) => match error.kind() {
+            Kind::TimedOut => Outcome::Silent,
+            Kind::InvalidData => Outcome::Garbage(error.to_string()),
+            // An error of this host itself: EPERM is what its own firewall says.
+            _ => Outcome::Failed(error.to_string()),
+        },
+    }
+}
+
+fn ask_over_tcp(address: SocketAddr, wait: Duration) -> Result<Vec<ProbeResult>> {
+    let deadline = Instant::now() + wait;
+    let mut connection = Connection::tcp(address, wait);
     let mut results = Vec::new();
     // Once the connection is no more, it is the same for what was still to be asked.
-    let mut broken = connection
-        .as_ref()
-        .err()
-        .map(|error| Outcome::of_error(error, true));
+    let mut broken = connection.as_ref().err().map(Outcome::of_error);
     for probe in TCP_PROBES {
-        let call = probe.call(Transport::Tcp, address.is_ipv6());
+        let call = probe.call(address.is_ipv6());
         let xid = random::seed()? as u32;
         let (started, begun) = (SystemTime::now(), Instant::now());
         let left = deadline.saturating_duration_since(begun);
         let (attempts, outcome) = match (&broken, &mut connection) {
-            (None, Ok(connection)) => match connection.ask(&call, xid, left.min(CALL)) {
+            (None, Ok(connection)) => match connection.ask(&call, xid, left) {
                 Ok(message) => {
                     let took = begun.elapsed();
                     (1, answered(probe, &call, xid, &message, address, took))
                 }
                 Err(error) => {
-                    let outcome = Outcome::of_error(&error, true);
+                    let outcome = Outcome::of_error(&error);
                     broken = Some(outcome.clone());
                     (1, outcome)
                 }
             },
             (Some(outcome), _) => (0, outcome.clone()),
-            (None, Err(error)) => (0, Outcome::of_error(error, true)),
+            (None, Err(error)) => (0, Outcome::of_error(error)),
         };
         results.push(ProbeResult {
             probe,
@@ -233,5 +348,5 @@ fn ask_over_tcp(address: SocketAddr) -> Result<Sent<Vec<ProbeResult>>> {
             outcome,
         });
     }
-    Ok((results, from.map(|from| from.ip())))
+    Ok(results)
 }

@@ -1,10 +1,13 @@
-//! What the answers of another host come to.
+//! What another host answered, and what that amounts to.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::SystemTime,
+};
 
 use rpcguard_common::parse::Transport;
 
-use super::{Outcome, Probe, ProbeResult, Verdict};
+use super::{Asking, Finding, Outcome, Probe, ProbeResult, Reachable, Verdict};
 use crate::portmapper::Registrations;
 
 /// What an address answered.
@@ -16,6 +19,8 @@ pub struct AddressReport {
     pub vantage: Option<IpAddr>,
     /// All probes.
     pub probes: Vec<ProbeResult>,
+    /// mountd and NFS, as far as they are registered.
+    pub services: Vec<Reachable>,
 }
 
 impl AddressReport {
@@ -47,37 +52,61 @@ impl AddressReport {
             .max_by(|(_, [a, _]), (_, [b, _])| a.total_cmp(b))
     }
 
-    /// What it comes to.
+    /// What the questions over a transport amount to.
+    #[must_use]
+    pub fn finding_over(&self, transport: Transport) -> Finding {
+        let probes = self.probes.iter();
+        let seen: Vec<_> = probes
+            .filter(|probe| probe.transport == transport)
+            .map(|probe| probe.seen(self.address.is_ipv6()))
+            .collect();
+        Finding::of(&seen)
+    }
+
+    /// What all questions amount to.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        self.finding_over(Transport::Udp)
+            .max(self.finding_over(Transport::Tcp))
+    }
+
+    /// The verdict.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let answered: Vec<&ProbeResult> = self
-            .probes
-            .iter()
-            .filter(|probe| probe.answer().is_some())
-            .collect();
-        if answered.is_empty() {
-            let failed = |probe: &ProbeResult| {
-                matches!(probe.outcome, Outcome::Failed(_) | Outcome::Garbage(_))
-            };
-            return if self.probes.is_empty() || self.probes.iter().any(failed) {
-                Verdict::Unknown
-            } else {
-                Verdict::NotExposed
-            };
-        }
-        let listed = self.registrations().is_some();
-        let relayed = answered.iter().any(|probe| probe.probe == Probe::Relay);
-        let over_tcp = answered
-            .iter()
-            .any(|probe| probe.transport == Transport::Tcp);
-        let amplified = self
-            .amplification()
-            .is_some_and(|(_, [payload, wire])| payload > 1.0 || wire > 1.0);
-        if listed || relayed || over_tcp || amplified {
-            Verdict::Exposed
-        } else {
-            Verdict::Limited
-        }
+        self.finding().verdict()
+    }
+
+    /// Whether nothing reached the address, for a reason of the host that asks.
+    #[must_use]
+    pub fn could_not_be_asked(&self) -> bool {
+        let mut probes = self.probes.iter();
+        probes.all(|probe| matches!(probe.outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether large replies over UDP may be lost on the way: small ones come, and not all that may be in
+    /// fragments.
+    #[must_use]
+    pub fn may_lose_large_replies(&self) -> bool {
+        let silent = |probe: &ProbeResult| {
+            probe.transport == Transport::Udp
+                && matches!(probe.probe, Probe::Dump(_) | Probe::Statistics)
+                && probe.outcome == Outcome::Silent
+        };
+        self.finding_over(Transport::Udp) >= Finding::Answers && self.probes.iter().any(silent)
+    }
+
+    /// Other addresses and ports that replies over UDP came from, each once, but for what was relayed.
+    #[must_use]
+    pub fn other_sources(&self) -> Vec<SocketAddr> {
+        let answers = self.probes.iter().filter_map(|probe| {
+            let from = probe.answer()?.from;
+            let is_other = from.ip() != self.address || from.port() != probe.port;
+            (probe.probe != Probe::Relay && is_other).then_some(from)
+        });
+        let mut sources: Vec<_> = answers.collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
     }
 }
 
@@ -86,6 +115,8 @@ impl AddressReport {
 pub struct HostReport {
     /// The host, as it was named.
     pub host: String,
+    /// How it was asked.
+    pub asking: Asking,
     /// When the first probe was sent.
     pub started: SystemTime,
     /// When the last answer had come, or had been waited for.
@@ -97,9 +128,13 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// What it comes to.
+    /// The verdict about the addresses that could be asked, if there is one.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        Verdict::of_all(self.addresses.iter().map(AddressReport::verdict))
+        let asked = self.addresses.iter();
+        let verdicts = asked
+            .filter(|address| !address.could_not_be_asked())
+            .map(AddressReport::verdict);
+        Verdict::of_all(verdicts)
     }
 }

@@ -1,15 +1,19 @@
 //! `rpcguard check`
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::Permissions,
     io::{self, Write as _},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use rustix::fs::{Access, access};
 
 use super::{Exit, input::note};
 use crate::{
-    check::{self, LocalReport, MAX_ADDRESSES, SplitAddresses, Verdict},
+    check::{self, Asking, LocalReport, MAX_ADDRESSES, SplitAddresses, Verdict, WAIT},
     error::{Error, Result},
     guard::Registry,
     output::{self, Format},
@@ -30,18 +34,34 @@ through, check the host's address from elsewhere. An address of this host, or a 
 such, is not asked: this host is looked at instead.
 
 With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
-versions 2, 3 and 4, GETSTAT, GETADDR and CALLIT, each up to three times, and DUMP to the port that
-CALLIT was answered from, if that is another one. Over TCP, one connection is made, with at most 6
-of these calls. None of them changes anything, and CALLIT asks for the portmapper's own NULL. It
-takes 8 seconds at most, besides looking up the name.")]
+versions 2, 3 and 4 and GETSTAT, each up to four times, and, if the large ones meet with silence,
+GETADDRLIST of the portmapper itself. Over TCP, one connection is made, with at most 5 of these calls.
+If mountd or NFS are registered, each is sent one NULL. All of this is what rpcinfo sends, and changes
+nothing. Answers are waited for as long as --wait says, or twice that.
+
+--relay asks for a call of the portmapper's own NULL to be relayed (CALLIT), and sends DUMP to the port
+that it is answered from, each up to four times. rpcbind up to 0.2.1 may crash on it (CVE-2015-7236):
+use it on hosts of your own only.")]
 pub(super) struct Args {
     /// The host to ask, by name or address [default: look at this one].
     #[arg(value_name = "HOST")]
     host: Option<String>,
-    /// Write what an abuse desk wants to this new file: times, addresses, each probe and its result, and
+    /// Write a report for an abuse desk to this new file: times, addresses, each probe and its result, and
     /// the verdict.
     #[arg(long, value_name = "FILE", requires = "host")]
     evidence: Option<PathBuf>,
+    /// Ask for a relayed call too. This may crash rpcbind up to 0.2.1.
+    #[arg(long, requires = "host")]
+    relay: bool,
+    /// Wait so long for answers (1 to 60; rpcinfo waits 60).
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "host",
+        default_value_t = WAIT.as_secs(),
+        value_parser = clap::value_parser!(u64).range(1..=60)
+    )]
+    wait: u64,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -55,7 +75,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             output::check_local::print(&report, format)?;
             report.verdict
         }
-        Some(host) => named(host, args.evidence.as_deref(), format)?,
+        Some(host) => {
+            let asking = Asking {
+                wait: Duration::from_secs(args.wait),
+                relay: args.relay,
+            };
+            named(host, asking, args.evidence.as_deref(), format)?
+        }
     };
     Ok(match verdict {
         Verdict::NotExposed | Verdict::Limited => Exit::Done,
@@ -65,10 +91,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 /// Looks at this host as far as the name is its own, and asks the others that bear it.
-fn named(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<Verdict> {
+fn named(
+    host: &str,
+    asking: Asking,
+    evidence: Option<&Path>,
+    format: Format,
+) -> anyhow::Result<Verdict> {
     let SplitAddresses { own, others } = check::split(&check::resolve(host)?)?;
     if own.is_empty() {
-        return ask(host, &others, None, evidence, format);
+        return ask(host, &others, asking, None, evidence, format);
     }
     if others.is_empty() && evidence.is_some() {
         return Err(Error::OwnAddress(host.to_owned()).into());
@@ -79,48 +110,70 @@ fn named(host: &str, evidence: Option<&Path>, format: Format) -> anyhow::Result<
         output::check_local::print(&local, format)?;
         return Ok(local.verdict);
     }
-    ask(host, &others, Some(&local), evidence, format)
+    ask(host, &others, asking, Some(&local), evidence, format)
 }
 
 fn ask(
     host: &str,
     addresses: &[SocketAddr],
+    asking: Asking,
     local: Option<&LocalReport>,
     evidence: Option<&Path>,
     format: Format,
 ) -> anyhow::Result<Verdict> {
-    // Before anything is sent: it would have to be sent again.
-    let evidence = evidence
-        .map(|path| Ok::<_, Error>((path, create(path)?)))
-        .transpose()?;
-    let report = check::remote(host, addresses)?;
+    if let Some(path) = evidence {
+        // Before anything is sent: it would have to be sent again.
+        expect_writable(path)?;
+    }
+    let report = check::remote(host, addresses, asking)?;
     if report.more_addresses != 0 {
         note(&format!(
             "`{host}` has {} more addresses than the {MAX_ADDRESSES} that were asked",
             report.more_addresses
         ));
     }
-    if let Some((path, mut file)) = evidence {
-        let text = output::evidence::text(&report);
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(|source| cannot_write(path, source))?;
+    if let Some(path) = evidence {
+        write_new(path, &output::evidence::text(&report))?;
     }
     output::check_host::print(&report, local, format)?;
     let of_local = local.map(|local| local.verdict);
     Ok(of_local.map_or(report.verdict(), |verdict| verdict.max(report.verdict())))
 }
 
-/// Creates a file that was not there.
-fn create(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::EvidenceExists(path.to_owned()),
-            _ => cannot_write(path, source),
-        })
+/// The directory that a file is in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Fails if the file is there, or no file can be made in its directory. None is left there.
+fn expect_writable(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::EvidenceExists(path.to_owned()));
+    }
+    let directory = directory(path);
+    access(directory, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|source| cannot_write(path, source.into()))
+}
+
+/// Writes a file that was not there: all of it, or none.
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let written = || {
+        // It is to be handed on: as open as the umask has it.
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory(path))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        Ok(())
+    };
+    written().map_err(|source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::EvidenceExists(path.to_owned()),
+        _ => cannot_write(path, source),
+    })
 }
 
 fn cannot_write(path: &Path, source: io::Error) -> Error {

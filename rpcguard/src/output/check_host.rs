@@ -1,6 +1,6 @@
 //! Whether another host's portmapper is exposed.
 
-use std::io::Write;
+use std::{io::Write, net::IpAddr};
 
 use rpcguard_common::parse::Transport;
 use serde::Serialize;
@@ -11,11 +11,12 @@ use super::{
     json,
     registrations::{self, RegistrationView},
     rfc3339_to, stdout,
+    summary::summary,
     text::{Align, counted, table},
 };
 use crate::{
     check::{
-        AddressReport, HostReport, LocalReport, Outcome, Probe, ProbeResult, Verdict,
+        AddressReport, HostReport, LocalReport, Outcome, Probe, ProbeResult, Reachable, Verdict,
         transport_name, wire_len,
     },
     foreign_text::short,
@@ -37,6 +38,8 @@ struct HostDocument {
     more_addresses: usize,
     /// What this host found out about itself; null if none of the addresses is its own.
     local: Option<LocalDocument>,
+    /// How long answers were waited for.
+    wait_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -52,6 +55,24 @@ struct AddressView {
     probes: Vec<ProbeView>,
     /// Null if nobody said.
     registrations: Option<Vec<RegistrationView>>,
+    /// What the answers amount to, in a word.
+    finding: &'static str,
+    /// Whether small replies come over UDP, and larger ones may be lost on the way.
+    may_lose_large_replies: bool,
+    /// mountd and NFS, as far as they are registered.
+    services: Vec<ServiceView>,
+}
+
+#[derive(Serialize)]
+struct ServiceView {
+    program: u32,
+    service: &'static str,
+    version: u32,
+    transport: &'static str,
+    port: u16,
+    outcome: &'static str,
+    /// Why a call was refused, or what else there is to say.
+    detail: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -129,88 +150,45 @@ impl AddressView {
                     .map(|entry| RegistrationView::of(entry, names))
                     .collect()
             }),
+            finding: report.finding().name(),
+            may_lose_large_replies: report.may_lose_large_replies(),
+            services: report.services.iter().map(ServiceView::of).collect(),
         }
+    }
+}
+
+impl ServiceView {
+    fn of(service: &Reachable) -> Self {
+        Self {
+            program: service.program,
+            service: service_name(service),
+            version: service.version,
+            transport: match service.transport {
+                Transport::Udp => "udp",
+                Transport::Tcp => "tcp",
+            },
+            port: service.port,
+            outcome: service.outcome.name(),
+            detail: detail(&service.outcome),
+        }
+    }
+}
+
+/// The programs that are asked beside the portmapper.
+const fn service_name(service: &Reachable) -> &'static str {
+    match service.program {
+        100_003 => "nfs",
+        _ => "mountd",
     }
 }
 
 /// What there is to say about an outcome besides its name.
 pub(super) fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
+        Outcome::Answered(answer) if answer.malformed => Some("malformed".to_owned()),
         Outcome::Answered(answer) => answer.refused.clone(),
         Outcome::Rejected(why) | Outcome::Garbage(why) | Outcome::Failed(why) => Some(why.clone()),
         Outcome::Silent | Outcome::Closed => None,
-    }
-}
-
-/// The verdict about a host in one line.
-pub(super) fn summary(report: &HostReport) -> String {
-    let verdict = report.verdict();
-    let about: Vec<String> = report
-        .addresses
-        .iter()
-        .filter(|address| address.verdict() == verdict)
-        .map(|address| format!("{} {}", address.address, finding(address)))
-        .collect();
-    format!("{}: {}", verdict.heading(), about.join("; "))
-}
-
-/// What an address does.
-fn finding(report: &AddressReport) -> String {
-    let answers = |transport| {
-        let mut answered = report
-            .probes
-            .iter()
-            .filter(|probe| probe.answer().is_some());
-        answered.any(|probe| probe.transport == transport)
-    };
-    let transports = match (answers(Transport::Udp), answers(Transport::Tcp)) {
-        (true, true) => "UDP and TCP",
-        (true, false) => "UDP",
-        (false, _) => "TCP",
-    };
-    match report.verdict() {
-        Verdict::NotExposed => why_not_exposed(report).to_owned(),
-        Verdict::Unknown => {
-            let mut details = report
-                .probes
-                .iter()
-                .filter_map(|probe| detail(&probe.outcome));
-            let why = details.next().unwrap_or_default();
-            format!(
-                "could not be asked, or gave no sensible answer: {}",
-                short(&why)
-            )
-        }
-        Verdict::Limited => format!("answers small calls over {transports}, and nothing larger"),
-        Verdict::Exposed => match report.amplification() {
-            Some((probe, [payload, wire])) if payload > 1.0 => format!(
-                "answers anybody over {transports} and amplifies {payload:.1} times ({wire:.1} on \
-                 the wire, {} of version {})",
-                probe.probe.name(),
-                probe.version
-            ),
-            _ => format!("answers anybody over {transports}"),
-        },
-    }
-}
-
-fn why_not_exposed(report: &AddressReport) -> &'static str {
-    let any = |transport, wanted: fn(&Outcome) -> bool| {
-        let mut probes = report.probes.iter();
-        probes.any(|probe| probe.transport == transport && wanted(&probe.outcome))
-    };
-    // Errors of ICMP come at a limited rate: some probes may seem to have met with silence.
-    let closed = |transport| any(transport, |outcome| matches!(outcome, Outcome::Closed));
-    let rejected = |transport| any(transport, |outcome| matches!(outcome, Outcome::Rejected(_)));
-    let both = [Transport::Udp, Transport::Tcp];
-    if both.into_iter().all(closed) {
-        "has no portmapper"
-    } else if both.into_iter().any(rejected) {
-        "is closed, or rejects what comes from here"
-    } else if both.into_iter().any(closed) {
-        "is closed, or silent to what comes from here"
-    } else {
-        "is silent: filtered, or not there"
     }
 }
 
@@ -251,6 +229,7 @@ pub(crate) fn print(
                     .collect(),
                 more_addresses: report.more_addresses,
                 local: local.map(LocalDocument::of),
+                wait_seconds: report.asking.wait.as_secs_f64(),
             })
         }
         Format::Text => {
@@ -259,21 +238,21 @@ pub(crate) fn print(
             }
             let mut out = stdout();
             write_text(&mut out, report)?;
+            if let Some(command) = next_step(report) {
+                writeln!(out, "next: {command}")?;
+            }
             out.flush()?;
             Ok(())
         }
     }
 }
 
-/// Everything but times, for people.
+/// Everything but times and the next step, for people.
 pub(super) fn write_text(out: &mut impl Write, report: &HostReport) -> anyhow::Result<()> {
     for address in &report.addresses {
         write_address(out, address)?;
     }
     writeln!(out, "{}", summary(report))?;
-    if let Some(command) = next_step(report) {
-        writeln!(out, "next: {command}")?;
-    }
     Ok(())
 }
 
@@ -301,6 +280,22 @@ fn write_address(out: &mut impl Write, report: &AddressReport) -> anyhow::Result
             let all = counted(list.entries.len() as u64, "registration", "registrations");
             writeln!(out, "  and more: --json has {all}")?;
         }
+    }
+    for service in &report.services {
+        let outcome = match &service.outcome {
+            Outcome::Answered(_) => "can be reached too".to_owned(),
+            other => format!(
+                "is registered; it was asked once from here: {}",
+                outcome_words(other)
+            ),
+        };
+        writeln!(
+            out,
+            "  {} on {} port {} {outcome}",
+            service_name(service),
+            transport_name(service.transport),
+            service.port
+        )?;
     }
     Ok(())
 }
@@ -330,7 +325,7 @@ fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<
             Some(outcome) if same && !matches!(outcome, Outcome::Answered(_)) => {
                 rows.push(row("all".to_owned(), transport, outcome));
             }
-            _ => rows.extend(probes().map(|probe| probe_row(probe, report.address.is_ipv6()))),
+            _ => rows.extend(probes().map(|probe| probe_row(probe, report.address))),
         }
     }
     let [left, right] = [Align::Left, Align::Right];
@@ -338,19 +333,22 @@ fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<
     Ok(())
 }
 
-fn row(what: String, transport: Transport, outcome: &Outcome) -> [String; 7] {
-    let outcome = match detail(outcome) {
+fn outcome_words(outcome: &Outcome) -> String {
+    match detail(outcome) {
         Some(detail) => format!("{}: {}", outcome.name(), short(&detail)),
         None => outcome.name().to_owned(),
-    };
+    }
+}
+
+fn row(what: String, transport: Transport, outcome: &Outcome) -> [String; 7] {
     let mut row = [const { String::new() }; 7];
     row[0] = what;
     row[1] = transport_name(transport).to_owned();
-    row[2] = outcome;
+    row[2] = outcome_words(outcome);
     row
 }
 
-fn probe_row(probe: &ProbeResult, ipv6: bool) -> [String; 7] {
+fn probe_row(probe: &ProbeResult, address: IpAddr) -> [String; 7] {
     let what = match probe.probe {
         Probe::DumpOfRelay => format!("v{} DUMP, port {}", probe.version, probe.port),
         _ => format!("v{} {}", probe.version, probe.probe.name()),
@@ -359,12 +357,14 @@ fn probe_row(probe: &ProbeResult, ipv6: bool) -> [String; 7] {
     if let Some(answer) = probe.answer() {
         row[3] = probe.request_len.to_string();
         row[4] = answer.len.to_string();
-        let port = answer.from.port();
-        if port != probe.port {
-            row[2] = format!("{} from port {port}", row[2]);
+        let from = answer.from;
+        if from.ip() != address {
+            row[2] = format!("{} from {} port {}", row[2], from.ip(), from.port());
+        } else if from.port() != probe.port {
+            row[2] = format!("{} from port {}", row[2], from.port());
         }
     }
-    if let Some([payload, wire]) = probe.factors(ipv6) {
+    if let Some([payload, wire]) = probe.factors(address.is_ipv6()) {
         row[5] = format!("{payload:.1}");
         row[6] = format!("{wire:.1}");
     }

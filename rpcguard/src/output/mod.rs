@@ -15,6 +15,7 @@ pub(crate) mod prefixes;
 mod registrations;
 pub(crate) mod report;
 pub(crate) mod status;
+mod summary;
 mod text;
 
 use std::{

@@ -8,9 +8,10 @@ use super::{
     xdr::{string, words},
 };
 
-/// A call to a portmapper.
+/// A call to a portmapper, or to a program that is registered with one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
+    program: u32,
     version: u32,
     procedure: u32,
     arguments: Vec<u8>,
@@ -21,6 +22,17 @@ impl Call {
     #[must_use]
     pub const fn null(version: u32) -> Self {
         Self::without_arguments(version, 0)
+    }
+
+    /// The procedure that does nothing, of another program.
+    #[must_use]
+    pub const fn null_of(program: u32, version: u32) -> Self {
+        Self {
+            program,
+            version,
+            procedure: 0,
+            arguments: Vec::new(),
+        }
     }
 
     /// Asks for everything that is registered.
@@ -35,6 +47,12 @@ impl Call {
         Self::without_arguments(4, 12)
     }
 
+    /// Asks for all addresses of the portmapper itself, GETADDRLIST of version 4: `rpcinfo -l`.
+    #[must_use]
+    pub fn address_list() -> Self {
+        Self::of(4, 11)
+    }
+
     /// Asks for the address of the portmapper itself: GETPORT of version 2, GETADDR of those after it.
     #[must_use]
     pub fn address(version: u32, netid: &str) -> Self {
@@ -44,6 +62,7 @@ impl Call {
             _ => Self::binding(version, netid),
         };
         Self {
+            program: PROGRAM,
             version,
             procedure: 3,
             arguments,
@@ -55,6 +74,7 @@ impl Call {
     #[must_use]
     pub fn relay_null(version: u32) -> Self {
         Self {
+            program: PROGRAM,
             version,
             procedure: 5,
             arguments: [words(&[PROGRAM, version, 0]), string(b"")].concat(),
@@ -74,6 +94,7 @@ impl Call {
             _ => Vec::new(),
         };
         Self {
+            program: PROGRAM,
             version,
             procedure,
             arguments,
@@ -82,6 +103,7 @@ impl Call {
 
     const fn without_arguments(version: u32, procedure: u32) -> Self {
         Self {
+            program: PROGRAM,
             version,
             procedure,
             arguments: Vec::new(),
@@ -99,7 +121,7 @@ impl Call {
         .concat()
     }
 
-    /// The portmapper's version that is asked.
+    /// The program's version that is asked.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
@@ -109,7 +131,7 @@ impl Call {
     #[must_use]
     pub fn record(&self, xid: u32) -> Vec<u8> {
         let body = CallBody::new(
-            PROGRAM,
+            self.program,
             self.version,
             self.procedure,
             AuthFlavor::AuthNone(None),
@@ -159,6 +181,7 @@ pub(super) mod tests {
             (Call::dump(3), "v3.DUMP"),
             (Call::dump(4), "v4.DUMP"),
             (Call::statistics(), "v4.GETSTAT"),
+            (Call::address_list(), "v4.GETADDRLIST"),
             (Call::address(2, "udp"), "v2.GETPORT"),
             (Call::address(3, "udp6"), "v3.GETADDR"),
             (Call::relay_null(2), "v2.CALLIT"),

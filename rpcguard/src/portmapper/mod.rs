@@ -25,7 +25,7 @@ pub use reply_sizes::{ReplySize, ReplySizes};
 pub use services::{Service, services};
 pub use stream::Connection;
 pub use table::{Table, table};
-pub use udp::{Answer, Asked, ReplyFrom, ask};
+pub use udp::{Answer, Asked, ReplyFrom, ask, source_address};
 
 /// The portmapper's program number (RFC 1833 section 3.1).
 pub const PROGRAM: u32 = 100_000;

@@ -2,23 +2,26 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
 
 use super::{Call, reply};
-use crate::sys::icmp;
+use crate::sys::icmp::{self, Reported};
 
-/// So many datagrams that are no reply are looked at, for one that is.
+/// So many datagrams from the address that was asked, and no reply among them, end the wait.
 const MAX_STRAY: u32 = 256;
+
+/// So many datagrams from elsewhere do: they would crowd the reply out.
+const MAX_FOREIGN: u32 = 16_384;
 
 /// From where a reply is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyFrom {
     /// From the address and port that were asked.
     There,
-    /// From anywhere: rpcbind sends what it relays from a port of its own, and from whichever of its
-    /// addresses the way back begins at.
+    /// From anywhere: a host with several addresses may answer from whichever the way back begins at, and
+    /// rpcbind sends what it relays from a port of its own.
     Anywhere,
 }
 
@@ -29,7 +32,7 @@ pub struct Answer {
     pub message: Vec<u8>,
     /// Who sent it.
     pub from: SocketAddr,
-    /// From when the call that was sent last to when the answer came.
+    /// From when the call was first sent to when the answer came.
     pub took: Duration,
 }
 
@@ -40,16 +43,17 @@ pub struct Asked {
     pub request_len: usize,
     /// How many were sent.
     pub attempts: u32,
-    /// The address that they were sent from, once that is known.
-    pub from: Option<SocketAddr>,
     /// The reply; or [`io::ErrorKind::TimedOut`], and other errors of the socket.
     pub result: io::Result<Answer>,
+    /// The details of the error in `result`, where it is one of ICMP and replies are taken from anywhere.
+    pub(crate) reported: Option<Reported>,
 }
 
 /// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
-/// it is waited for in the end. Whatever is no reply to this call is passed over; an ICMP error ends the wait.
+/// it is waited for in the end. A reply to any of these is one. Whatever is no reply to this call is passed
+/// over, unless it is larger than the call and no other reply comes; ICMP errors about it end the wait.
 ///
-/// Where replies may come from anywhere, `xid` alone tells whether one is: let nobody guess it.
+/// Where replies may come from anywhere, `xid` alone tells whether one is: it must be random.
 #[must_use]
 pub fn ask(
     address: SocketAddr,
@@ -62,11 +66,30 @@ pub fn ask(
     let mut asked = Asked {
         request_len: datagram.len(),
         attempts: 0,
-        from: None,
         result: Err(io::ErrorKind::TimedOut.into()),
+        reported: None,
     };
     asked.result = exchange(address, &datagram, xid, from, waits, &mut asked);
     asked
+}
+
+/// The address that datagrams to another one leave from. Nothing is sent.
+///
+/// # Errors
+///
+/// If there is no route.
+pub fn source_address(address: SocketAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind(unspecified(address))?;
+    socket.connect(address)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+fn unspecified(address: SocketAddr) -> SocketAddr {
+    if address.is_ipv4() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
+    } else {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+    }
 }
 
 fn exchange(
@@ -77,26 +100,25 @@ fn exchange(
     waits: &[Duration],
     asked: &mut Asked,
 ) -> io::Result<Answer> {
-    let any = if address.is_ipv4() {
-        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
-    } else {
-        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
-    };
-    let socket = UdpSocket::bind(any)?;
+    let socket = UdpSocket::bind(unspecified(address))?;
     match from {
-        ReplyFrom::There => {
-            socket.connect(address)?;
-            asked.from = socket.local_addr().ok();
-        }
+        ReplyFrom::There => socket.connect(address)?,
         ReplyFrom::Anywhere => icmp::report_errors(&socket, address.is_ipv6())?,
     }
     let mut buffer = vec![0; 1 << 16];
-    let mut strays = 0;
-    for wait in waits {
-        match from {
-            ReplyFrom::There => socket.send(datagram)?,
-            ReplyFrom::Anywhere => socket.send_to(datagram, address)?,
+    let (mut strays, mut foreign) = (0, 0);
+    let mut unreadable = None;
+    let begun = Instant::now();
+    for (round, wait) in waits.iter().enumerate() {
+        let is_last = round + 1 == waits.len();
+        let sent = match from {
+            ReplyFrom::There => socket.send(datagram),
+            ReplyFrom::Anywhere => socket.send_to(datagram, address),
         };
+        // A socket reports errors about earlier datagrams when it is to send another one.
+        if let Err(error) = sent {
+            about_this(&socket, datagram, from, error, is_last, asked)?;
+        }
         asked.attempts += 1;
         let sent = Instant::now();
         while let Some(left) = wait
@@ -105,29 +127,92 @@ fn exchange(
         {
             socket.set_read_timeout(Some(left))?;
             let (len, sender) = match socket.recv_from(&mut buffer) {
+                Ok(received) => received,
                 Err(error) if is_timeout(&error) => break,
-                received => received?,
+                Err(error) => {
+                    about_this(&socket, datagram, from, error, is_last, asked)?;
+                    continue;
+                }
             };
             let message = &buffer[..len];
             if reply::read(xid, message).is_some() {
                 return Ok(Answer {
                     message: message.to_vec(),
                     from: sender,
-                    took: sent.elapsed(),
+                    took: begun.elapsed(),
                 });
             }
-            strays += 1;
-            if strays == MAX_STRAY {
-                let what = "256 datagrams came that are no reply to the call";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            if unreadable.is_none() && is_larger_and_to(xid, message, datagram) {
+                unreadable = Some(Answer {
+                    message: message.to_vec(),
+                    from: sender,
+                    took: begun.elapsed(),
+                });
+            }
+            // Datagrams from elsewhere say nothing about the address that was asked.
+            if sender.ip() == address.ip() {
+                strays += 1;
+            } else {
+                foreign += 1;
+            }
+            if strays == MAX_STRAY || foreign == MAX_FOREIGN {
+                return without_reply(unreadable, strays + foreign, asked);
             }
         }
     }
+    without_reply(unreadable, strays, asked)
+}
+
+/// What there is in place of a reply: something larger, something else, or an error that came once.
+fn without_reply(unreadable: Option<Answer>, strays: u32, asked: &mut Asked) -> io::Result<Answer> {
+    if let Some(answer) = unreadable {
+        return Ok(answer);
+    }
     if strays != 0 {
+        asked.reported = None;
         let what = format!("{strays} datagrams came, none of them a reply to the call");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    Err(io::ErrorKind::TimedOut.into())
+    Err(match &asked.reported {
+        Some(reported) => io::Error::from_raw_os_error(reported.errno),
+        None => io::ErrorKind::TimedOut.into(),
+    })
+}
+
+/// Whether a datagram is larger than the call and answers it, whatever else is in it: it is of use to an
+/// attacker.
+fn is_larger_and_to(xid: u32, message: &[u8], datagram: &[u8]) -> bool {
+    const REPLY: u32 = 1;
+    let header = [xid.to_be_bytes(), REPLY.to_be_bytes()].concat();
+    message.len() > datagram.len() && message.starts_with(&header)
+}
+
+/// Passes an error on that is about this call; one that quotes another datagram is forged. Any but that the port
+/// is closed may pass, as where a router looks for its neighbour: it counts if it comes again, or in the end.
+fn about_this(
+    socket: &UdpSocket,
+    datagram: &[u8],
+    from: ReplyFrom,
+    error: io::Error,
+    is_last: bool,
+    asked: &mut Asked,
+) -> io::Result<()> {
+    if from == ReplyFrom::There {
+        return Err(error);
+    }
+    let mut is_passing = false;
+    while let Some(reported) = icmp::take_error(socket)? {
+        let compared = reported.quoted.len().min(datagram.len());
+        if reported.quoted[..compared] == datagram[..compared] {
+            let errno = reported.errno;
+            let again = asked.reported.replace(reported).is_some();
+            if errno == libc::ECONNREFUSED || again || is_last {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+        }
+        is_passing = true;
+    }
+    if is_passing { Ok(()) } else { Err(error) }
 }
 
 /// A read that timed out, by either of the names that Linux may give to it.

@@ -1,8 +1,14 @@
 //! What an abuse desk is given.
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
-use crate::scene::{ASKER, HOST, Scene, rpcguard};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rpcguard_tests::lab::rpcguard_binary;
+
+use crate::scene::{ASKER, HOST, Scene, nft, rpcguard};
 
 #[test]
 fn evidence_has_times_addresses_probes_and_the_verdict() {
@@ -13,13 +19,20 @@ fn evidence_has_times_addresses_probes_and_the_verdict() {
     let _rpcbind = scene.rpcbind("-r");
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("evidence.txt");
-    let command = format!("check {} --evidence {}", HOST[0], file.display());
+    let command = format!("check {} --relay --evidence {}", HOST[0], file.display());
     let before = jiff::Timestamp::now();
     let finished = rpcguard(&scene.asker, &command).exited_with(3);
     let after = jiff::Timestamp::now();
     let text = fs::read_to_string(&file).unwrap();
     // All that is said on the terminal, and more.
-    assert!(text.ends_with(&finished.stdout), "{text}");
+    let (shown, next) = finished.stdout.split_once("next: ").unwrap();
+    assert!(text.ends_with(shown), "{text}");
+    // It is for another one than who asks.
+    assert_eq!(next.lines().count(), 1);
+    assert!(
+        !text.contains("next: ") && !text.contains("as root"),
+        "{text}"
+    );
     let field = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line[name.len()..].trim().to_owned()
@@ -46,7 +59,7 @@ fn evidence_has_times_addresses_probes_and_the_verdict() {
         .lines()
         .filter(|line| line.contains(" port ") && line.starts_with("20"))
         .collect();
-    assert_eq!(probes.len(), 8 + 6, "{text}");
+    assert_eq!(probes.len(), 7 + 5, "{text}");
     for probe in &probes {
         let sent = time(probe);
         assert!(begun - slack <= sent && sent <= ended, "{probe}");
@@ -99,4 +112,52 @@ fn evidence_is_of_other_hosts_and_in_files_that_can_be_written() {
         failed.stderr.contains("cannot write /nonexistent/x"),
         "{failed}"
     );
+}
+
+#[test]
+fn evidence_says_if_the_vantage_point_is_a_private_address() {
+    let test = "evidence_says_if_the_vantage_point_is_a_private_address";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for (net, kind) in [
+        ("10.1.2", "a private"),
+        ("100.64.0", "a carrier's shared (CGNAT)"),
+    ] {
+        for (host, last) in [(&scene.host, 1), (&scene.asker, 2)] {
+            host.ip(&format!("address add {net}.{last}/24 dev eth0"))
+                .unwrap();
+        }
+        let file = directory.path().join(net);
+        let command = format!("check {net}.1 --wait 1 --evidence {}", file.display());
+        let _ = rpcguard(&scene.asker, &command).exited_with(0);
+        let text = fs::read_to_string(&file).unwrap();
+        let line = format!("asked      {net}.1 from {net}.2, {kind} address: ");
+        assert!(text.contains(&line), "{text}");
+        assert!(text.contains("\nwaited     1 s for answers"), "{text}");
+    }
+}
+
+#[test]
+fn an_interrupted_check_leaves_no_file() {
+    let test = "an_interrupted_check_leaves_no_file";
+    let Some(scene) = Scene::or_skip(test, &["nft"]) else {
+        return;
+    };
+    nft(&scene.host, "udp dport 111 drop; tcp dport 111 drop;");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("evidence.txt");
+    let mut child = scene
+        .asker
+        .command(rpcguard_binary())
+        .args(["check", HOST[0], "--wait", "10", "--evidence"])
+        .arg(&file)
+        .spawn()
+        .unwrap();
+    // It asks for ten seconds.
+    thread::sleep(Duration::from_millis(500));
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

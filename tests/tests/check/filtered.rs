@@ -40,7 +40,9 @@ fn with_tcp_filtered_alone_it_is_exposed_over_udp() {
         684.0 / 40.0
     );
     assert!(
-        asked.summary.contains("over UDP and amplifies 17.1 times"),
+        asked
+            .summary
+            .contains("over UDP and amplifies at least 17.1 times"),
         "{}",
         asked.summary
     );
@@ -70,11 +72,13 @@ fn a_silent_host_is_sent_so_many_packets_for_so_long_and_no_more() {
                 .probes
                 .iter()
                 .filter(|probe| probe.transport == "udp")
-                .all(|p| p.attempts == 3)
+                .all(|p| p.attempts == 4)
         );
     }
     assert!(
-        asked.summary.contains("is silent: filtered, or not there"),
+        asked
+            .summary
+            .contains("gives no answer from here within 2 s: filtered, slow, or not there"),
         "{}",
         asked.summary
     );
@@ -87,9 +91,9 @@ fn a_silent_host_is_sent_so_many_packets_for_so_long_and_no_more() {
         .skip(1)
         .map(|rest| rest.split(' ').next().unwrap().parse().unwrap())
         .collect();
-    // Seven probes, three times, at two addresses; no answer came from which to learn of another port.
+    // Five probes, four times, at two addresses; no answer came from which to learn of another port.
     // Linux repeats a SYN after a second; since 6.5, after each.
-    assert_eq!(packets[0], 2 * 21, "{rules}");
+    assert_eq!(packets[0], 2 * 20, "{rules}");
     assert!((2..=2 * 3).contains(&packets[1]), "{rules}");
     assert_eq!(packets[2], 0, "{rules}");
 }
@@ -177,8 +181,8 @@ fn a_rate_policy_serves_what_is_of_no_use_to_an_attacker() {
             ("DUMP", 3, Outcome::Silent),
             ("DUMP", 4, Outcome::Silent),
             ("GETSTAT", 4, Outcome::Silent),
-            ("GETADDR", 3, Outcome::Answered),
-            ("CALLIT", 2, Outcome::Silent),
+            // Asked for since the others are silent: it would fit into one packet.
+            ("GETADDRLIST", 4, Outcome::Silent),
         ]
     );
     assert!(address.amplification.as_ref().unwrap().payload < 1.0);

@@ -2,12 +2,15 @@
 //! run, and on servers that lie.
 
 mod activation;
+mod answers;
 mod attach;
 #[path = "../cli/check_documents.rs"]
 mod documents;
 mod evidence;
+mod fake;
 mod filtered;
 mod forwarded;
+mod harmless;
 mod holders;
 mod hostile;
 mod local;
@@ -18,3 +21,4 @@ mod rpcinfo;
 mod scene;
 mod services;
 mod strangers;
+mod unreachable;

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use rpcguard_tests::lab::Rpcbind;
 
 use crate::{
     documents::{Address, Outcome, Probe, Verdict},
@@ -49,7 +48,6 @@ fn each_address_of_a_name_is_asked_everything() {
     addresses.sort_by_key(|address| address.address.contains(':'));
     assert_eq!(addresses.len(), 2);
     let answered = |procedure, version| (procedure, version, Outcome::Answered);
-    let silent = |procedure, version| (procedure, version, Outcome::Silent);
     for (family, (address, oldest)) in addresses.into_iter().zip([2, 3]).enumerate() {
         assert_eq!(address.address, HOST[family]);
         assert_eq!(address.asked_from.as_deref(), Some(ASKER[family]));
@@ -62,9 +60,6 @@ fn each_address_of_a_name_is_asked_everything() {
                 answered("DUMP", 3),
                 answered("DUMP", 4),
                 answered("GETSTAT", 4),
-                answered("GETADDR", 3),
-                // Without -r, it relays nothing and says nothing.
-                silent("CALLIT", oldest),
             ]
         );
         assert_eq!(
@@ -75,7 +70,6 @@ fn each_address_of_a_name_is_asked_everything() {
                 answered("DUMP", 3),
                 answered("DUMP", 2),
                 answered("GETSTAT", 4),
-                answered("GETADDR", 3),
             ]
         );
         let registrations = address.registrations.as_ref().unwrap();
@@ -95,7 +89,7 @@ fn each_address_of_a_name_is_asked_everything() {
         ("DUMP", 2, 40, 148),
         ("DUMP", 3, 40, 684),
         ("DUMP", 4, 40, 684),
-        ("GETADDR", 3, 64, 44),
+        ("GETSTAT", 4, 40, 228),
     ] {
         for transport in ["udp", "tcp"] {
             let probe = probe(v4, transport, procedure, version);
@@ -110,7 +104,7 @@ fn each_address_of_a_name_is_asked_everything() {
     assert!(
         asked
             .summary
-            .contains("amplifies 17.1 times (8.9 on the wire"),
+            .contains("amplifies at least 17.1 times (8.9 on the wire"),
         "{}",
         asked.summary
     );
@@ -130,7 +124,7 @@ fn a_relay_is_found_with_its_port() {
         .filter_map(|socket| socket.port.filter(|port| *port != 111))
         .collect();
     for (host, version) in [(HOST[0], 2), (HOST[1], 3)] {
-        let asked = scene.ask(host, 3);
+        let asked = scene.ask(&format!("{host} --relay"), 3);
         let address = &asked.addresses[0];
         let relayed = probe(address, "udp", "CALLIT", version);
         assert_eq!(relayed.outcome, Outcome::Answered);
@@ -148,7 +142,7 @@ fn a_relay_is_found_with_its_port() {
         );
         assert_eq!(dump.reply_port, Some(port));
     }
-    let text = rpcguard(&scene.asker, &format!("check {}", HOST[0]))
+    let text = rpcguard(&scene.asker, &format!("check {} --relay", HOST[0]))
         .exited_with(3)
         .stdout;
     assert!(text.contains("answered from port"), "{text}");
@@ -176,7 +170,7 @@ fn an_rpcbind_of_ipv6_alone_is_exposed_there_alone() {
     }
     assert_eq!(
         scene.ask(HOST[0], 0).summary,
-        "not exposed: 192.0.2.1 has no portmapper"
+        "not exposed: 192.0.2.1 has no portmapper, or rejects what comes from here"
     );
     assert!(started.elapsed().as_secs() < 8, "{:?}", started.elapsed());
 }
@@ -233,21 +227,6 @@ fn what_is_said_to_be_on_the_wire_is_what_the_interface_counts() {
 }
 
 #[test]
-fn an_address_of_this_host_is_said_to_be_one() {
-    let test = "an_address_of_this_host_is_said_to_be_one";
-    let Some(scene) = Scene::or_skip(test, &[]) else {
-        return;
-    };
-    let _rpcbind = Rpcbind::start(&scene.asker).unwrap();
-    let asked = scene.ask(ASKER[0], 3);
-    assert!(asked.addresses[0].own);
-    let text = rpcguard(&scene.asker, &format!("check {}", ASKER[0]))
-        .exited_with(3)
-        .stdout;
-    assert!(text.contains("an address of this host"), "{text}");
-}
-
-#[test]
 fn what_cannot_be_asked_cannot_be_told() {
     let test = "what_cannot_be_asked_cannot_be_told";
     let Some(scene) = Scene::or_skip(test, &[]) else {
@@ -272,9 +251,14 @@ fn what_cannot_be_asked_cannot_be_told() {
         failed.stderr.contains("\nhint: give an address"),
         "{failed}"
     );
+    let failed = rpcguard(&scene.asker, "check 224.0.0.1").exited_with(1);
+    assert!(failed.stderr.contains("multicast"), "{failed}");
     // Brackets are how ports are told from IPv6 addresses elsewhere.
     let bracketed = scene.ask(&format!("[{}]", HOST[1]), 0);
     assert_eq!(bracketed.addresses[0].address, HOST[1]);
+    // An IPv4 address in IPv6's clothes.
+    let mapped = scene.ask(&format!("::ffff:{}", HOST[0]), 0);
+    assert_eq!(mapped.addresses[0].address, HOST[0]);
 }
 
 #[test]
@@ -283,12 +267,19 @@ fn of_a_name_with_many_addresses_eight_are_asked() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    let _rpcbind = Rpcbind::start(&scene.asker).unwrap();
-    let hosts: String = (1..=10)
-        .map(|last| format!("127.0.0.{last} many.test\n"))
+    let _rpcbind = scene.rpcbind("");
+    let addresses = (101..=110).map(|last| format!("192.0.2.{last}"));
+    let addresses: Vec<_> = addresses.collect();
+    for address in &addresses {
+        let command = format!("address add {address}/24 dev eth0");
+        scene.host.ip(&command).unwrap();
+    }
+    let hosts = addresses.iter();
+    let hosts: String = hosts
+        .map(|address| format!("{address} many.test\n"))
         .collect();
     replace_file(&scene.asker, "/etc/hosts", &hosts);
-    let finished = rpcguard(&scene.asker, "check many.test --json").exited_with(3);
+    let finished = rpcguard(&scene.asker, "check many.test --json --wait 2").exited_with(3);
     assert_eq!(
         finished.stderr,
         "note: `many.test` has 2 more addresses than the 8 that were asked\n"
@@ -316,7 +307,7 @@ fn an_address_of_the_link_is_asked_through_its_interface() {
         .find(|word| word.starts_with("fe80:"))
         .unwrap();
     let address = address.split('/').next().unwrap();
-    let asked = scene.ask(&format!("{address}%eth0"), 3);
+    let asked = scene.ask(&format!("{address}%eth0 --relay"), 3);
     let [report] = &asked.addresses[..] else {
         panic!("{asked:?}");
     };

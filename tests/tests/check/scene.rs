@@ -74,10 +74,16 @@ impl Scene {
         check(&self.host, code)
     }
 
-    /// What who asks says about a host, with this exit status.
+    /// What who asks says about a host, with this exit status: without waiting for long, unless told to.
     #[track_caller]
     pub(crate) fn ask(&self, host: &str, code: i32) -> HostDocument {
-        read(&rpcguard(&self.asker, &format!("check {host} --json")).exited_with(code))
+        let wait = if host.contains("--wait") {
+            ""
+        } else {
+            "--wait 2"
+        };
+        let command = format!("check {host} --json {wait}");
+        read(&rpcguard(&self.asker, &command).exited_with(code))
     }
 }
 

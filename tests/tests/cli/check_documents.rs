@@ -286,6 +286,8 @@ pub(crate) struct HostDocument {
     pub(crate) more_addresses: usize,
     /// What this host found out about itself; null if none of the addresses is its own.
     pub(crate) local: Option<LocalDocument>,
+    /// How long answers were waited for.
+    pub(crate) wait_seconds: f64,
 }
 
 /// What an address answered.
@@ -305,6 +307,32 @@ pub(crate) struct Address {
     pub(crate) probes: Vec<Probe>,
     /// What is registered; null if nobody said.
     pub(crate) registrations: Option<Vec<Registration>>,
+    /// What the answers amount to: `no_answer`, `refuses`, `small_only`, `not_asked`, `unclear`, `answers`, `tells`,
+    /// `relays` or `amplifies`.
+    pub(crate) finding: String,
+    /// Whether small replies come over UDP, and larger ones may be lost on the way.
+    pub(crate) may_lose_large_replies: bool,
+    /// mountd and NFS, as far as they are registered: each was asked once for what does nothing.
+    pub(crate) services: Vec<RemoteService>,
+}
+
+/// A service that is registered with another host's portmapper.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct RemoteService {
+    /// The program's number.
+    pub(crate) program: u32,
+    /// `mountd` or `nfs`.
+    pub(crate) service: String,
+    /// The version that was asked.
+    pub(crate) version: u32,
+    /// `udp` or `tcp`.
+    pub(crate) transport: String,
+    /// The port, as registered.
+    pub(crate) port: u16,
+    /// What came of it.
+    pub(crate) outcome: Outcome,
+    /// Why the call was refused, or what else there is to say; else null.
+    pub(crate) detail: Option<String>,
 }
 
 /// How many times larger than a request its reply is.
