@@ -8,8 +8,8 @@ use std::{
 use rpcguard_common::parse::Transport;
 
 use super::{
-    Cover, Forwards, InsecureOption, NetworkInterface, Starter, Unit, Verdict, exports, init,
-    insecure_options, network,
+    Cover, Forwards, InsecureOption, NetworkInterface, Starter, Unit, Verdict, exports, forwards,
+    init, insecure_options, network,
 };
 use crate::{
     disable::Machine,
@@ -17,7 +17,7 @@ use crate::{
     guard::Registry,
     policy::PORTMAPPER_PORT,
     portmapper::{self, Heard, Service, Table, services},
-    sockets::{Inventory, Kind, ListeningSocket, Reach},
+    sockets::{Address, Inventory, Kind, ListeningSocket, Reach},
 };
 
 /// What there is to say about the portmapper of this network namespace.
@@ -98,7 +98,16 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
         .collect();
     let machine = Machine::new("/");
     let units = init::units(&machine);
-    let mut forwards = Forwards::read(&network::arrivals()?, &network::own_addresses()?);
+    let arrivals = network::arrivals()?;
+    let mut forwards = Forwards::read(&arrivals, &network::own_addresses()?);
+    let on_loopback = inventory.portmapper().filter(|socket| {
+        matches!(socket.address, Address::Ip(address) if address.is_ipv4())
+            && socket.reach() == Reach::Loopback
+    });
+    let on_loopback: BTreeSet<Kind> = on_loopback.map(|socket| socket.kind).collect();
+    let transports: Vec<_> = on_loopback.into_iter().map(transport_of).collect();
+    let found = &mut forwards.found;
+    found.extend(forwards::to_loopback(&arrivals, &transports));
     // What leads to the portmapper leads nowhere without one.
     let listens = inventory.portmapper().any(|socket| socket.port().is_some());
     forwards.found.retain(|forward| listens || !forward.inward);

@@ -138,3 +138,27 @@ fn a_port_that_iptables_forwards_is_never_called_not_exposed() {
         assert!(text.contains("docker ps --filter publish=111"), "{text}");
     }
 }
+
+#[test]
+fn a_loopback_that_the_link_reaches_is_not_called_this_hosts_only() {
+    let test = "a_loopback_that_the_link_reaches_is_not_called_this_hosts_only";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _socket = rpcguard_tests::lab::bind(&scene.host, "127.0.0.1:111").unwrap();
+    let alone = scene.check(0);
+    assert_eq!(
+        alone.summary,
+        "not exposed: the portmapper listens for this host only"
+    );
+    scene
+        .host
+        .sysctl("net/ipv4/conf/eth0/route_localnet=1")
+        .unwrap();
+    let found = scene.check(1);
+    assert_eq!(forwards(&found), ["udp 111 ? 127.0.0.1:111"]);
+    assert_eq!(
+        found.next_step.as_deref(),
+        Some("rpcguard attach eth0 --allow YOUR_NETWORK")
+    );
+}

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-
 use crate::{
     documents::{Address, Outcome, Probe, Verdict},
     local::IPV6_ALONE,

@@ -63,6 +63,28 @@ impl Forwards {
     }
 }
 
+/// The interfaces through which hosts of their link reach 127.0.0.1, by ip-sysctl's `route_localnet`.
+pub(super) fn to_loopback(arrivals: &[Arrival], transports: &[Transport]) -> Vec<Forward> {
+    let is_set = |name: &str| {
+        let path = format!("/proc/sys/net/ipv4/conf/{name}/route_localnet");
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
+    };
+    let names = arrivals.iter().map(|(name, _)| name.clone());
+    let everywhere = is_set("all");
+    let interfaces: Vec<String> = names.filter(|name| everywhere || is_set(name)).collect();
+    let forward = |transport: &Transport| Forward {
+        transport: *transport,
+        ports: vec![PORT..=PORT],
+        to: format!("127.0.0.1:{PORT}"),
+        inward: true,
+        origin: "the setting route_localnet".to_owned(),
+        certain: false,
+        interfaces: interfaces.clone(),
+    };
+    let transports = transports.iter().filter(|_| !interfaces.is_empty());
+    transports.map(forward).collect()
+}
+
 /// Adds what these rules forward; `false` if there are too many to follow.
 fn collect(
     rules: &Ruleset,
