@@ -8,16 +8,16 @@ use serde::Serialize;
 use super::{
     Format, SCHEMA_VERSION,
     check_surroundings::{
-        ForwardView, HolderView, NamedView, ReachableView, StarterView, print_named,
+        ForwardView, HolderView, NamedView, ReachableView, StarterView, describe, print_named,
         print_surroundings, reachable,
     },
     json,
     registrations::{self, RegistrationView},
     stdout,
-    text::{Align, counted, table},
+    text::{Align, table},
 };
 use crate::{
-    check::{Cover, Guarded, LocalReport, NetworkInterface, transport_name},
+    check::{Cover, LocalReport, NetworkInterface},
     foreign_text::short,
     policy::PORTMAPPER_PORT,
     portmapper::{ProgramNames, Service},
@@ -391,35 +391,4 @@ fn print_interfaces(out: &mut impl Write, report: &LocalReport) -> anyhow::Resul
     writeln!(out, "interfaces")?;
     table(out, [Align::Left; 2], &rows)?;
     Ok(())
-}
-
-/// `UDP port 111, from 1 allowed prefix only`
-fn describe(guard: &Guarded) -> String {
-    let policy = &guard.policy;
-    let ports: Vec<String> = policy.ports.iter().map(u16::to_string).collect();
-    let transports = if policy.tcp {
-        format!("UDP and {}", transport_name(Transport::Tcp))
-    } else {
-        transport_name(Transport::Udp).to_owned()
-    };
-    let whom = match (guard.attached, policy.observe, &policy.rate) {
-        (false, ..) => "to no effect: it is not attached any more".to_owned(),
-        _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
-        (true, true, _) => "observed only, nothing is dropped".to_owned(),
-        (true, false, None) => format!(
-            "from {} only",
-            counted(guard.allowed, "allowed prefix", "allowed prefixes")
-        ),
-        (true, false, Some(rate)) => format!(
-            "from {}, others at {} each and {} in all",
-            counted(guard.allowed, "allowed prefix", "allowed prefixes"),
-            rate.source.rate,
-            rate.total.rate
-        ),
-    };
-    format!(
-        "{transports} {} {}, {whom}",
-        if ports.len() == 1 { "port" } else { "ports" },
-        ports.join(", ")
-    )
 }

@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, io::Write};
 use rpcguard_common::parse::Transport;
 use serde::Serialize;
 
-use super::check_local::ProcessView;
+use super::{check_local::ProcessView, text::counted};
 use crate::{
-    check::{Cover, Forward, LocalReport, Starter, transport_name},
+    check::{Cover, Forward, Guarded, LocalReport, Starter, transport_name},
     foreign_text::{printable, short},
     portmapper::ProgramNames,
     sockets::{Process, Reach},
@@ -293,4 +293,35 @@ fn print_services(out: &mut impl Write, report: &LocalReport) -> std::io::Result
         )?;
     }
     Ok(())
+}
+
+/// `UDP port 111, from 1 allowed prefix only`
+pub(super) fn describe(guard: &Guarded) -> String {
+    let policy = &guard.policy;
+    let ports: Vec<String> = policy.ports.iter().map(u16::to_string).collect();
+    let transports = if policy.tcp {
+        format!("UDP and {}", transport_name(Transport::Tcp))
+    } else {
+        transport_name(Transport::Udp).to_owned()
+    };
+    let whom = match (guard.attached, policy.observe, &policy.rate) {
+        (false, ..) => "to no effect: it is not attached any more".to_owned(),
+        _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
+        (true, true, _) => "observed only, nothing is dropped".to_owned(),
+        (true, false, None) => format!(
+            "from {} only",
+            counted(guard.allowed, "allowed prefix", "allowed prefixes")
+        ),
+        (true, false, Some(rate)) => format!(
+            "from {}, others at {} each and {} in all",
+            counted(guard.allowed, "allowed prefix", "allowed prefixes"),
+            rate.source.rate,
+            rate.total.rate
+        ),
+    };
+    format!(
+        "{transports} {} {}, {whom}",
+        if ports.len() == 1 { "port" } else { "ports" },
+        ports.join(", ")
+    )
 }
