@@ -1,14 +1,14 @@
 //! On which of its other ports the portmapper answers: each is asked.
 //!
-//! A port of the portmapper's process need not serve its clients: it may be one from which the process itself asks
-//! others, and another program may get the same number later. Only ports on which it was heard are guarded, or
-//! named in a hint.
+//! A port of the portmapper's process need not serve its clients: it may be one from which the
+//! process itself asks others, and another program may get the same number later. Only ports on
+//! which it was heard are guarded, or named in a hint.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,8 @@ use crate::{
     sys::random,
 };
 
-/// How long each of two attempts waits: a portmapper on this host answers in less than a millisecond.
+/// How long each of two attempts waits: a portmapper on this host answers in less than a
+/// millisecond.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many sockets are asked at most: rpcbind has two.
@@ -35,25 +36,36 @@ type Key = (u64, u32, u64);
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
     asked: BTreeMap<Key, (Instant, bool)>,
+    /// As [`Heard::udp_ports`] has found them last.
+    left_alone: BTreeSet<u16>,
 }
 
 impl Heard {
-    /// Returns the UDP ports of this network namespace on which the portmapper can be reached from outside, and that
-    /// can be guarded without harm to others: 111, and those of its other ports that are its alone and on which it
-    /// was heard. Asks those that have not been asked.
+    /// Returns the UDP ports of this network namespace on which the portmapper can be reached from
+    /// outside, and that can be guarded without harm to others: 111, and those of its other ports
+    /// that are its alone and on which it was heard. Asks those that have not been asked.
     ///
     /// # Errors
     ///
     /// If /proc cannot be read.
     pub fn udp_ports(&mut self) -> Result<BTreeSet<u16>> {
         // To look into every process takes long where there are many.
-        let quick = Inventory::of_portmappers()?;
-        if quick.portmapper_extra().all(|socket| self.is_known(socket)) {
-            return Ok(self.udp_ports_of(&quick));
+        let mut inventory = Inventory::of_portmappers()?;
+        if !inventory
+            .portmapper_extra()
+            .all(|socket| self.is_known(socket))
+        {
+            inventory = Inventory::read()?;
+            self.ask(&inventory);
         }
-        let inventory = Inventory::read()?;
-        self.ask(&inventory);
+        self.left_alone = self.udp_ports_left_alone(&inventory);
         Ok(self.udp_ports_of(&inventory))
+    }
+
+    /// The [`Heard::udp_ports_left_alone`] when [`Heard::udp_ports`] was called last.
+    #[must_use]
+    pub const fn left_alone(&self) -> &BTreeSet<u16> {
+        &self.left_alone
     }
 
     /// As [`Heard::udp_ports`], of what is known already.
@@ -64,7 +76,8 @@ impl Heard {
         ports.into_iter().map(|(_, port)| port).collect()
     }
 
-    /// Other UDP ports on which the portmapper was heard, that a guard leaves alone: others could need them.
+    /// Other UDP ports on which the portmapper was heard, that a guard leaves alone: others could
+    /// need them.
     #[must_use]
     pub fn udp_ports_left_alone(&self, inventory: &Inventory) -> BTreeSet<u16> {
         inventory
@@ -88,8 +101,8 @@ impl Heard {
             .collect()
     }
 
-    /// Asks the other sockets of the portmapper that have not been asked, with NULL, at an address of this host. It
-    /// takes a second at most.
+    /// Asks the other sockets of the portmapper that have not been asked, with NULL, at an address
+    /// of this host. It takes a second at most.
     pub fn ask(&mut self, inventory: &Inventory) {
         let now = Instant::now();
         let present: BTreeSet<Key> = inventory.portmapper_extra().filter_map(key).collect();
@@ -105,7 +118,7 @@ impl Heard {
                 .iter()
                 .map(|(_, socket)| scope.spawn(|| answers(socket)))
                 .collect();
-            let answers = asking.into_iter().map(|thread| thread.join());
+            let answers = asking.into_iter().map(ScopedJoinHandle::join);
             answers
                 .map(|answered| answered.unwrap_or(false))
                 .collect::<Vec<_>>()
@@ -139,9 +152,9 @@ fn key(socket: &ListeningSocket) -> Option<Key> {
 
 /// Where to ask another socket of the portmapper.
 ///
-/// rpcbind relays calls from that socket, and sends what it relays from the address that the socket was last asked
-/// at. After a question over loopback, clients elsewhere would get no reply: it is asked at an address that they
-/// may use, as long as there is one. The packet stays on this host.
+/// rpcbind relays calls from that socket, and sends what it relays from the address that the socket
+/// was last asked at. After a question over loopback, clients elsewhere would get no reply: it is
+/// asked at an address that they may use, as long as there is one. The packet stays on this host.
 fn outward(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
@@ -258,7 +271,8 @@ mod tests {
         }
     }
 
-    /// Answers one call with an accepted reply whose id is so far off, and says whether another came.
+    /// Answers one call with an accepted reply whose id is so far off, and says whether another
+    /// came.
     fn server(off: u32, status: u32) -> (String, JoinHandle<bool>) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap().to_string();

@@ -25,7 +25,8 @@ pub struct Inventory {
     pub connected: Vec<ListeningSocket>,
     /// Socket paths of the portmapper that are root's own.
     pub roots_paths: BTreeSet<PathBuf>,
-    /// Whether every process could be looked into, so that a socket without processes is the kernel's.
+    /// Whether every process could be looked into, so that a socket without processes is the
+    /// kernel's.
     pub complete: bool,
 }
 
@@ -39,8 +40,8 @@ impl Inventory {
         Self::of_processes(Which::All)
     }
 
-    /// As [`Inventory::read`], looking only into processes that execute a portmapper: sockets of others seem to be
-    /// nobody's. That is quick, however many processes there are.
+    /// As [`Inventory::read`], looking only into processes that execute a portmapper: sockets of
+    /// others seem to be nobody's. That is quick, however many processes there are.
     ///
     /// # Errors
     ///
@@ -50,8 +51,8 @@ impl Inventory {
     }
 
     fn of_processes(which: Which) -> Result<Self> {
-        // The sockets first: one whose process ended meanwhile is nobody's, and one that is new is not
-        // seen.
+        // The sockets first: one whose process ended meanwhile is nobody's, and one that is new is
+        // not seen.
         let (mut sockets, mut connected) = sockets()?;
         let mut holders = Holders::read(which)?;
         for socket in sockets.iter_mut().chain(&mut connected) {
@@ -112,8 +113,8 @@ fn sockets() -> Result<(Vec<ListeningSocket>, Vec<ListeningSocket>)> {
 
 /// Where sockets of the file system wait, and their inodes, by /proc/net/unix.
 ///
-/// An account without privileges can have a path with any bytes in it, also the end of a line: a line that cannot
-/// be read is passed over.
+/// An account without privileges can have a path with any bytes in it, also the end of a line: a
+/// line that cannot be read is passed over.
 fn unix_listeners(table: &[u8]) -> Vec<(PathBuf, u64)> {
     const UNCONNECTED: u8 = 1;
     let lines = table.split(|byte| *byte == b'\n').skip(1);

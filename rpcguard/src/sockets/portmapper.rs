@@ -1,9 +1,9 @@
 //! Which process is the portmapper, and which sockets are its own.
 //!
-//! The portmapper holds port 111 of this network namespace, or listens on root's own socket path. A process that
-//! does so is proven to be the portmapper only if it also executes root's rpcbind, as root or as the account of
-//! rpcbind ([`Process::runs_portmapper`]). Other processes on port 111 are other holders: a proxy of a container,
-//! systemd for a service that it starts.
+//! The portmapper holds port 111 of this network namespace, or listens on root's own socket path. A
+//! process that does so is proven to be the portmapper only if it also executes root's rpcbind, as
+//! root or as the account of rpcbind ([`Process::runs_portmapper`]). Other processes on port 111
+//! are other holders: a proxy of a container, systemd for a service that it starts.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -28,8 +28,8 @@ pub(super) fn roots_paths() -> BTreeSet<PathBuf> {
 }
 
 impl Inventory {
-    /// Where the portmapper's clients find it: sockets on port 111, whatever process holds them, and root's own
-    /// socket of the portmapper in the file system.
+    /// Where the portmapper's clients find it: sockets on port 111, whatever process holds them,
+    /// and root's own socket of the portmapper in the file system.
     pub fn portmapper(&self) -> impl Iterator<Item = &ListeningSocket> {
         self.sockets.iter().filter(|socket| match &socket.address {
             Address::Ip(address) => address.port() == PORTMAPPER_PORT,
@@ -37,24 +37,24 @@ impl Inventory {
         })
     }
 
-    /// Whether a socket seems to be at root's path of the portmapper, but is not: in another mount namespace, other
-    /// processes can have the same path for a socket of their own.
+    /// Whether a socket seems to be at root's path of the portmapper, but is not: in another mount
+    /// namespace, other processes can have the same path for a socket of their own.
     pub(crate) fn is_impostor(&self, socket: &ListeningSocket) -> bool {
         let mut processes = socket.processes.iter();
         matches!(&socket.address, Address::Path(path) if self.roots_paths.contains(path))
             && processes.any(|process| !process.runs_portmapper && !process.is_init())
     }
 
-    /// The processes that are proven to be the portmapper: see the module. They can be told without looking into
-    /// every process ([`Inventory::of_portmappers`]).
+    /// The processes that are proven to be the portmapper: see the module. They can be told without
+    /// looking into every process ([`Inventory::of_portmappers`]).
     #[must_use]
     pub fn portmapper_processes(&self) -> BTreeSet<&Process> {
         let holders = self.portmapper().flat_map(|socket| &socket.processes);
         holders.filter(|process| process.runs_portmapper).collect()
     }
 
-    /// Other processes that hold port 111: a proxy, or the first process of the system ([`Process::is_init`]) for a
-    /// service that it starts when somebody asks.
+    /// Other processes that hold port 111: a proxy, or the first process of the system
+    /// ([`Process::is_init`]) for a service that it starts when somebody asks.
     #[must_use]
     pub fn other_holders(&self) -> BTreeSet<&Process> {
         self.portmapper()
@@ -64,16 +64,18 @@ impl Inventory {
             .collect()
     }
 
-    /// Whether a socket on port 111 has no process that can be seen from here: it is one of an outer process
-    /// namespace, or this takes root. It cannot be told which process that is: the kernel itself has none there.
+    /// Whether a socket on port 111 has no process that can be seen from here: it is one of an
+    /// outer process namespace, or this takes root. It cannot be told which process that is: the
+    /// kernel itself has none there.
     #[must_use]
     pub fn has_unseen_holder(&self) -> bool {
         self.portmapper()
             .any(|socket| socket.kind != Kind::Unix && socket.processes.is_empty())
     }
 
-    /// Other sockets of processes that are proven to be the portmapper. rpcbind that relays calls has one for UDP in
-    /// each family, on a random port, on which it answers calls as well; whether one answers has to be asked.
+    /// Other sockets of processes that are proven to be the portmapper. rpcbind that relays calls
+    /// has one for UDP in each family, on a random port, on which it answers calls as well; whether
+    /// one answers has to be asked.
     pub fn portmapper_extra(&self) -> impl Iterator<Item = &ListeningSocket> {
         let proven: BTreeSet<u32> = self
             .portmapper_processes()
@@ -89,8 +91,9 @@ impl Inventory {
         })
     }
 
-    /// Whether the port of this other socket of the portmapper can only be the portmapper's: it is none of those
-    /// below 1024, and no other process holds the socket, or one of the same port in any protocol.
+    /// Whether the port of this other socket of the portmapper can only be the portmapper's: it is
+    /// none of those below 1024, and no other process holds the socket, or one of the same port in
+    /// any protocol.
     #[must_use]
     pub fn is_portmappers_alone(&self, socket: &ListeningSocket) -> bool {
         let Some(port) = socket.port() else {
@@ -110,7 +113,8 @@ impl Inventory {
                 .all(is_proven)
     }
 
-    /// Whether the first process of the system waits for somebody to ask the portmapper, and would start it then.
+    /// Whether the first process of the system waits for somebody to ask the portmapper, and would
+    /// start it then.
     #[must_use]
     pub fn portmapper_is_idle(&self) -> bool {
         let mut sockets = self.portmapper().peekable();
@@ -195,7 +199,7 @@ mod tests {
             socket(Kind::Udp, "0.0.0.0:53", &[50]),
             socket(Kind::Udp, "0.0.0.0:50000", &[50]),
             socket(Kind::Udp, "[::]:50000", &[50]),
-            // Somebody else has the port too, in whatever way.
+            // Another process has the port too, in one way or another.
             socket(Kind::Udp, "0.0.0.0:50001", &[50, 51]),
             socket(Kind::Udp, "0.0.0.0:50002", &[50]),
             socket(Kind::Udp, "[::1]:50002", &[51]),

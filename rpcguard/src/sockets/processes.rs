@@ -1,7 +1,7 @@
 //! Which process holds which socket, and what proves that it is the portmapper.
 //!
-//! An account without privileges chooses the name, the arguments and the control group of its processes, so that
-//! none of them decides anything here.
+//! An account without privileges chooses the name, the arguments and the control group of its
+//! processes, so that none of them decides anything here.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,18 +21,20 @@ use crate::error::{Doing as _, Result};
 pub struct Process {
     /// Its id.
     pub pid: u32,
-    /// Its name, `comm` of proc(5), of at most 15 bytes. The process chooses it: it is for display only.
+    /// Its name, `comm` of proc(5), of at most 15 bytes. The process chooses it: it is for display
+    /// only.
     pub name: String,
-    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two processes have
-    /// their id and this in common.
+    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two
+    /// processes have their id and this in common.
     pub started: u64,
-    /// Its user; `None` if its real, effective, saved and file system ids differ, as in a program with the setuid
-    /// bit.
+    /// Its user; `None` if its real, effective, saved and file system ids differ, as in a program
+    /// with the setuid bit.
     pub uid: Option<u32>,
-    /// The file that it executes; `None` if that cannot be told. In a container, it is a path of the container.
+    /// The file that it executes; `None` if that cannot be told. In a container, it is a path of
+    /// the container.
     pub exe: Option<PathBuf>,
-    /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can write, as root
-    /// or as the account that rpcbind changes to.
+    /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can
+    /// write, as root or as the account that rpcbind changes to.
     ///
     /// It is the portmapper of this network namespace if it holds the portmapper's sockets too:
     /// [`Inventory::portmapper_processes`](super::Inventory::portmapper_processes).
@@ -42,19 +44,21 @@ pub struct Process {
 /// The file names of portmapper programs.
 pub(crate) const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 
-/// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of portmap.
+/// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of
+/// portmap.
 const ACCOUNTS: [&str; 4] = ["_rpc", "rpc", "daemon", "bin"];
 
 impl Process {
-    /// Whether it is the first process of the system, which opens sockets for services that it starts when
-    /// somebody asks. In a container, the portmapper may be the first process itself.
+    /// Whether it is the first process of the system, which opens sockets for services that it
+    /// starts when somebody asks. In a container, the portmapper may be the first process itself.
     #[must_use]
     pub const fn is_init(&self) -> bool {
         self.pid == 1 && !self.runs_portmapper
     }
 
-    /// The control group of the process, as `/system.slice/docker-0123.scope`: it names the unit or the container.
-    /// `None` if it cannot be read, or if somebody else than root could have chosen the name.
+    /// The control group of the process, as `/system.slice/docker-0123.scope`: it names the unit or
+    /// the container. `None` if it cannot be read, or if somebody else than root could have chosen
+    /// the name.
     #[must_use]
     pub fn control_group(&self) -> Option<String> {
         let groups = fs::read(format!("/proc/{}/cgroup", self.pid)).ok()?;
@@ -139,8 +143,8 @@ fn uid(status: &str) -> Option<u32> {
     ids.all(|id| id == first).then(|| first.parse().ok())?
 }
 
-/// Whether a process executes a file that is root's, whatever it is called. The file is that of the process's own
-/// mount namespace, even if it is deleted.
+/// Whether a process executes a file that is root's, whatever it is called. The file is that of the
+/// process's own mount namespace, even if it is deleted.
 fn exe_is_roots(process: &Proc) -> bool {
     let file = process.open_relative_flags("exe", OFlags::PATH | OFlags::CLOEXEC);
     let Ok(Ok(found)) = file.map(|file| file.metadata()) else {
@@ -171,11 +175,13 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     pub(super) of: HashMap<u64, Vec<Process>>,
-    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, and no container.
+    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, and no
+    /// container.
     pub(super) complete: bool,
 }
 
-/// Whether this is the first process namespace of the system: from any other one, outer processes are not seen.
+/// Whether this is the first process namespace of the system: from any other one, outer processes
+/// are not seen.
 fn sees_every_process() -> bool {
     /// `PROC_PID_INIT_INO` of linux/proc_ns.h.
     const FIRST: &str = "pid:[4026531836]";

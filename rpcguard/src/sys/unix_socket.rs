@@ -10,8 +10,8 @@ use std::{
     path::Path,
 };
 
-/// Connects to a stream socket. connect(2) that may wait does so for ever if the listener accepts nothing and its
-/// queue is full; this fails then, with [`io::ErrorKind::WouldBlock`].
+/// Connects to a stream socket. connect(2) that may wait does so for ever if the listener accepts
+/// nothing and its queue is full; this fails then, with [`io::ErrorKind::WouldBlock`].
 pub(crate) fn connect_now(path: &Path) -> io::Result<UnixStream> {
     let bytes = path.as_os_str().as_bytes();
     // SAFETY: all zeros are a valid sockaddr_un.

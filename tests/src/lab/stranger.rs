@@ -14,7 +14,7 @@ use super::Host;
 /// The programs that a [`Stranger`] needs.
 pub const STRANGERS_TOOLS: [&str; 3] = ["setpriv", "perl", "unshare"];
 
-/// What a script of a stranger may call, in Perl. Whatever is opened stays so.
+/// Functions for the script of a stranger, in Perl. All that they open stays open.
 const PREAMBLE: &str = r#"
 use strict; use warnings; use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6 SOCK_NONBLOCK);
 my @held;
@@ -63,8 +63,8 @@ impl Stranger {
     /// A directory of the stranger's own.
     pub const DIRECTORY: &str = "/run/theirs";
 
-    /// Runs a script in Perl, as user and group [`Stranger::ID`], until it is ready. It may put files into
-    /// [`Stranger::DIRECTORY`].
+    /// Runs a script in Perl, as user and group [`Stranger::ID`], until it is ready. It may put
+    /// files into [`Stranger::DIRECTORY`].
     ///
     /// # Errors
     ///
@@ -96,13 +96,15 @@ impl Stranger {
         )
     }
 
-    /// As [`Stranger::start`], by root and with another program in place of Perl's own: a copy of it.
+    /// Runs a script as [`Stranger::start`] does, as this user and with another program in place of
+    /// Perl's own: a copy of it.
     ///
     /// # Errors
     ///
     /// If it fails.
-    pub fn start_as_root(host: &Host, perl: &str, script: &str) -> Result<Self> {
-        Self::spawn(host, &[perl], script)
+    pub fn start_as(host: &Host, user: u32, perl: &str, script: &str) -> Result<Self> {
+        let user = format!("--reuid={user}");
+        Self::spawn(host, &["setpriv", &user, "--clear-groups", perl], script)
     }
 
     fn spawn(host: &Host, command: &[&str], script: &str) -> Result<Self> {
