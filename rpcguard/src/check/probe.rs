@@ -1,4 +1,4 @@
-//! What another portmapper is asked, and what comes of it.
+//! The questions to another portmapper, and their outcomes.
 
 use std::{
     io,
@@ -14,8 +14,9 @@ use super::{
 };
 use crate::portmapper::{Call, Registrations, Reply, read_reply};
 
-/// What becomes of ICMP errors when a connection is made, but for those that close a port (`icmp_err_convert`
-/// and `icmpv6_err_convert` of Linux): which type and code it was, the kernel does not say.
+/// The error numbers of ICMP errors while a connection is made, but for a closed port
+/// (`icmp_err_convert` and `icmpv6_err_convert` of Linux). The kernel does not tell the type and
+/// code.
 const REJECTIONS: [i32; 7] = [
     libc::EHOSTUNREACH,
     libc::ENETUNREACH,
@@ -31,8 +32,9 @@ const MIN_STATISTICS: usize = 3 * 17 * 4;
 
 /// Something to ask a portmapper.
 ///
-/// None of it changes anything but counters of fixed size: rpcbind keeps an entry for ever for each program
-/// that GETADDR, GETVERSADDR or GETPORT ask for, and removes registrations that these find dead.
+/// None of it changes anything but counters of fixed size: rpcbind keeps an entry for ever for each
+/// program that GETADDR, GETVERSADDR or GETPORT ask for, and removes registrations that these find
+/// dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
     /// The procedure that does nothing.
@@ -43,7 +45,8 @@ pub enum Probe {
     Statistics,
     /// All addresses of the portmapper itself: a larger reply, but never one in fragments.
     AddressList,
-    /// To relay a call, of the portmapper's own procedure that does nothing. This kills rpcbind up to 0.2.1.
+    /// To relay a call, of the portmapper's own procedure that does nothing. This kills rpcbind up
+    /// to 0.2.1.
     Relay,
     /// As [`Probe::Dump`] of version 2 or 3, of the port that relayed calls are answered from.
     DumpOfRelay,
@@ -98,20 +101,20 @@ pub struct Answered {
     pub refused: Option<String>,
     /// Whether the results are not what the procedure returns.
     pub malformed: bool,
-    /// What is registered, if that was asked.
+    /// The registrations, if the question was for them.
     pub registrations: Option<Registrations>,
     /// The beginning of the message.
     pub beginning: Vec<u8>,
 }
 
-/// What came of a probe.
+/// The outcome of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A reply.
     Answered(Answered),
     /// Nothing.
     Silent,
-    /// Nobody listens: an ICMP error or a reset connection said so.
+    /// The port is closed: an ICMP error or a reset connection said so.
     Closed,
     /// Something on the way, or a firewall, said that it cannot be reached.
     Rejected(String),
@@ -135,7 +138,7 @@ impl Outcome {
         }
     }
 
-    /// What an error of a connection amounts to.
+    /// Returns the outcome of a call that failed on a connection.
     pub(super) fn of_error(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         match error.kind() {
@@ -158,7 +161,7 @@ impl Outcome {
 /// A probe, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeResult {
-    /// What was asked.
+    /// The question.
     pub probe: Probe,
     /// In which version of the protocol.
     pub version: u32,
@@ -172,7 +175,7 @@ pub struct ProbeResult {
     pub attempts: u32,
     /// Its payload, in bytes.
     pub request_len: usize,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -186,7 +189,7 @@ impl ProbeResult {
         }
     }
 
-    /// What it is for the verdict.
+    /// Classifies the question and its outcome for the verdict.
     pub(super) fn seen(&self, ipv6: bool) -> (Question, Came) {
         let is_larger = |[payload, wire]: [f64; 2]| payload > 1.0 || wire > 1.0;
         let came = match &self.outcome {
@@ -202,8 +205,8 @@ impl ProbeResult {
         (self.probe.question(), came)
     }
 
-    /// How many times larger than the request the reply is, of payload and on the wire. Connections do not
-    /// amplify: their addresses cannot be forged.
+    /// How many times larger than the request the reply is, of payload and on the wire. Connections
+    /// do not amplify: their addresses cannot be forged.
     #[must_use]
     pub fn factors(&self, ipv6: bool) -> Option<[f64; 2]> {
         let answer = self.answer()?;
@@ -217,7 +220,7 @@ impl ProbeResult {
     }
 }
 
-/// What a message that came back makes of a probe.
+/// Reads the reply to a probe.
 pub(super) fn answered(
     probe: Probe,
     call: &Call,

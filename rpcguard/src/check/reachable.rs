@@ -1,6 +1,7 @@
 //! Whether what notices name beside the portmapper, mountd and NFS, can be reached too.
 
 use std::{
+    io,
     net::SocketAddr,
     thread,
     time::{Duration, Instant},
@@ -15,12 +16,19 @@ use super::{
 };
 use crate::{
     error::Result,
-    portmapper::{Call, Connection, Registration, ReplyFrom, ask},
+    portmapper::{
+        Call, Connection, Registration, Reply, ReplyFrom, ask, exports_to_everybody, read_reply,
+    },
     sys::random,
 };
 
-/// mountd and NFS.
-const PROGRAMS: [u32; 2] = [100_005, 100_003];
+const MOUNTD: u32 = 100_005;
+const NFS: u32 = 100_003;
+
+/// The procedure that does nothing.
+const NULL: u32 = 0;
+/// mountd's list of exports, as `showmount -e` asks for it.
+const EXPORT: u32 = 5;
 
 /// A registered service, and what came of one NULL to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,18 +41,20 @@ pub struct Reachable {
     pub transport: Transport,
     /// On which port, as registered.
     pub port: u16,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
+    /// Directories that everybody may mount, if mountd told.
+    pub open_exports: Option<Vec<String>>,
 }
 
-/// Asks mountd and NFS for the procedure that does nothing: each once, where it is registered, over TCP if
-/// it is there.
+/// Asks mountd and NFS for the procedure that does nothing: each once, where it is registered, over
+/// TCP if it is there. If mountd answers, it is asked for its exports.
 pub(super) fn reachable(
     address: SocketAddr,
     registrations: &[Registration],
     wait: Duration,
 ) -> Result<Vec<Reachable>> {
-    let places = PROGRAMS
+    let places = [MOUNTD, NFS]
         .into_iter()
         .filter_map(|program| place(program, registrations, address.is_ipv6()));
     thread::scope(|scope| {
@@ -53,13 +63,22 @@ pub(super) fn reachable(
                 scope.spawn(move || {
                     let mut there = address;
                     there.set_port(port);
-                    let call = Call::null_of(registration.program, registration.version);
+                    let (program, version) = (registration.program, registration.version);
+                    let outcome = null(there, transport, program, version, wait)?;
+                    let is_served =
+                        matches!(&outcome, Outcome::Answered(answer) if answer.refused.is_none());
+                    let open_exports = if program == MOUNTD && is_served {
+                        exports(there, transport, version, wait)?
+                    } else {
+                        None
+                    };
                     Ok(Reachable {
-                        program: registration.program,
-                        version: registration.version,
+                        program,
+                        version,
                         transport,
                         port,
-                        outcome: null(there, transport, &call, wait)?,
+                        outcome,
+                        open_exports,
                     })
                 })
             })
@@ -88,7 +107,14 @@ fn place(
         })
 }
 
-fn null(address: SocketAddr, transport: Transport, call: &Call, wait: Duration) -> Result<Outcome> {
+fn null(
+    address: SocketAddr,
+    transport: Transport,
+    program: u32,
+    version: u32,
+    wait: Duration,
+) -> Result<Outcome> {
+    let call = &Call::of_program(program, version, NULL);
     let xid = random::seed()? as u32;
     if transport == Transport::Udp {
         let asked = ask(address, call, xid, ReplyFrom::Anywhere, &[wait]);
@@ -100,12 +126,38 @@ fn null(address: SocketAddr, transport: Transport, call: &Call, wait: Duration) 
         return Ok(datagram_outcome(&sent, asked, address.ip(), None));
     }
     let begun = Instant::now();
-    let message = Connection::tcp(address, wait)
-        .and_then(|mut connection| connection.ask(call, xid, wait.saturating_sub(begun.elapsed())));
-    Ok(match message {
+    Ok(match over_tcp(address, call, xid, wait) {
         Ok(message) => answered(Probe::Null, call, xid, &message, address, begun.elapsed()),
         Err(error) => Outcome::of_error(&error),
     })
+}
+
+/// The directories that everybody may mount; `None` if mountd does not tell.
+fn exports(
+    address: SocketAddr,
+    transport: Transport,
+    version: u32,
+    wait: Duration,
+) -> Result<Option<Vec<String>>> {
+    let call = &Call::of_program(MOUNTD, version, EXPORT);
+    let xid = random::seed()? as u32;
+    let message = match transport {
+        Transport::Udp => ask(address, call, xid, ReplyFrom::Anywhere, &[wait])
+            .result
+            .map(|answer| answer.message),
+        Transport::Tcp => over_tcp(address, call, xid, wait),
+    };
+    let message = message.unwrap_or_default();
+    Ok(match read_reply(xid, &message) {
+        Some(Reply::Success(results)) => exports_to_everybody(results),
+        Some(Reply::Refused(_)) | None => None,
+    })
+}
+
+fn over_tcp(address: SocketAddr, call: &Call, xid: u32, wait: Duration) -> io::Result<Vec<u8>> {
+    let begun = Instant::now();
+    let mut connection = Connection::tcp(address, wait)?;
+    connection.ask(call, xid, wait.saturating_sub(begun.elapsed()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Asks whether another host's portmapper is exposed.
 //!
-//! Each probe is a call that changes nothing and that any client may make; how many there are is bounded.
+//! Each probe is a call that changes nothing and that any client may make; how many there are is
+//! bounded.
 
 use std::{
     collections::BTreeSet,
@@ -22,13 +23,13 @@ use crate::{
     sys::random,
 };
 
-/// So many addresses of a host are asked.
+/// The most addresses of a host that are asked.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// So many datagrams are sent to an address, at most, if no relay is asked for: six probes, each four times.
+/// The most datagrams that are sent to an address without a relay: six probes, four times each.
 pub const MAX_DATAGRAMS: usize = (UDP_PROBES.len() + 1) * ATTEMPTS;
 
-/// So many calls are made over the one TCP connection to an address, at most.
+/// The most calls over the one TCP connection to an address.
 pub const MAX_CALLS: usize = TCP_PROBES.len();
 
 /// How long answers are waited for if nothing else is asked for. `rpcinfo` waits a minute.
@@ -40,7 +41,7 @@ const ATTEMPTS: usize = 4;
 /// How long mountd and NFS are waited for, at most.
 const SERVICE_WAIT: Duration = Duration::from_secs(3);
 
-/// What is asked over UDP.
+/// The questions over UDP.
 const UDP_PROBES: [Probe; 5] = [
     Probe::Null,
     Probe::Dump(2),
@@ -49,7 +50,7 @@ const UDP_PROBES: [Probe; 5] = [
     Probe::Statistics,
 ];
 
-/// What is asked over TCP. Calls are relayed for UDP alone (RFC 1833 section 2.2.2).
+/// The questions over TCP. Calls are relayed for UDP alone (RFC 1833 section 2.2.2).
 const TCP_PROBES: [Probe; 5] = [
     Probe::Null,
     Probe::Dump(4),
@@ -77,8 +78,8 @@ impl Default for Asking {
 }
 
 impl Asking {
-    /// How long each datagram is waited for before the next one: a fifteenth of all at first, and twice as
-    /// long each time.
+    /// How long each datagram is waited for before the next one: a fifteenth of all at first, and
+    /// twice as long each time.
     fn waits(self) -> [Duration; ATTEMPTS] {
         [1, 2, 4, 8].map(|part| self.wait * part / 15)
     }
@@ -117,9 +118,10 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Asks the portmapper of a host, at all its addresses at once: at most [`MAX_ADDRESSES`], and at each at
-/// most [`MAX_DATAGRAMS`] and one connection with [`MAX_CALLS`]; then mountd and NFS, if they are registered.
-/// It takes as long as [`Asking::wait`], or twice that if an answer asks for a further question.
+/// Asks the portmapper of a host, at all its addresses at once: at most [`MAX_ADDRESSES`], and at
+/// each at most [`MAX_DATAGRAMS`] and one connection with [`MAX_CALLS`]; then mountd and NFS, if
+/// they are registered. It takes as long as [`Asking::wait`], or twice that if an answer asks for a
+/// further question.
 ///
 /// # Errors
 ///
@@ -144,7 +146,7 @@ pub fn remote(host: &str, addresses: &[SocketAddr], asking: Asking) -> Result<Ho
     })
 }
 
-/// What a thread returned.
+/// Returns the result of a thread.
 pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     let finished = thread.join();
     finished.unwrap_or_else(|_| Err("a probe panicked").doing("ask a portmapper"))
@@ -196,7 +198,8 @@ fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
     if let Some(port) = relay {
         probes.push(over_udp(Probe::DumpOfRelay, port)?);
     }
-    // Why a connection cannot be made, the kernel says by an error number alone, its own errors included.
+    // Why a connection cannot be made, the kernel says by an error number alone, its own errors
+    // included.
     if let Some(own) = probes.iter().find(|probe| is_failed(probe)) {
         for probe in &mut tcp {
             if matches!(probe.outcome, Outcome::Rejected(_)) && !connected(probe) {
@@ -250,7 +253,7 @@ fn not_asked(address: SocketAddr, outcome: &Outcome, asking: Asking) -> Vec<Prob
         .collect()
 }
 
-/// What was sent.
+/// A question that was sent.
 pub(super) struct Sent<'a> {
     pub(super) probe: Probe,
     pub(super) call: &'a Call,
@@ -284,7 +287,7 @@ fn ask_over_udp(
     })
 }
 
-/// What came of a question over UDP to `address`, asked from `vantage`.
+/// Returns the outcome of a question over UDP to `address`, asked from `vantage`.
 pub(super) fn datagram_outcome(
     sent: &Sent<'_>,
     asked: Asked,

@@ -1,4 +1,4 @@
-//! What another host answered, and what that amounts to.
+//! The answers of another host, and their verdict.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -10,7 +10,7 @@ use rpcguard_common::parse::Transport;
 use super::{Asking, Finding, Outcome, Probe, ProbeResult, Reachable, Verdict};
 use crate::portmapper::Registrations;
 
-/// What an address answered.
+/// The answers of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressReport {
     /// The address.
@@ -24,7 +24,8 @@ pub struct AddressReport {
 }
 
 impl AddressReport {
-    /// Whether the address is one of this host: what it answers over loopback, no guard or firewall sees.
+    /// Whether the address is one of this host: what it answers over loopback, no guard or firewall
+    /// sees.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.vantage == Some(self.address)
@@ -42,8 +43,8 @@ impl AddressReport {
             .map(|(_, list)| list)
     }
 
-    /// The probe over UDP whose reply is largest beside its request, and how many times it is, of payload
-    /// and on the wire.
+    /// The probe over UDP whose reply is largest beside its request, and how many times it is, of
+    /// payload and on the wire.
     #[must_use]
     pub fn amplification(&self) -> Option<(&ProbeResult, [f64; 2])> {
         self.probes
@@ -52,7 +53,7 @@ impl AddressReport {
             .max_by(|(_, [a, _]), (_, [b, _])| a.total_cmp(b))
     }
 
-    /// What the questions over a transport amount to.
+    /// Returns the finding about one transport.
     #[must_use]
     pub fn finding_over(&self, transport: Transport) -> Finding {
         let probes = self.probes.iter();
@@ -63,7 +64,7 @@ impl AddressReport {
         Finding::of(&seen)
     }
 
-    /// What all questions amount to.
+    /// Returns the more certain exposure of the two transports.
     #[must_use]
     pub fn finding(&self) -> Finding {
         self.finding_over(Transport::Udp)
@@ -83,8 +84,8 @@ impl AddressReport {
         probes.all(|probe| matches!(probe.outcome, Outcome::Failed(_)))
     }
 
-    /// Whether large replies over UDP may be lost on the way: small ones come, and not all that may be in
-    /// fragments.
+    /// Whether large replies over UDP may be lost on the way: small ones come, and not all that may
+    /// be in fragments.
     #[must_use]
     pub fn may_lose_large_replies(&self) -> bool {
         let silent = |probe: &ProbeResult| {
@@ -95,7 +96,8 @@ impl AddressReport {
         self.finding_over(Transport::Udp) >= Finding::Answers && self.probes.iter().any(silent)
     }
 
-    /// Other addresses and ports that replies over UDP came from, each once, but for what was relayed.
+    /// Other addresses and ports that replies over UDP came from, each once, but for what was
+    /// relayed.
     #[must_use]
     pub fn other_sources(&self) -> Vec<SocketAddr> {
         let answers = self.probes.iter().filter_map(|probe| {
@@ -110,7 +112,7 @@ impl AddressReport {
     }
 }
 
-/// What a host answered.
+/// The answers of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostReport {
     /// The host, as it was named.

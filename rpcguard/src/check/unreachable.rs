@@ -13,7 +13,8 @@ enum Meaning {
     Closed,
     /// A router or firewall does not let it through from here.
     Refused,
-    /// It says nothing about the portmapper: the question did not get there for a reason of its own.
+    /// It says nothing about the portmapper: the question did not get there for a reason of its
+    /// own.
     NotAsked,
 }
 
@@ -21,7 +22,8 @@ enum Meaning {
 const fn of_ipv4(kind: u8, code: u8) -> (Meaning, &'static str) {
     use Meaning::{Closed, NotAsked, Refused};
     match (kind, code) {
-        // Routers say 0, 1, 6 and 7 where no network or host is, firewalls in place of 9, 10 and 13.
+        // Routers say 0, 1, 6 and 7 where no network or host is, firewalls in place of 9, 10 and
+        // 13.
         (3, 0) => (Refused, "network unreachable"),
         (3, 1) => (Refused, "host unreachable"),
         // The host has no UDP, hence no portmapper on it.
@@ -77,7 +79,7 @@ const fn of_ipv6(kind: u8, code: u8) -> (Meaning, &'static str) {
     }
 }
 
-/// What an error in the queue of a socket makes of a question to `asked`, from `source`.
+/// Returns the outcome of a question to `asked`, from `source`, that met with this error.
 pub(super) fn outcome(reported: &Reported, asked: IpAddr, source: Option<IpAddr>) -> Outcome {
     let (Some((kind, code)), Some(from)) = (reported.icmp, reported.from) else {
         let error = std::io::Error::from_raw_os_error(reported.errno);
@@ -88,7 +90,8 @@ pub(super) fn outcome(reported: &Reported, asked: IpAddr, source: Option<IpAddr>
     } else {
         of_ipv4(kind, code)
     };
-    // This host tells itself that no neighbour has the address, or that its own firewall is in the way.
+    // This host tells itself that no neighbour has the address, or that its own firewall is in the
+    // way.
     if Some(from) == source && from != asked {
         return Outcome::Failed(format!("{words}, says this host itself"));
     }

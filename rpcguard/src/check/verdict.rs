@@ -1,4 +1,5 @@
-//! The verdict of a check, and the one table of what a remote check may have seen and what that amounts to.
+//! The verdict of a check, and the one table of what a remote check may have seen and what that
+//! amounts to.
 
 /// Whether a portmapper is exposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +63,7 @@ pub(super) enum Question {
 pub(super) enum Came {
     /// A datagram larger than the question, whatever it says.
     Larger,
-    /// What was asked, no larger than the question, or over a connection.
+    /// A good reply, no larger than the question, or over a connection.
     Success,
     /// A refusal no larger than the question, or over a connection.
     Refusal,
@@ -76,7 +77,7 @@ pub(super) enum Came {
     NotAsked,
 }
 
-/// What the questions over one transport amount to, the more certain exposure the later.
+/// The finding about one transport; the more certain the exposure, the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
     /// No reply came.
@@ -87,11 +88,11 @@ pub enum Finding {
     SmallOnly,
     /// It could not be asked from here.
     NotAsked,
-    /// What came makes no sense, or not enough came.
+    /// The replies make no sense, or are too few.
     Unclear,
     /// Small questions are answered; larger replies may exist, and be lost on the way.
     Answers,
-    /// What is registered, or how it is used, is told.
+    /// It tells what is registered, or how it is used.
     Tells,
     /// Calls are relayed.
     Relays,
@@ -144,8 +145,8 @@ impl Finding {
         }) {
             return Self::Tells;
         }
-        // From here on, a relay is left out: portmappers that answer nothing else may refuse to relay, and
-        // those that answer everything else mostly say nothing.
+        // From here on, a relay is left out: portmappers that answer nothing else may refuse to
+        // relay, and those that answer everything else mostly say nothing.
         let any =
             |wanted: Came| any(&|question, came| question != Question::Relay && came == wanted);
         let small = any(Came::Success);
@@ -158,8 +159,8 @@ impl Finding {
                 Self::NoAnswer
             };
         }
-        // Silence to large questions may be replies that got lost in fragments. It is not, if a reply that
-        // needs none was not heard either.
+        // Silence to large questions may be replies that got lost in fragments. It is not, if a
+        // reply that needs none was not heard either.
         let large = |wanted: Came| seen.contains(&(Question::Large, wanted));
         let held_back = seen.contains(&(Question::Medium, Came::Silence));
         let in_doubt =
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_small_question_and_a_large_one_make_the_verdict() {
-        // A row for each outcome of the small question, a column for each of the large one: as in `ALL`.
+        // A row for each outcome of the small question, a column for each of the large one: as in
+        // `ALL`.
         let table = [
             [Exposed; 7],
             [
@@ -231,7 +233,8 @@ mod tests {
         ];
         for (small, row) in ALL.into_iter().zip(table) {
             for (large, verdict) in ALL.into_iter().zip(row) {
-                // A refusal of the large question with silence to the small one is the one odd case.
+                // A refusal of the large question with silence to the small one is the one odd
+                // case.
                 let found = Finding::of(&[(Small, small), (Large, large)]);
                 assert_eq!(found.verdict(), verdict, "{small:?}, {large:?}: {found:?}");
             }

@@ -35,13 +35,14 @@ such, is not asked: this host is looked at instead.
 
 With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
 versions 2, 3 and 4 and GETSTAT, each up to four times, and, if the large ones meet with silence,
-GETADDRLIST of the portmapper itself. Over TCP, one connection is made, with at most 5 of these calls.
-If mountd or NFS are registered, each is sent one NULL. All of this is what rpcinfo sends, and changes
-nothing. Answers are waited for as long as --wait says, or twice that.
+GETADDRLIST of the portmapper itself. Over TCP, one connection is made, with at most 5 of these
+calls. If mountd or NFS are registered, each is sent one NULL, and mountd is asked for its exports.
+All of this is what rpcinfo and showmount send, and changes nothing. Answers are waited for as long
+as --wait says, and as long again after each further question.
 
---relay asks for a call of the portmapper's own NULL to be relayed (CALLIT), and sends DUMP to the port
-that it is answered from, each up to four times. rpcbind up to 0.2.1 may crash on it (CVE-2015-7236):
-use it on hosts of your own only.")]
+--relay asks for a call of the portmapper's own NULL to be relayed (CALLIT), and sends DUMP to the
+port that it is answered from, each up to four times. rpcbind up to 0.2.1 may crash on it
+(CVE-2015-7236): use it on hosts of your own only.")]
 pub(super) struct Args {
     /// The host to ask, by name or address [default: look at this one].
     #[arg(value_name = "HOST")]

@@ -55,7 +55,7 @@ struct AddressView {
     probes: Vec<ProbeView>,
     /// Null if nobody said.
     registrations: Option<Vec<RegistrationView>>,
-    /// What the answers amount to, in a word.
+    /// The finding.
     finding: &'static str,
     /// Whether small replies come over UDP, and larger ones may be lost on the way.
     may_lose_large_replies: bool,
@@ -73,6 +73,8 @@ struct ServiceView {
     outcome: &'static str,
     /// Why a call was refused, or what else there is to say.
     detail: Option<String>,
+    /// Null if mountd did not say, or it is another service.
+    exports_to_everybody: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -170,6 +172,7 @@ impl ServiceView {
             port: service.port,
             outcome: service.outcome.name(),
             detail: detail(&service.outcome),
+            exports_to_everybody: service.open_exports.clone(),
         }
     }
 }
@@ -182,7 +185,7 @@ const fn service_name(service: &Reachable) -> &'static str {
     }
 }
 
-/// What there is to say about an outcome besides its name.
+/// Returns the details of an outcome.
 pub(super) fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Answered(answer) if answer.malformed => Some("malformed".to_owned()),
@@ -291,17 +294,18 @@ fn write_address(out: &mut impl Write, report: &AddressReport) -> anyhow::Result
         };
         writeln!(
             out,
-            "  {} on {} port {} {outcome}",
+            "  {} on {} port {} {outcome}{}",
             service_name(service),
             transport_name(service.transport),
-            service.port
+            service.port,
+            open_exports(service)
         )?;
     }
     Ok(())
 }
 
-/// A row for each probe; one for all probes of a transport where they had the same outcome and none was
-/// answered.
+/// A row for each probe; one for all probes of a transport where they had the same outcome and none
+/// was answered.
 fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<()> {
     let header = [
         "probe",
@@ -331,6 +335,21 @@ fn write_probes(out: &mut impl Write, report: &AddressReport) -> anyhow::Result<
     let [left, right] = [Align::Left, Align::Right];
     table(out, [left, left, left, right, right, right, right], &rows)?;
     Ok(())
+}
+
+/// Which directories everybody may mount: the first of them.
+fn open_exports(service: &Reachable) -> String {
+    const SHOWN: usize = 8;
+    let open = service.open_exports.as_deref().unwrap_or_default();
+    if open.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<_> = open.iter().take(SHOWN).map(|path| short(path)).collect();
+    let more = match open.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(", and exports to everybody: {}{more}", shown.join(", "))
 }
 
 fn outcome_words(outcome: &Outcome) -> String {

@@ -1,4 +1,4 @@
-//! What an abuse desk wants to know of an exposed portmapper.
+//! The report on an exposed portmapper for an abuse desk.
 
 use std::{fmt::Write as _, net::IpAddr};
 

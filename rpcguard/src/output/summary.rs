@@ -1,4 +1,4 @@
-//! What another host's answers amount to, in one line.
+//! The verdict about another host in one line.
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ pub(super) fn summary(report: &HostReport) -> String {
     parts.join("; ")
 }
 
-/// What an address does.
+/// Describes the finding about an address.
 fn finding(report: &AddressReport, host: &HostReport) -> String {
     match report.finding() {
         Finding::NoAnswer => why_not_exposed(report, host.asking.wait.as_secs()),
@@ -152,7 +152,7 @@ fn transports(report: &AddressReport, wanted: impl Fn(Finding) -> bool) -> Strin
     found.join(" and ")
 }
 
-/// What there is to say about the first of these outcomes about which there is something.
+/// Returns the first details among these outcomes.
 fn first_detail(report: &AddressReport, wanted: impl Fn(&Outcome) -> bool) -> String {
     let outcomes = report
         .probes

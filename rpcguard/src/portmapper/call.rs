@@ -24,13 +24,13 @@ impl Call {
         Self::without_arguments(version, 0)
     }
 
-    /// The procedure that does nothing, of another program.
+    /// A procedure without arguments of another program.
     #[must_use]
-    pub const fn null_of(program: u32, version: u32) -> Self {
+    pub const fn of_program(program: u32, version: u32, procedure: u32) -> Self {
         Self {
             program,
             version,
-            procedure: 0,
+            procedure,
             arguments: Vec::new(),
         }
     }

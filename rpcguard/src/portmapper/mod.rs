@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod exports;
 mod heard;
 mod names;
 mod record;
@@ -16,6 +17,7 @@ mod udp;
 mod xdr;
 
 pub use call::Call;
+pub use exports::exports_to_everybody;
 pub use heard::Heard;
 pub use names::ProgramNames;
 pub use record::{MAX_RECORD_LEN, read_record};

@@ -9,10 +9,10 @@ use std::{
 use super::{Call, reply};
 use crate::sys::icmp::{self, Reported};
 
-/// So many datagrams from the address that was asked, and no reply among them, end the wait.
+/// The wait ends after this many datagrams from the address that was asked, without a reply.
 const MAX_STRAY: u32 = 256;
 
-/// So many datagrams from elsewhere do: they would crowd the reply out.
+/// The wait ends after this many datagrams from elsewhere: they crowd the reply out.
 const MAX_FOREIGN: u32 = 16_384;
 
 /// From where a reply is taken.
@@ -20,8 +20,8 @@ const MAX_FOREIGN: u32 = 16_384;
 pub enum ReplyFrom {
     /// From the address and port that were asked.
     There,
-    /// From anywhere: a host with several addresses may answer from whichever the way back begins at, and
-    /// rpcbind sends what it relays from a port of its own.
+    /// From anywhere: a host with several addresses may answer from whichever the way back begins
+    /// at, and rpcbind sends what it relays from a port of its own.
     Anywhere,
 }
 
@@ -30,7 +30,7 @@ pub enum ReplyFrom {
 pub struct Answer {
     /// The payload.
     pub message: Vec<u8>,
-    /// Who sent it.
+    /// The sender.
     pub from: SocketAddr,
     /// From when the call was first sent to when the answer came.
     pub took: Duration,
@@ -45,13 +45,15 @@ pub struct Asked {
     pub attempts: u32,
     /// The reply; or [`io::ErrorKind::TimedOut`], and other errors of the socket.
     pub result: io::Result<Answer>,
-    /// The details of the error in `result`, where it is one of ICMP and replies are taken from anywhere.
+    /// The details of the error in `result`, where it is one of ICMP and replies are taken from
+    /// anywhere.
     pub(crate) reported: Option<Reported>,
 }
 
-/// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how long
-/// it is waited for in the end. A reply to any of these is one. Whatever is no reply to this call is passed
-/// over, unless it is larger than the call and no other reply comes; ICMP errors about it end the wait.
+/// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how
+/// long it is waited for in the end. A reply to any of these is one. Whatever is no reply to this
+/// call is passed over, unless it is larger than the call and no other reply comes; ICMP errors
+/// about it end the wait.
 ///
 /// Where replies may come from anywhere, `xid` alone tells whether one is: it must be random.
 #[must_use]
@@ -163,7 +165,7 @@ fn exchange(
     without_reply(unreadable, strays, asked)
 }
 
-/// What there is in place of a reply: something larger, something else, or an error that came once.
+/// Returns the next best thing to a reply: a larger datagram, or the reason why there is none.
 fn without_reply(unreadable: Option<Answer>, strays: u32, asked: &mut Asked) -> io::Result<Answer> {
     if let Some(answer) = unreadable {
         return Ok(answer);
@@ -179,16 +181,17 @@ fn without_reply(unreadable: Option<Answer>, strays: u32, asked: &mut Asked) -> 
     })
 }
 
-/// Whether a datagram is larger than the call and answers it, whatever else is in it: it is of use to an
-/// attacker.
+/// Whether a datagram is larger than the call and answers it, whatever else is in it: it is of use
+/// to an attacker.
 fn is_larger_and_to(xid: u32, message: &[u8], datagram: &[u8]) -> bool {
     const REPLY: u32 = 1;
     let header = [xid.to_be_bytes(), REPLY.to_be_bytes()].concat();
     message.len() > datagram.len() && message.starts_with(&header)
 }
 
-/// Passes an error on that is about this call; one that quotes another datagram is forged. Any but that the port
-/// is closed may pass, as where a router looks for its neighbour: it counts if it comes again, or in the end.
+/// Passes an error on that is about this call; one that quotes another datagram is forged. Any but
+/// that the port is closed may pass, as where a router looks for its neighbour: it counts if it
+/// comes again, or in the end.
 fn about_this(
     socket: &UdpSocket,
     datagram: &[u8],

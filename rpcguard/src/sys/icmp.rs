@@ -20,7 +20,8 @@ pub(crate) struct Reported {
     pub(crate) icmp: Option<(u8, u8)>,
     /// The address that sent it, for an error of ICMP.
     pub(crate) from: Option<IpAddr>,
-    /// The beginning of the datagram that it is about: empty, if the sender quoted its headers alone.
+    /// The beginning of the datagram that it is about: empty, if the sender quoted its headers
+    /// alone.
     pub(crate) quoted: Vec<u8>,
 }
 
@@ -97,7 +98,8 @@ pub(crate) fn take_error(socket: impl AsFd) -> io::Result<Option<Reported>> {
 
 /// Finds the `sock_extended_err` among control messages, and reads it with the address behind it.
 fn read_control(mut control: &[u8]) -> Option<Reported> {
-    // `cmsghdr`, as the kernel has it: a word with the length, header included, then level and type.
+    // `cmsghdr`, as the kernel has it: a word with the length, header included, then level and
+    // type.
     const HEADER: usize = size_of::<usize>() + 8;
     loop {
         let len = usize::from_ne_bytes(*control.first_chunk()?);
@@ -115,8 +117,8 @@ fn read_control(mut control: &[u8]) -> Option<Reported> {
     }
 }
 
-/// Reads a `sock_extended_err`: error number, origin, type, code and nine bytes that do not matter here; a
-/// `sockaddr_in` or `sockaddr_in6` is behind it.
+/// Reads a `sock_extended_err`: error number, origin, type, code and nine bytes that do not matter
+/// here; a `sockaddr_in` or `sockaddr_in6` is behind it.
 fn read_error(data: &[u8]) -> Option<Reported> {
     const LEN: usize = 16;
     let [origin, kind, code, ..] = *data.get(4..LEN)? else {

@@ -1,5 +1,5 @@
-//! The verdict is what an attacker would get: late replies, replies from elsewhere, refusals, and those that are
-//! lost on the way.
+//! The verdict is what an attacker would get: late replies, replies from elsewhere, refusals, and
+//! those that are lost on the way.
 
 use std::{
     net::UdpSocket,
@@ -326,4 +326,36 @@ fn services_that_are_registered_are_said_to_be_reachable_or_not() {
         );
     });
     assert_eq!(calls, 2, "each check sends one call");
+    // mountd is there now, with a name that a terminal would obey.
+    let exports = [
+        &[
+            1,
+            4,
+            u32::from_be_bytes(*b"/srv"),
+            1,
+            1,
+            u32::from_be_bytes(*b"*\0\0\0"),
+            0,
+        ][..],
+        &[1, 4, u32::from_be_bytes(*b"/\x1b[J"), 0, 0],
+    ];
+    let serve = |socket: &UdpSocket, call: Call, client| {
+        let reply = match call.procedure {
+            NULL => call.success(&[]),
+            _ => call.success(&exports.concat()),
+        };
+        let _ = socket.send_to(&reply, client);
+    };
+    serving(&scene, &format!("{}:30000", HOST[0]), serve, || {
+        let asked = scene.ask(HOST[0], 3);
+        let mountd = &asked.addresses[0].services[0];
+        assert_eq!(
+            mountd.exports_to_everybody.as_deref().unwrap(),
+            ["/srv", "/\x1b[J"]
+        );
+        let command = format!("check {} --wait 2", HOST[0]);
+        let text = rpcguard(&scene.asker, &command).exited_with(3).stdout;
+        let line = "can be reached too, and exports to everybody: /srv, /\\u{1b}[J\n";
+        assert!(text.contains(line), "{text}");
+    });
 }

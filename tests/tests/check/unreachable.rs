@@ -1,4 +1,4 @@
-//! What ICMP errors and errors of this host itself amount to.
+//! ICMP errors, and errors of this host itself.
 
 use crate::{
     documents::{Outcome, Verdict},

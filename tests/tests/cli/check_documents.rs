@@ -333,6 +333,8 @@ pub(crate) struct RemoteService {
     pub(crate) outcome: Outcome,
     /// Why the call was refused, or what else there is to say; else null.
     pub(crate) detail: Option<String>,
+    /// The directories that everybody may mount; null if mountd did not say, or it is another service.
+    pub(crate) exports_to_everybody: Option<Vec<String>>,
 }
 
 /// How many times larger than a request its reply is.
