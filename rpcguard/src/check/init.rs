@@ -1,12 +1,6 @@
 //! What starts the portmapper of this machine: systemd, scripts of System V init, or OpenRC.
 
-use std::{
-    io::Read as _,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
-
+use super::{Starter, starters, tool};
 use crate::disable::{
     Init, Machine,
     openrc::{self, Services},
@@ -66,36 +60,33 @@ pub fn units(machine: &Machine) -> Vec<Unit> {
     }
 }
 
-/// What systemctl says about the units; `None` if it says nothing for three seconds.
-fn systemctl() -> Option<String> {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    let mut child = Command::new("systemctl")
-        .args([
-            "show",
-            "--no-pager",
-            "--property=Id,LoadState,ActiveState,SubState,UnitFileState",
-        ])
-        .args(UNITS)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .inspect_err(|error| log::warn!("cannot run systemctl: {error}"))
-        .ok()?;
-    let deadline = Instant::now() + PATIENCE;
-    // It prints less than a pipe holds.
-    while child.try_wait().ok()?.is_none() {
-        if Instant::now() >= deadline {
-            log::warn!("systemctl does not end");
-            child.kill().ok()?;
-            child.wait().ok()?;
-            return None;
-        }
-        thread::sleep(Duration::from_millis(5));
+/// The units of systemd that start one of these that is not enabled itself.
+pub(super) fn starters(machine: &Machine, units: &[Unit]) -> Vec<Starter> {
+    if Init::of(machine) != Init::Systemd {
+        return Vec::new();
     }
-    let mut text = String::new();
-    child.stdout.take()?.read_to_string(&mut text).ok()?;
-    Some(text)
+    let enabled = |name: &&str| units.iter().any(|unit| unit.name == *name && unit.starts);
+    let disabled: Vec<&str> = UNITS.into_iter().filter(|name| !enabled(name)).collect();
+    starters::starters(machine, &disabled)
+}
+
+/// The units of systemd that open port 111 for another service than a portmapper, unless a portmapper's own does.
+pub(super) fn other_sockets(machine: &Machine, units: &[Unit]) -> Vec<String> {
+    let active = |unit: &Unit| unit.name.ends_with(".socket") && unit.state.starts_with("active");
+    if Init::of(machine) != Init::Systemd || units.iter().any(active) {
+        return Vec::new();
+    }
+    starters::other_sockets(machine, &[&UNITS[..], &["portmap.socket"]].concat())
+}
+
+/// What systemctl says about the units; `None` if it says nothing.
+fn systemctl() -> Option<String> {
+    let program = tool::find(&["systemctl"])?;
+    let properties = "--property=Id,LoadState,ActiveState,SubState,UnitFileState";
+    let arguments = ["show", "--no-pager", properties];
+    tool::run(&program, &[&arguments[..], &UNITS].concat())
+        .inspect_err(|why| log::warn!("{why}"))
+        .ok()
 }
 
 /// Reads the properties of several units.

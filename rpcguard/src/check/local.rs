@@ -1,11 +1,15 @@
 //! Looks whether the portmapper of this host is exposed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use rpcguard_common::parse::Transport;
 
 use super::{
-    Cover, InsecureOption, NetworkInterface, Unit, Verdict, init, insecure_options, network,
+    Cover, Forwards, InsecureOption, NetworkInterface, Starter, Unit, Verdict, exports, forwards,
+    init, insecure_options, network,
 };
 use crate::{
     disable::Machine,
@@ -13,7 +17,7 @@ use crate::{
     guard::Registry,
     policy::PORTMAPPER_PORT,
     portmapper::{self, Heard, Service, Table, services},
-    sockets::{Inventory, Kind, ListeningSocket, Reach},
+    sockets::{Address, Inventory, Kind, ListeningSocket, Reach},
 };
 
 /// What there is to say about the portmapper of this network namespace.
@@ -25,8 +29,18 @@ pub struct LocalReport {
     pub heard: Heard,
     /// What is registered, or why that could not be read; `None` if nothing listens.
     pub table: Option<std::result::Result<Table, String>>,
+    /// How this host was named, and which of its addresses that is, if it was.
+    pub named: Option<(String, Vec<IpAddr>)>,
     /// What starts the portmapper of this machine.
     pub units: Vec<Unit>,
+    /// Units that start one of these, although it is not enabled.
+    pub starters: Vec<Starter>,
+    /// Units of systemd that open port 111 for another service.
+    pub other_sockets: Vec<String>,
+    /// Directories that mountd exports to everybody.
+    pub exports: Vec<String>,
+    /// Rules of the kernel that forward port 111, or lead to it.
+    pub forwards: Forwards,
     /// The interfaces that are up and their guards, or why they could not be read.
     pub interfaces: std::result::Result<Vec<NetworkInterface>, String>,
     /// Insecure options that the portmapper runs with.
@@ -76,22 +90,44 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
         &heard,
         interfaces.as_deref().unwrap_or_default(),
     );
-    let verdict = verdict(&inventory, &heard, interfaces.is_ok(), &exposures);
+    let is_reached = !reachable_ports(&inventory, &heard).is_empty();
     let options = inventory
         .portmapper_processes()
         .into_iter()
-        .flat_map(insecure_options)
+        .flat_map(|process| insecure_options(process, is_reached))
         .collect();
-    Ok(LocalReport {
-        units: init::units(&Machine::new("/")),
+    let machine = Machine::new("/");
+    let units = init::units(&machine);
+    let arrivals = network::arrivals()?;
+    let mut forwards = Forwards::read(&arrivals, &network::own_addresses()?);
+    let on_loopback = inventory.portmapper().filter(|socket| {
+        matches!(socket.address, Address::Ip(address) if address.is_ipv4())
+            && socket.reach() == Reach::Loopback
+    });
+    let on_loopback: BTreeSet<Kind> = on_loopback.map(|socket| socket.kind).collect();
+    let transports: Vec<_> = on_loopback.into_iter().map(transport_of).collect();
+    let found = &mut forwards.found;
+    found.extend(forwards::to_loopback(&arrivals, &transports));
+    // What leads to the portmapper leads nowhere without one.
+    let listens = inventory.portmapper().any(|socket| socket.port().is_some());
+    forwards.found.retain(|forward| listens || !forward.inward);
+    let mut report = LocalReport {
+        named: None,
+        starters: init::starters(&machine, &units),
+        other_sockets: init::other_sockets(&machine, &units),
+        exports: exports::to_everybody(&machine),
+        forwards,
+        units,
         inventory,
         heard,
         table,
         interfaces,
         options,
         exposures,
-        verdict,
-    })
+        verdict: Verdict::Unknown,
+    };
+    report.judge();
+    Ok(report)
 }
 
 /// The ports on which anybody can use the portmapper of this network namespace, in words: as in the summary of a
@@ -116,7 +152,7 @@ pub fn exposed_ports(registry: &Registry) -> Result<Option<String>> {
 
 /// The ports on which the portmapper can be reached from outside, by their transport: 111, and others on which it
 /// was heard.
-fn reachable_ports(inventory: &Inventory, heard: &Heard) -> BTreeSet<(Kind, u16)> {
+pub(super) fn reachable_ports(inventory: &Inventory, heard: &Heard) -> BTreeSet<(Kind, u16)> {
     let others = inventory
         .portmapper_extra()
         .filter(|socket| heard.has(socket));
@@ -135,10 +171,7 @@ fn exposures(
 ) -> Vec<Exposure> {
     let mut exposures = Vec::new();
     for (kind, port) in reachable_ports(inventory, heard) {
-        let transport = match kind {
-            Kind::Udp => Transport::Udp,
-            Kind::Tcp | Kind::Unix => Transport::Tcp,
-        };
+        let transport = transport_of(kind);
         let cover = |index| network::cover(interfaces, index, transport, port);
         let mut by_cover: BTreeMap<Cover, Vec<String>> = BTreeMap::new();
         for interface in interfaces {
@@ -162,32 +195,6 @@ fn exposures(
         }));
     }
     exposures
-}
-
-fn verdict(
-    inventory: &Inventory,
-    heard: &Heard,
-    guards_are_known: bool,
-    exposures: &[Exposure],
-) -> Verdict {
-    if reachable_ports(inventory, heard).is_empty() {
-        return Verdict::NotExposed;
-    }
-    if !guards_are_known {
-        return Verdict::Unknown;
-    }
-    match exposures.iter().map(|exposure| exposure.cover).min() {
-        Some(Cover::None) => Verdict::Exposed,
-        Some(Cover::Limited) => Verdict::Limited,
-        // It may have other ports than the one that it is known by.
-        Some(Cover::Full) | None if !knows_the_process(inventory) => Verdict::Unknown,
-        Some(Cover::Full) | None => Verdict::NotExposed,
-    }
-}
-
-/// Whether it is known which process the portmapper is.
-fn knows_the_process(inventory: &Inventory) -> bool {
-    !inventory.has_unseen_holder()
 }
 
 impl LocalReport {
@@ -214,58 +221,6 @@ impl LocalReport {
         network::cover(interfaces, interface.index(), transport, port)
     }
 
-    /// The verdict in one line.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let what = match self.verdict {
-            Verdict::Exposed => format!(
-                "unless a firewall is in front, anybody can use {}",
-                ports(&self.exposures, Cover::None)
-            ),
-            Verdict::Limited => format!(
-                "anybody is served, at a limited rate, on {}",
-                ports(&self.exposures, Cover::Limited)
-            ),
-            Verdict::Unknown => match &self.interfaces {
-                Err(why) => {
-                    let why = why.lines().next().unwrap_or_default();
-                    let why = why.strip_prefix("error: ").unwrap_or(why);
-                    format!("a portmapper listens, but guards cannot be looked at: {why}")
-                }
-                Ok(_) => "not every process could be looked into".to_owned(),
-            },
-            Verdict::NotExposed => self.why_not_exposed().to_owned(),
-        };
-        format!("{}: {what}", self.verdict.heading())
-    }
-
-    fn why_not_exposed(&self) -> &'static str {
-        if self.portmapper_sockets().next().is_none() {
-            "no portmapper listens"
-        } else if reachable_ports(&self.inventory, &self.heard).is_empty() {
-            "the portmapper listens for this host only"
-        } else {
-            match self.interfaces.as_deref() {
-                Ok([]) => "there is no interface that packets could come in through",
-                _ => "every interface guards the portmapper",
-            }
-        }
-    }
-
-    /// The next step to take, as a command, if there is one.
-    #[must_use]
-    pub fn next_step(&self) -> Option<String> {
-        match self.verdict {
-            Verdict::Unknown => Some("sudo rpcguard check".to_owned()),
-            Verdict::Exposed => self.remedy(),
-            Verdict::Limited | Verdict::NotExposed => {
-                let will_start = self.units.iter().any(|unit| unit.starts);
-                let nobody = self.portmapper_sockets().next().is_none();
-                (nobody && will_start).then(|| "rpcguard disable".to_owned())
-            }
-        }
-    }
-
     /// The exposures that a guard can end without harm to others: a hint names no other ports.
     fn guardable(&self) -> impl Iterator<Item = &Exposure> {
         let ports = self.heard.ports_of(&self.inventory);
@@ -279,7 +234,7 @@ impl LocalReport {
     }
 
     /// What to do first about an exposed portmapper, if a command does it.
-    fn remedy(&self) -> Option<String> {
+    pub(super) fn remedy(&self) -> Option<String> {
         let exposed: Vec<&Exposure> = self
             .guardable()
             .filter(|exposure| exposure.cover == Cover::None)
@@ -305,7 +260,7 @@ impl LocalReport {
             .iter()
             .any(|service| !service.is_portmapper());
         let guarded = interfaces.iter().any(|interface| interface.guard.is_some());
-        if known && !needed && !guarded {
+        if known && !needed && !guarded && !self.is_held_by_others() {
             return Some("rpcguard disable".to_owned());
         }
         if names.is_empty() {
@@ -360,7 +315,7 @@ impl LocalReport {
 
 /// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports 111,
 /// 50000 and TCP port 111 (through eth0, eth1)`.
-fn ports(exposures: &[Exposure], cover: Cover) -> String {
+pub(super) fn ports(exposures: &[Exposure], cover: Cover) -> String {
     let mut through: Vec<(&[String], Vec<&Exposure>)> = Vec::new();
     for exposure in exposures.iter().filter(|found| found.cover == cover) {
         let same = through
@@ -394,6 +349,14 @@ fn ports(exposures: &[Exposure], cover: Cover) -> String {
         )
     });
     groups.collect::<Vec<_>>().join("; ")
+}
+
+/// The transport of a socket of IP.
+pub(super) const fn transport_of(kind: Kind) -> Transport {
+    match kind {
+        Kind::Udp => Transport::Udp,
+        Kind::Tcp | Kind::Unix => Transport::Tcp,
+    }
 }
 
 /// The word for a transport in text.

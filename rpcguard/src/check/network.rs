@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use rpcguard_common::parse::Transport;
 
+use super::forwards::Arrival;
 use crate::{
     error::{Doing as _, Error, Result},
     guard::{Entry, Guard, Registry},
@@ -143,8 +144,32 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
     Ok(interfaces)
 }
 
+/// The interfaces on which the kernel's rules see packets of other hosts: those of a bridge or bond come from it.
+///
+/// # Errors
+///
+/// If the interfaces cannot be listed.
+pub(super) fn arrivals() -> Result<Vec<Arrival>> {
+    let all = netlink::interfaces().doing("list the interfaces of this network namespace")?;
+    let master_of = |interface: &Interface| {
+        let master = interface.master?;
+        all.iter().find(|other| other.index == master)
+    };
+    let mut arrivals = Vec::new();
+    for interface in all.iter().filter(|interface| hears_others(interface)) {
+        let mut names = vec![interface.name.clone()];
+        match master_of(interface) {
+            Some(master) if master.kind == "vrf" => names.push(master.name.clone()),
+            Some(_) => continue,
+            None => {}
+        }
+        arrivals.push((interface.name.clone(), names));
+    }
+    Ok(arrivals)
+}
+
 /// The addresses of this network namespace that others can send to from afar.
-fn own_addresses() -> Result<Vec<IpAddr>> {
+pub(super) fn own_addresses() -> Result<Vec<IpAddr>> {
     let all = if_addrs::get_if_addrs().doing("list the addresses of this host")?;
     let reachable = all
         .into_iter()

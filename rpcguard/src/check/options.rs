@@ -1,8 +1,7 @@
-//! Options of rpcbind(8) that make it answer more than it should.
+//! Options that make a portmapper answer more than it should. The same letter means another thing to another
+//! program: `-i` of the old portmap is the address that it binds to.
 
-use std::path::PathBuf;
-
-use procfs::process::Process as Proc;
+use std::{fs, path::Path};
 
 use crate::sockets::Process;
 
@@ -17,49 +16,59 @@ pub struct InsecureOption {
     pub meaning: &'static str,
 }
 
-const MEANINGS: [(char, &str); 2] = [
-    (
-        'i',
-        "any process of this host may register and unregister services of others",
-    ),
-    (
-        'r',
-        "calls are relayed to other services, on behalf of anybody",
-    ),
-];
+/// The options of rpcbind(8) that take a value.
+const RPCBIND_WITH_VALUE: &[char] = &['h'];
 
-/// Options of rpcbind that take a value.
-const WITH_VALUE: [char; 1] = ['h'];
-
-/// The insecure options that this portmapper was started with. None, if it has gone.
+/// The insecure options that this portmapper was started with: none, if it has gone, and if its program, which was
+/// proven to be a portmapper, has no such options. `is_reached` is whether other hosts reach it.
 #[must_use]
-pub fn insecure_options(process: &Process) -> Vec<InsecureOption> {
-    let root = PathBuf::from(format!("/proc/{}", process.pid));
-    let words = Proc::new_with_root(root).and_then(|running| running.cmdline());
-    let letters = words.map(|words| options(&words)).unwrap_or_default();
-    MEANINGS
+pub fn insecure_options(process: &Process, is_reached: bool) -> Vec<InsecureOption> {
+    let program = process.exe.as_deref().and_then(Path::file_name);
+    if !process.runs_portmapper || program.is_none_or(|program| program != "rpcbind") {
+        return Vec::new();
+    }
+    let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    let words: Vec<String> = line
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    let letters = options(&words, RPCBIND_WITH_VALUE);
+    let meaning = |option| match (option, is_reached) {
+        ('i', _) => Some("any process of this host may register and unregister services of others"),
+        ('r', true) => Some("calls are relayed to other services, on behalf of anybody"),
+        ('r', false) => {
+            Some("calls are relayed to other services, on behalf of any process of this host")
+        }
+        _ => None,
+    };
+    ['i', 'r']
         .into_iter()
-        .filter(|(option, _)| letters.contains(option))
-        .map(|(option, meaning)| InsecureOption {
-            process: process.clone(),
-            option,
-            meaning,
+        .filter(|option| letters.contains(option))
+        .filter_map(|option| {
+            Some(InsecureOption {
+                process: process.clone(),
+                option,
+                meaning: meaning(option)?,
+            })
         })
         .collect()
 }
 
 /// The letters of the options in a command line, as getopt(3) reads it.
-fn options(words: &[String]) -> Vec<char> {
+fn options(words: &[String], with_value: &[char]) -> Vec<char> {
     let mut letters = Vec::new();
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
-        let Some(group) = word.strip_prefix('-').filter(|group| *group != "-") else {
+        if word == "--" {
+            break;
+        }
+        let Some(group) = word.strip_prefix('-') else {
             continue;
         };
         let mut group = group.chars();
         while let Some(letter) = group.next() {
             letters.push(letter);
-            if WITH_VALUE.contains(&letter) {
+            if with_value.contains(&letter) {
                 if group.as_str().is_empty() {
                     words.next();
                 }
@@ -72,7 +81,7 @@ fn options(words: &[String]) -> Vec<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::options;
+    use super::{Process, RPCBIND_WITH_VALUE, insecure_options, options};
 
     #[test]
     fn options_are_read_as_getopt_reads_them() {
@@ -84,9 +93,56 @@ mod tests {
             ("rpcbind -h -i -r", "hr"),
             ("rpcbind -h127.0.0.1 -ir", "hir"),
             ("rpcbind -fh 127.0.0.1 -i", "fhi"),
+            // Nor is what comes after the end of them.
+            ("rpcbind -w -- -i -r", "w"),
+            ("rpcbind - -i", "i"),
         ] {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(options(&words).into_iter().collect::<String>(), letters);
+            let found = options(&words, RPCBIND_WITH_VALUE);
+            assert_eq!(found.into_iter().collect::<String>(), letters);
         }
+    }
+
+    /// The command line is that of this test: `sh -c .. -i -r`, started as another program.
+    #[test]
+    fn an_option_means_what_the_program_says_and_only_a_portmappers_count() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sleep 60; true", "-i", "-r"])
+            .spawn()
+            .unwrap();
+        // The kernel has the new program's arguments a moment later.
+        let line = format!("/proc/{}/cmdline", child.id());
+        for _ in 0..1000 {
+            if std::fs::read(&line).is_ok_and(|line| line.starts_with(b"sh\0")) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let found = |exe: &str, runs_portmapper, is_reached| {
+            let process = Process {
+                pid: child.id(),
+                exe: Some(exe.into()),
+                runs_portmapper,
+                ..Process::default()
+            };
+            let found = insecure_options(&process, is_reached);
+            let shown = found.iter().map(|found| (found.option, found.meaning));
+            shown.collect::<Vec<_>>()
+        };
+        let portmap = found("/sbin/portmap", true, true);
+        let stranger = found("/tmp/rpcbind", false, true);
+        let bound = found("/sbin/rpcbind", true, false);
+        let reached = found("/sbin/rpcbind", true, true);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((portmap, stranger), (vec![], vec![]));
+        assert_eq!((bound[0].0, bound[1].0), ('i', 'r'));
+        // Over loopback there is nobody else.
+        assert!(
+            bound
+                .iter()
+                .all(|(_, meaning)| !meaning.contains("anybody"))
+        );
+        assert!(reached[1].1.contains("anybody"));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::Permissions,
     io::{self, Write as _},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -12,7 +13,7 @@ use rustix::fs::{Access, access};
 
 use super::{Exit, input::note};
 use crate::{
-    check::{self, Asking, MAX_ADDRESSES, Verdict, WAIT},
+    check::{self, Asking, LocalReport, MAX_ADDRESSES, SplitAddresses, Verdict, WAIT},
     error::{Error, Result},
     guard::Registry,
     output::{self, Format},
@@ -29,7 +30,8 @@ Examples:
   rpcguard check nfs.example --evidence report.txt
 
 Without HOST, nothing is sent to other hosts. Firewalls are not looked at: to see what they let
-through, check the host's address from elsewhere.
+through, check the host's address from elsewhere. An address of this host, or a name that has only
+such, is not asked: this host is looked at instead.
 
 With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
 versions 2, 3 and 4 and GETSTAT, each up to four times, and, if the large ones meet with silence,
@@ -79,7 +81,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
                 wait: Duration::from_secs(args.wait),
                 relay: args.relay,
             };
-            ask(host, asking, args.evidence.as_deref(), format)?
+            named(host, asking, args.evidence.as_deref(), format)?
         }
     };
     Ok(match verdict {
@@ -89,18 +91,42 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn ask(
+/// Looks at this host as far as the name is its own, and asks the others that bear it.
+fn named(
     host: &str,
     asking: Asking,
     evidence: Option<&Path>,
     format: Format,
 ) -> anyhow::Result<Verdict> {
-    let addresses = check::resolve(host)?;
+    let SplitAddresses { own, others } = check::split(&check::resolve(host)?)?;
+    if own.is_empty() {
+        return ask(host, &others, asking, None, evidence, format);
+    }
+    if others.is_empty() && evidence.is_some() {
+        return Err(Error::OwnAddress(host.to_owned()).into());
+    }
+    let mut local = check::local(&Registry::new()?)?;
+    local.named = Some((host.to_owned(), own));
+    if others.is_empty() {
+        output::check_local::print(&local, format)?;
+        return Ok(local.verdict);
+    }
+    ask(host, &others, asking, Some(&local), evidence, format)
+}
+
+fn ask(
+    host: &str,
+    addresses: &[SocketAddr],
+    asking: Asking,
+    local: Option<&LocalReport>,
+    evidence: Option<&Path>,
+    format: Format,
+) -> anyhow::Result<Verdict> {
     if let Some(path) = evidence {
         // Before anything is sent: it would have to be sent again.
         expect_writable(path)?;
     }
-    let report = check::remote(host, &addresses, asking)?;
+    let report = check::remote(host, addresses, asking)?;
     if report.more_addresses != 0 {
         note(&format!(
             "`{host}` has {} more addresses than the {MAX_ADDRESSES} that were asked",
@@ -110,8 +136,9 @@ fn ask(
     if let Some(path) = evidence {
         write_new(path, &output::evidence::text(&report))?;
     }
-    output::check_host::print(&report, format)?;
-    Ok(report.verdict())
+    output::check_host::print(&report, local, format)?;
+    let of_local = local.map(|local| local.verdict);
+    Ok(of_local.map_or(report.verdict(), |verdict| verdict.max(report.verdict())))
 }
 
 /// The directory that a file is in.

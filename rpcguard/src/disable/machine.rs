@@ -32,12 +32,12 @@ impl Machine {
     }
 
     /// Where a file is.
-    pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.root.join(path)
     }
 
     /// The text of a file.
-    pub(super) fn text(&self, path: impl AsRef<Path>) -> String {
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> String {
         fs::read(self.path(path)).map_or_else(
             |_| String::new(),
             |bytes| String::from_utf8_lossy(&bytes).into_owned(),
@@ -45,7 +45,7 @@ impl Machine {
     }
 
     /// The names in a directory, in order.
-    pub(super) fn names(&self, directory: impl AsRef<Path>) -> Vec<String> {
+    pub(crate) fn names(&self, directory: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(directory)) else {
             return Vec::new();
         };
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// What a symbolic link says.
-    pub(super) fn target(&self, link: impl AsRef<Path>) -> Option<String> {
+    pub(crate) fn target(&self, link: impl AsRef<Path>) -> Option<String> {
         let target = fs::read_link(self.path(link)).ok()?;
         target.into_os_string().into_string().ok()
     }

@@ -131,6 +131,9 @@ impl Error {
                 "give an address instead; `getent ahosts HOST` shows what a name resolves to"
                     .to_owned()
             }
+            Self::OwnAddress(_) => {
+                "run it on another host, with this host's address as that one sees it".to_owned()
+            }
             Self::EvidenceExists(_) => "name another file, or move this one away".to_owned(),
             Self::Disable(error) => return error.hint(),
             Self::Config(_) | Self::ListFile(_) | Self::File { .. } | Self::System { .. } => {

@@ -247,6 +247,9 @@ pub enum Error {
     /// A file that would be written is there already.
     #[error("{} is there already, and evidence is not overwritten", foreign_text::path(.0))]
     EvidenceExists(PathBuf),
+    /// What this host finds out about itself is no evidence.
+    #[error("`{0}` is this host itself: there is no evidence to be had from here")]
+    OwnAddress(String),
     /// The portmapper could not be disabled, or enabled again.
     #[error(transparent)]
     Disable(#[from] DisableError),

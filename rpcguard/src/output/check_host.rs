@@ -6,7 +6,9 @@ use rpcguard_common::parse::Transport;
 use serde::Serialize;
 
 use super::{
-    Format, SCHEMA_VERSION, json,
+    Format, SCHEMA_VERSION,
+    check_local::LocalDocument,
+    json,
     registrations::{self, RegistrationView},
     rfc3339_to, stdout,
     summary::summary,
@@ -14,8 +16,8 @@ use super::{
 };
 use crate::{
     check::{
-        AddressReport, HostReport, Outcome, Probe, ProbeResult, Reachable, Verdict, transport_name,
-        wire_len,
+        AddressReport, HostReport, LocalReport, Outcome, Probe, ProbeResult, Reachable, Verdict,
+        transport_name, wire_len,
     },
     foreign_text::short,
     portmapper::ProgramNames,
@@ -34,6 +36,8 @@ struct HostDocument {
     addresses: Vec<AddressView>,
     /// Addresses that were not asked.
     more_addresses: usize,
+    /// What this host found out about itself; null if none of the addresses is its own.
+    local: Option<LocalDocument>,
     /// How long answers were waited for.
     wait_seconds: f64,
 }
@@ -200,7 +204,13 @@ fn next_step(report: &HostReport) -> Option<&'static str> {
 }
 
 /// Prints what was found.
-pub(crate) fn print(report: &HostReport, format: Format) -> anyhow::Result<()> {
+///
+/// Some of the host's addresses may be this host's own: then it comes to what both come to.
+pub(crate) fn print(
+    report: &HostReport,
+    local: Option<&LocalReport>,
+    format: Format,
+) -> anyhow::Result<()> {
     match format {
         Format::Json => {
             let names = ProgramNames::load();
@@ -210,17 +220,25 @@ pub(crate) fn print(report: &HostReport, format: Format) -> anyhow::Result<()> {
                 host: report.host.clone(),
                 started_at: rfc3339_to(3, report.started),
                 finished_at: rfc3339_to(3, report.finished),
-                verdict: report.verdict().name(),
+                verdict: local
+                    .map_or(report.verdict(), |local| {
+                        local.verdict.max(report.verdict())
+                    })
+                    .name(),
                 summary: summary(report),
                 next_step: next_step(report).map(str::to_owned),
                 addresses: addresses
                     .map(|address| AddressView::of(address, &names))
                     .collect(),
                 more_addresses: report.more_addresses,
+                local: local.map(LocalDocument::of),
                 wait_seconds: report.asking.wait.as_secs_f64(),
             })
         }
         Format::Text => {
+            if let Some(local) = local {
+                super::check_local::print(local, format)?;
+            }
             let mut out = stdout();
             write_text(&mut out, report)?;
             if let Some(command) = next_step(report) {

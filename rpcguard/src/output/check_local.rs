@@ -6,13 +6,18 @@ use rpcguard_common::parse::Transport;
 use serde::Serialize;
 
 use super::{
-    Format, SCHEMA_VERSION, json,
+    Format, SCHEMA_VERSION,
+    check_surroundings::{
+        ForwardView, HolderView, NamedView, ReachableView, StarterView, describe, print_named,
+        print_surroundings, reachable,
+    },
+    json,
     registrations::{self, RegistrationView},
     stdout,
-    text::{Align, counted, table},
+    text::{Align, table},
 };
 use crate::{
-    check::{Cover, Guarded, LocalReport, NetworkInterface, transport_name},
+    check::{Cover, LocalReport, NetworkInterface},
     foreign_text::short,
     policy::PORTMAPPER_PORT,
     portmapper::{ProgramNames, Service},
@@ -20,7 +25,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct LocalDocument {
+pub(super) struct LocalDocument {
     schema_version: u32,
     verdict: &'static str,
     /// The verdict in words.
@@ -37,6 +42,18 @@ struct LocalDocument {
     interfaces: Option<Vec<InterfaceView>>,
     insecure_options: Vec<OptionView>,
     exposures: Vec<ExposureView>,
+    /// Null if this host was not named.
+    named: Option<NamedView>,
+    /// Processes on port 111 that are no portmapper.
+    other_holders: Vec<HolderView>,
+    forwards: Vec<ForwardView>,
+    /// Rules that could not be read, and why.
+    forwards_unread: Vec<String>,
+    starters: Vec<StarterView>,
+    /// Units of systemd that open port 111 for another service.
+    other_sockets: Vec<String>,
+    reachable_services: Vec<ReachableView>,
+    exports_to_everybody: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +67,7 @@ struct SocketView {
 }
 
 #[derive(Serialize)]
-struct ProcessView {
+pub(super) struct ProcessView {
     pid: u32,
     name: String,
 }
@@ -136,7 +153,7 @@ impl ServiceView {
 }
 
 impl LocalDocument {
-    fn of(report: &LocalReport) -> Self {
+    pub(super) fn of(report: &LocalReport) -> Self {
         let names = ProgramNames::load();
         let services = report.services();
         let registered = matches!(report.table, Some(Ok(_)));
@@ -201,6 +218,17 @@ impl LocalDocument {
                     cover: exposure.cover.name(),
                 })
                 .collect(),
+            named: report.named.as_ref().map(NamedView::of),
+            other_holders: report.other_holders().map(HolderView::of).collect(),
+            forwards: report.forwards.found.iter().map(ForwardView::of).collect(),
+            forwards_unread: report.forwards.unread.clone(),
+            starters: report.starters.iter().map(StarterView::of).collect(),
+            other_sockets: report.other_sockets.clone(),
+            reachable_services: reachable(report)
+                .into_iter()
+                .map(|service| ReachableView::of(&service, &names))
+                .collect(),
+            exports_to_everybody: report.exports.clone(),
         }
     }
 }
@@ -227,6 +255,7 @@ pub(crate) fn print(report: &LocalReport, format: Format) -> anyhow::Result<()> 
 
 fn print_text(report: &LocalReport) -> anyhow::Result<()> {
     let mut out = stdout();
+    print_named(&mut out, report)?;
     print_sockets(&mut out, report)?;
     print_services(&mut out, report)?;
     if !report.units.is_empty() {
@@ -252,6 +281,7 @@ fn print_text(report: &LocalReport) -> anyhow::Result<()> {
             option.meaning
         )?;
     }
+    print_surroundings(&mut out, report)?;
     writeln!(out, "{}", report.summary())?;
     if let Some(command) = report.next_step() {
         writeln!(out, "next: {command}")?;
@@ -361,35 +391,4 @@ fn print_interfaces(out: &mut impl Write, report: &LocalReport) -> anyhow::Resul
     writeln!(out, "interfaces")?;
     table(out, [Align::Left; 2], &rows)?;
     Ok(())
-}
-
-/// `UDP port 111, from 1 allowed prefix only`
-fn describe(guard: &Guarded) -> String {
-    let policy = &guard.policy;
-    let ports: Vec<String> = policy.ports.iter().map(u16::to_string).collect();
-    let transports = if policy.tcp {
-        format!("UDP and {}", transport_name(Transport::Tcp))
-    } else {
-        transport_name(Transport::Udp).to_owned()
-    };
-    let whom = match (guard.attached, policy.observe, &policy.rate) {
-        (false, ..) => "to no effect: it is not attached any more".to_owned(),
-        _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
-        (true, true, _) => "observed only, nothing is dropped".to_owned(),
-        (true, false, None) => format!(
-            "from {} only",
-            counted(guard.allowed, "allowed prefix", "allowed prefixes")
-        ),
-        (true, false, Some(rate)) => format!(
-            "from {}, others at {} each and {} in all",
-            counted(guard.allowed, "allowed prefix", "allowed prefixes"),
-            rate.source.rate,
-            rate.total.rate
-        ),
-    };
-    format!(
-        "{transports} {} {}, {whom}",
-        if ports.len() == 1 { "port" } else { "ports" },
-        ports.join(", ")
-    )
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod check_host;
 pub(crate) mod check_local;
+mod check_surroundings;
 pub(crate) mod config;
 pub(crate) mod decision;
 pub(crate) mod disable;

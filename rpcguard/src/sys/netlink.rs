@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     os::fd::{AsRawFd as _, BorrowedFd},
 };
 
@@ -14,7 +15,7 @@ use netlink_packet_core::{
 };
 use netlink_sys::{
     Socket, SocketAddr,
-    protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+    protocols::{NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE},
 };
 
 use crate::foreign_text::printable;
@@ -59,6 +60,18 @@ const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const NETDEV_CMD_DEV_GET: u8 = 1;
 const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
+
+// linux/rtnetlink.h
+const RTM_GETROUTE: u16 = 26;
+const ROUTE_HEADER_LEN: usize = 12;
+const ROUTE_TYPE: usize = 7;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTN_LOCAL: u8 = 2;
+
+// linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
+const NFT_MSG_NEWTABLE: u16 = 10 << 8;
+const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
 
 // linux/if.h
 const IFF_UP: u32 = 1;
@@ -238,6 +251,44 @@ pub(crate) fn xdp_features(index: u32) -> io::Result<Option<u64>> {
         let features = attribute(&device, NETDEV_A_DEV_XDP_FEATURES)?;
         features.first_chunk().copied().map(u64::from_ne_bytes)
     }))
+}
+
+/// Whether a packet of this host to this address stays on it; `scope` is the index of an interface, or zero.
+pub(crate) fn is_local(address: IpAddr, scope: u32) -> io::Result<bool> {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+    };
+    let mut header = [0; ROUTE_HEADER_LEN];
+    header[0] = family as u8;
+    header[1] = octets.len() as u8 * 8;
+    let mut attributes = vec![DefaultNla::new(RTA_DST, octets)];
+    if scope != 0 {
+        attributes.push(DefaultNla::new(RTA_OIF, scope.to_ne_bytes().to_vec()));
+    }
+    match exchange(
+        NETLINK_ROUTE,
+        RTM_GETROUTE,
+        NLM_F_REQUEST,
+        &header,
+        &attributes,
+    ) {
+        Ok((_, route)) => Ok(route.get(ROUTE_TYPE) == Some(&RTN_LOCAL)),
+        Err(Refusal { error, .. }) => Err(error),
+    }
+}
+
+/// Whether nftables, by which iptables may be made too, has a table in this network namespace.
+pub(crate) fn has_nftables() -> io::Result<bool> {
+    let flags = NLM_F_REQUEST | NLM_F_DUMP;
+    match exchange(NETLINK_NETFILTER, NFT_MSG_GETTABLE, flags, &[0; 4], &[]) {
+        Ok((kind, _)) => Ok(kind == NFT_MSG_NEWTABLE),
+        Err(Refusal { error, .. }) => match error.raw_os_error() {
+            // The kernel does without.
+            Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL) => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Attaches `program` the old way and takes it off again at once, to be told why the interface

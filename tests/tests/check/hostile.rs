@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rpcguard_tests::lab::Finished;
+use rpcguard_tests::lab::{Finished, Host};
 
 use crate::{
     documents::{HostDocument, LocalDocument, Outcome, Verdict},
     remote::all_are,
-    scene::{Scene, read, rpcguard},
+    scene::{HOST, Scene, read, rpcguard},
 };
 
 /// How long the command may take for an address.
@@ -56,16 +56,14 @@ struct Lie {
     tcp: fn(u32, &mut TcpStream) -> std::io::Result<()>,
 }
 
-/// Runs the commands against a server on loopback that behaves like this.
-fn against(scene: &Scene, lie: &Lie, commands: impl FnOnce()) {
-    let udp = scene
-        .asker
-        .enter(|| UdpSocket::bind("127.0.0.1:111"))
-        .unwrap();
-    let tcp = scene
-        .asker
-        .enter(|| TcpListener::bind("127.0.0.1:111"))
-        .unwrap();
+/// The host itself, on loopback.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Runs the commands against a server at this address of the host that behaves like this.
+fn against(scene: &Scene, address: &str, lie: &Lie, commands: impl FnOnce()) {
+    let place = (address, 111);
+    let udp = scene.host.enter(|| UdpSocket::bind(place)).unwrap();
+    let tcp = scene.host.enter(|| TcpListener::bind(place)).unwrap();
     udp.set_read_timeout(Some(Duration::from_millis(50)))
         .unwrap();
     tcp.set_nonblocking(true).unwrap();
@@ -129,9 +127,9 @@ fn xid(call: &[u8]) -> u32 {
 
 /// Runs a command that must end in time and print nothing that a terminal would obey.
 #[track_caller]
-fn run(scene: &Scene, arguments: &str) -> Finished {
+fn run(host: &Host, arguments: &str) -> Finished {
     let started = Instant::now();
-    let finished = rpcguard(&scene.asker, arguments);
+    let finished = rpcguard(host, arguments);
     assert!(
         started.elapsed() < LIMIT,
         "{:?}: {finished}",
@@ -150,12 +148,14 @@ fn survives(test: &str, lie: &Lie, verdict: Verdict) {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    against(&scene, lie, || {
-        let _ = run(&scene, "check --wait 3 127.0.0.1");
-        let asked: HostDocument = read(&run(&scene, "check --wait 3 127.0.0.1 --json"));
+    against(&scene, HOST[0], lie, || {
+        let _ = run(&scene.asker, "check --wait 3 192.0.2.1");
+        let asked: HostDocument = read(&run(&scene.asker, "check --wait 3 192.0.2.1 --json"));
         assert_eq!(asked.verdict, verdict, "{asked:#?}");
-        let _ = run(&scene, "check");
-        let looked: LocalDocument = read(&run(&scene, "check --json"));
+    });
+    against(&scene, LOOPBACK, lie, || {
+        let _ = run(&scene.host, "check");
+        let looked: LocalDocument = read(&run(&scene.host, "check --json"));
         // A socket on loopback alone.
         assert_eq!(looked.verdict, Verdict::NotExposed);
         assert_eq!(looked.sockets.len(), 2);
@@ -173,9 +173,9 @@ fn a_reply_to_another_call_is_none() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    against(&scene, &lie, || {
+    against(&scene, HOST[0], &lie, || {
         let asked: HostDocument =
-            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(1));
+            read(&run(&scene.asker, "check --wait 3 192.0.2.1 --json").exited_with(1));
         assert!(
             all_are(&asked.addresses[0], "udp", Outcome::Garbage),
             "{asked:#?}"
@@ -274,13 +274,13 @@ fn fragments_of_a_true_reply_are_put_together() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    against(&scene, &lie, || {
+    against(&scene, HOST[0], &lie, || {
         let asked: HostDocument =
-            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(3));
+            read(&run(&scene.asker, "check --wait 3 192.0.2.1 --json").exited_with(3));
         let registrations = asked.addresses[0].registrations.as_ref().unwrap();
         assert_eq!(registrations.len(), 1);
         assert_eq!(registrations[0].owner, "superuser");
-        let looked: LocalDocument = read(&run(&scene, "check --json"));
+        let looked: LocalDocument = read(&run(&scene.host, "check --json"));
         assert_eq!(looked.registrations.unwrap().len(), 1);
     });
 }
@@ -308,16 +308,19 @@ fn what_a_terminal_would_obey_is_not_printed() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    against(&scene, &lie, || {
-        for command in ["check --wait 3 127.0.0.1", "check"] {
-            let text = run(&scene, command).stdout;
+    against(&scene, HOST[0], &lie, || {
+        for (host, command) in [
+            (&scene.asker, "check --wait 3 192.0.2.1"),
+            (&scene.host, "check"),
+        ] {
+            let text = run(host, command).stdout;
             assert!(text.contains("\\u{1b}]0;title\\u{7}"), "{text}");
         }
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("evidence");
         let _ = run(
-            &scene,
-            &format!("check --wait 3 127.0.0.1 --evidence {}", file.display()),
+            &scene.asker,
+            &format!("check --wait 3 192.0.2.1 --evidence {}", file.display()),
         );
         let text = std::fs::read_to_string(file).unwrap();
         assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'));
@@ -353,9 +356,9 @@ fn refusals_are_answers_and_no_exposure() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    against(&scene, &lie, || {
+    against(&scene, HOST[0], &lie, || {
         let asked: HostDocument =
-            read(&run(&scene, "check --wait 3 127.0.0.1 --json").exited_with(0));
+            read(&run(&scene.asker, "check --wait 3 192.0.2.1 --json").exited_with(0));
         let address = &asked.addresses[0];
         assert!(all_are(address, "udp", Outcome::Answered), "{address:#?}");
         let detail = |transport: &str| {
@@ -365,7 +368,7 @@ fn refusals_are_answers_and_no_exposure() {
         };
         assert_eq!(detail("udp"), "versions 7 to 9 only");
         assert_eq!(detail("tcp"), "credentials refused");
-        let looked: LocalDocument = read(&run(&scene, "check --json"));
+        let looked: LocalDocument = read(&run(&scene.host, "check --json"));
         assert_eq!(looked.registrations, None);
         assert!(looked.registrations_error.is_some());
     });
@@ -378,12 +381,13 @@ fn a_relay_that_names_another_host_is_not_followed_there() {
     let Some(scene) = Scene::or_skip(test, &[]) else {
         return;
     };
-    let elsewhere: SocketAddr = "127.0.0.2:7777".parse().unwrap();
+    scene.host.ip("address add 192.0.2.8/24 dev eth0").unwrap();
+    let elsewhere: SocketAddr = "192.0.2.8:7777".parse().unwrap();
     let portmapper = scene
-        .asker
-        .enter(|| UdpSocket::bind("127.0.0.1:111"))
+        .host
+        .enter(|| UdpSocket::bind((HOST[0], 111)))
         .unwrap();
-    let other = scene.asker.enter(|| UdpSocket::bind(elsewhere)).unwrap();
+    let other = scene.host.enter(|| UdpSocket::bind(elsewhere)).unwrap();
     portmapper
         .set_read_timeout(Some(Duration::from_millis(50)))
         .unwrap();
@@ -402,14 +406,14 @@ fn a_relay_that_names_another_host_is_not_followed_there() {
             }
         });
         let _end = End(&over);
-        read(&run(&scene, "check --wait 3 127.0.0.1 --relay --json").exited_with(3))
+        read(&run(&scene.asker, "check --wait 3 192.0.2.1 --relay --json").exited_with(3))
     });
     let probes = &asked.addresses[0].probes;
     let relayed = probes
         .iter()
         .find(|probe| probe.procedure == "CALLIT")
         .unwrap();
-    assert_eq!(relayed.reply_address.as_deref(), Some("127.0.0.2"));
+    assert_eq!(relayed.reply_address.as_deref(), Some("192.0.2.8"));
     assert_eq!(relayed.reply_port, Some(7777));
     // The host that was named is asked, at that port, and nobody else.
     let dump = probes.iter().find(|probe| probe.port == 7777).unwrap();

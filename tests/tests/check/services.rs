@@ -114,6 +114,58 @@ fn services_of_nfs_are_listed_with_who_listens() {
 }
 
 #[test]
+fn services_that_other_hosts_reach_and_open_exports_are_named() {
+    let test = "services_that_other_hosts_reach_and_open_exports_are_named";
+    let Some(scene) = Scene::or_skip(test, &["rpc.statd", "rpc.mountd"]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    let _nfs = start_nfs(&scene.host);
+    // A service that only this host reaches is none of them.
+    let listener = rpcguard_tests::lab::bind(&scene.host, "127.0.0.1:0").unwrap();
+    register(
+        &scene.host,
+        200_000,
+        1,
+        listener.local_addr().unwrap().port(),
+    );
+    let found = scene.check(3);
+    let reached = |program| {
+        let services = found.reachable_services.iter();
+        services.filter(move |service| service.program == program)
+    };
+    assert_eq!(reached(200_000).count(), 0);
+    for (program, name) in [(100_005, "mountd"), (100_024, "status")] {
+        assert!(reached(program).count() >= 2, "{found:?}");
+        for service in reached(program) {
+            assert_eq!(service.service.as_deref(), Some(name));
+        }
+        let port = reached(program).next().unwrap().port;
+        let text = scene.host.rpcguard(["check"]).exited_with(3).stdout;
+        assert!(
+            text.contains(&format!("other hosts reach {name} too: UDP {port}")),
+            "{text}"
+        );
+    }
+    let exports = "/srv *(ro)\n/home 192.0.2.0/24(rw)\n";
+    scene
+        .host
+        .run("mkdir", &["/run/upper", "/run/work"])
+        .unwrap();
+    let layers = "lowerdir=/etc,upperdir=/run/upper,workdir=/run/work";
+    let mount = ["-t", "overlay", "overlay", "-o", layers, "/etc"];
+    scene.host.run("mount", &mount).unwrap();
+    let write = || std::fs::write("/etc/exports", exports);
+    scene.host.enter(write).unwrap();
+    assert_eq!(scene.check(3).exports_to_everybody, ["/srv"]);
+    let text = scene.host.rpcguard(["check"]).exited_with(3).stdout;
+    assert!(
+        text.contains("exports let everybody mount: /srv\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_service_that_has_gone_is_told_from_one_that_listens() {
     let test = "a_service_that_has_gone_is_told_from_one_that_listens";
     let Some(scene) = Scene::or_skip(test, &[]) else {

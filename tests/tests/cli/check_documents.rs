@@ -30,6 +30,85 @@ pub(crate) struct LocalDocument {
     pub(crate) insecure_options: Vec<InsecureOption>,
     /// Ports on which it is reached through interfaces that do not guard them, or at a limited rate.
     pub(crate) exposures: Vec<Exposure>,
+    /// How this host was named, if it was; else null.
+    pub(crate) named: Option<Named>,
+    /// Processes that hold port 111 and are no portmapper, nor systemd for one.
+    pub(crate) other_holders: Vec<Holder>,
+    /// Rules of the kernel (nftables, iptables, IPVS) that forward port 111 of this host, or another port to it.
+    pub(crate) forwards: Vec<Forward>,
+    /// Rules that could not be read, and why, a text each.
+    pub(crate) forwards_unread: Vec<String>,
+    /// Units of systemd that would start one of the portmapper's that is not enabled.
+    pub(crate) starters: Vec<Starter>,
+    /// Units of systemd that open port 111 for another service than a portmapper.
+    pub(crate) other_sockets: Vec<String>,
+    /// Registered services besides the portmapper that other hosts reach, but for firewalls.
+    pub(crate) reachable_services: Vec<ReachableService>,
+    /// Directories that everybody may mount, by exports(5).
+    pub(crate) exports_to_everybody: Vec<String>,
+}
+
+/// A name of this host.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Named {
+    /// As it was given.
+    pub(crate) host: String,
+    /// Its addresses that are this host's own.
+    pub(crate) addresses: Vec<String>,
+}
+
+/// A process that holds port 111.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Holder {
+    /// Its id.
+    pub(crate) pid: u32,
+    /// Its name, of at most 15 bytes.
+    pub(crate) name: String,
+    /// Its control group, which names a unit or container; null if others than root could have made it up.
+    pub(crate) control_group: Option<String>,
+}
+
+/// A rule that forwards.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Forward {
+    /// `udp` or `tcp`.
+    pub(crate) transport: String,
+    /// Which ports, as `111` or `100-200`; empty if it is another port that the rule does not say.
+    pub(crate) ports: Vec<String>,
+    /// Where to: an address, a port or both.
+    pub(crate) to: String,
+    /// Whether it leads to port 111 of this host.
+    pub(crate) inward: bool,
+    /// Which rule it is.
+    pub(crate) rule: String,
+    /// Whether it is known to take such packets.
+    pub(crate) certain: bool,
+    /// The interfaces on which it takes them.
+    pub(crate) interfaces: Vec<String>,
+}
+
+/// A unit that starts a portmapper's.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Starter {
+    /// The portmapper's.
+    pub(crate) unit: String,
+    /// The one that starts it.
+    pub(crate) started_by: String,
+    /// Whether that one is started at boot.
+    pub(crate) at_boot: bool,
+}
+
+/// A registered service that other hosts reach.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReachableService {
+    /// The program's number.
+    pub(crate) program: u32,
+    /// The program's name, if it has one; else null.
+    pub(crate) service: Option<String>,
+    /// `udp` or `tcp`.
+    pub(crate) transport: String,
+    /// The port.
+    pub(crate) port: u16,
 }
 
 /// Whether a portmapper is exposed.
@@ -205,6 +284,8 @@ pub(crate) struct HostDocument {
     pub(crate) addresses: Vec<Address>,
     /// How many more it has.
     pub(crate) more_addresses: usize,
+    /// What this host found out about itself; null if none of the addresses is its own.
+    pub(crate) local: Option<LocalDocument>,
     /// How long answers were waited for.
     pub(crate) wait_seconds: f64,
 }
