@@ -12,8 +12,8 @@ use crate::{
     error::{Report, Result},
     guard::Registry,
     policy::PORTMAPPER_PORT,
-    portmapper::{self, Service, Table, services},
-    sockets::{Inventory, Kind, ListeningSocket, Process, Reach},
+    portmapper::{self, Heard, Service, Table, services},
+    sockets::{Inventory, Kind, ListeningSocket, Reach},
 };
 
 /// What there is to say about the portmapper of this network namespace.
@@ -21,6 +21,8 @@ use crate::{
 pub struct LocalReport {
     /// Who listens.
     pub inventory: Inventory,
+    /// On which of its other ports the portmapper answers.
+    pub heard: Heard,
     /// What is registered, or why that could not be read; `None` if nothing listens.
     pub table: Option<std::result::Result<Table, String>>,
     /// What starts the portmapper of this machine.
@@ -66,16 +68,24 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
             .map_err(|error| error.to_string())
             .transpose()
     };
+    let mut heard = Heard::default();
+    heard.ask(&inventory);
     let interfaces = network::interfaces(registry).map_err(|error| Report(&error).to_string());
-    let exposures = exposures(&inventory, interfaces.as_deref().unwrap_or_default());
-    let verdict = verdict(&inventory, interfaces.is_ok(), &exposures);
-    let options = portmapper_processes(&inventory)
-        .iter()
+    let exposures = exposures(
+        &inventory,
+        &heard,
+        interfaces.as_deref().unwrap_or_default(),
+    );
+    let verdict = verdict(&inventory, &heard, interfaces.is_ok(), &exposures);
+    let options = inventory
+        .portmapper_processes()
+        .into_iter()
         .flat_map(insecure_options)
         .collect();
     Ok(LocalReport {
         units: init::units(&Machine::new("/")),
         inventory,
+        heard,
         table,
         interfaces,
         options,
@@ -91,40 +101,40 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
 ///
 /// If sockets, interfaces or guards cannot be read.
 pub fn exposed_ports(registry: &Registry) -> Result<Option<String>> {
-    let inventory = Inventory::of_portmappers()?;
-    if reachable_ports(&inventory).is_empty() {
+    let inventory = Inventory::read()?;
+    let mut heard = Heard::default();
+    heard.ask(&inventory);
+    if reachable_ports(&inventory, &heard).is_empty() {
         return Ok(None);
     }
-    let exposures = exposures(&inventory, &network::interfaces(registry)?);
+    let exposures = exposures(&inventory, &heard, &network::interfaces(registry)?);
     let exposed = exposures
         .iter()
         .any(|exposure| exposure.cover == Cover::None);
     Ok(exposed.then(|| ports(&exposures, Cover::None)))
 }
 
-/// The processes of the portmapper, except the one that holds its sockets for it.
-fn portmapper_processes(inventory: &Inventory) -> BTreeSet<Process> {
+/// The ports on which the portmapper can be reached from outside, by their transport: 111, and others on which it
+/// was heard.
+fn reachable_ports(inventory: &Inventory, heard: &Heard) -> BTreeSet<(Kind, u16)> {
+    let others = inventory
+        .portmapper_extra()
+        .filter(|socket| heard.has(socket));
     inventory
         .portmapper()
-        .flat_map(|socket| &socket.processes)
-        .filter(|process| !process.is_init())
-        .cloned()
-        .collect()
-}
-
-/// The ports on which the portmapper can be reached from outside, by their transport.
-fn reachable_ports(inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
-    inventory
-        .portmapper()
-        .chain(inventory.portmapper_extra())
+        .chain(others)
         .filter(|socket| socket.reach() == Reach::Outside)
         .filter_map(|socket| Some((socket.kind, socket.port()?)))
         .collect()
 }
 
-fn exposures(inventory: &Inventory, interfaces: &[NetworkInterface]) -> Vec<Exposure> {
+fn exposures(
+    inventory: &Inventory,
+    heard: &Heard,
+    interfaces: &[NetworkInterface],
+) -> Vec<Exposure> {
     let mut exposures = Vec::new();
-    for (kind, port) in reachable_ports(inventory) {
+    for (kind, port) in reachable_ports(inventory, heard) {
         let transport = match kind {
             Kind::Udp => Transport::Udp,
             Kind::Tcp | Kind::Unix => Transport::Tcp,
@@ -154,8 +164,13 @@ fn exposures(inventory: &Inventory, interfaces: &[NetworkInterface]) -> Vec<Expo
     exposures
 }
 
-fn verdict(inventory: &Inventory, guards_are_known: bool, exposures: &[Exposure]) -> Verdict {
-    if reachable_ports(inventory).is_empty() {
+fn verdict(
+    inventory: &Inventory,
+    heard: &Heard,
+    guards_are_known: bool,
+    exposures: &[Exposure],
+) -> Verdict {
+    if reachable_ports(inventory, heard).is_empty() {
         return Verdict::NotExposed;
     }
     if !guards_are_known {
@@ -172,8 +187,7 @@ fn verdict(inventory: &Inventory, guards_are_known: bool, exposures: &[Exposure]
 
 /// Whether it is known which process the portmapper is.
 fn knows_the_process(inventory: &Inventory) -> bool {
-    let mut sockets = inventory.portmapper();
-    inventory.complete || sockets.all(|socket| !socket.processes.is_empty())
+    !inventory.has_unseen_holder()
 }
 
 impl LocalReport {
@@ -228,7 +242,7 @@ impl LocalReport {
     fn why_not_exposed(&self) -> &'static str {
         if self.portmapper_sockets().next().is_none() {
             "no portmapper listens"
-        } else if reachable_ports(&self.inventory).is_empty() {
+        } else if reachable_ports(&self.inventory, &self.heard).is_empty() {
             "the portmapper listens for this host only"
         } else {
             match self.interfaces.as_deref() {

@@ -16,6 +16,7 @@ use crate::{
     guard::{self, Attach, Change, Guard, Lock, LogLevel, Mode, Registry, Unconfirmed, Verdict},
     output::{self, Format},
     policy::{NoRatePolicy, PORTMAPPER_PORT, Policy, PolicyChange, Rate},
+    portmapper::Heard,
     sockets::Inventory,
 };
 
@@ -188,8 +189,10 @@ impl Args {
 
 /// The UDP ports that rpcbind has open; says so if there is none but the one that it is known by.
 fn rpcbind_ports() -> Result<BTreeSet<u16>> {
-    let inventory = Inventory::of_portmappers()?;
-    let ports = inventory.portmapper_udp_ports();
+    let inventory = Inventory::read()?;
+    let mut heard = Heard::default();
+    heard.ask(&inventory);
+    let ports = heard.udp_ports_of(&inventory);
     if inventory.portmapper().next().is_none() {
         note("no rpcbind listens here now, so that it has no other ports to guard");
     } else if ports.iter().all(|port| *port == PORTMAPPER_PORT) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Exit;
-use crate::{guard::Registry, metrics, output};
+use crate::{guard::Registry, metrics, output, portmapper::Heard};
 
 /// Print what the filter has counted, and how it is set, in Prometheus' text format.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let text = metrics::render(&Registry::new()?)?;
+    let text = metrics::render(&Registry::new()?, &mut Heard::default())?;
     if let Some(path) = &args.output {
         metrics::write_file(path, &text)?;
     } else {

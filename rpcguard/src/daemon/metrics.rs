@@ -1,6 +1,10 @@
 //! Serving metrics where the configuration says.
 
-use std::{convert::Infallible, net::TcpListener};
+use std::{
+    convert::Infallible,
+    net::TcpListener,
+    sync::{Mutex, PoisonError},
+};
 
 use tokio::task::JoinHandle;
 
@@ -8,6 +12,7 @@ use crate::{
     error::{Doing as _, Result},
     guard::Registry,
     metrics::{self, ListenAddress},
+    portmapper::Heard,
 };
 
 /// Whether and where metrics are served.
@@ -71,7 +76,12 @@ impl Metrics {
             .doing(format!("serve metrics at {address}"))?;
         self.stop().await;
         let registry = self.registry.clone();
-        let server = tokio::spawn(metrics::serve(listener, move || metrics::render(&registry)));
+        let heard = Mutex::new(Heard::default());
+        let collect = move || {
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            metrics::render(&registry, &mut heard)
+        };
+        let server = tokio::spawn(metrics::serve(listener, collect));
         self.server = Some(server);
         self.address = Some(address);
         Ok(())

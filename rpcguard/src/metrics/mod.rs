@@ -16,23 +16,23 @@ pub use textfile::write_file;
 use crate::{
     error::Result,
     guard::{Entry, Registry},
-    sockets::Inventory,
+    portmapper::Heard,
 };
 use families::Families;
 
 /// The metrics of all guards of this network namespace, and of what is left of some: Prometheus' text
-/// format, version 0.0.4.
+/// format, version 0.0.4. Those who ask again keep where the portmapper was `heard` to answer.
 ///
 /// # Errors
 ///
 /// As [`Registry::entries`], and if a guard cannot be read.
-pub fn render(registry: &Registry) -> Result<String> {
+pub fn render(registry: &Registry, heard: &mut Heard) -> Result<String> {
     let families = Families::new()?;
     let mut entries = registry.entries()?;
     // An interface may be guarded, and have had the name of one that is gone.
     entries.sort_by_key(|entry| !matches!(entry, Entry::Leftover(_)));
-    let ports = Inventory::of_portmappers().map(|inventory| inventory.portmapper_udp_ports());
-    let ports = ports
+    let ports = heard
+        .udp_ports()
         .inspect_err(|error| log::debug!("cannot tell which ports rpcbind has open: {error}"))
         .ok();
     for entry in &entries {

@@ -15,8 +15,8 @@ use crate::{
         Request,
     },
     policy::{Destinations, Policy, RateLimit, RatePolicy},
+    portmapper::Heard,
     prefix::Prefix,
-    sockets::Inventory,
 };
 
 #[derive(Serialize)]
@@ -161,11 +161,11 @@ enum View {
     Unreadable(UnreadableView),
 }
 
-/// The UDP ports that this host's rpcbind has open to others. None, where that cannot be told: a guard can be
+/// The UDP ports on which this host's rpcbind answers others. None, where that cannot be told: a guard can be
 /// shown without.
 fn rpcbind_ports() -> BTreeSet<u16> {
-    match Inventory::of_portmappers() {
-        Ok(inventory) => inventory.portmapper_udp_ports(),
+    match Heard::default().udp_ports() {
+        Ok(ports) => ports,
         Err(error) => {
             log::warn!("cannot tell which ports rpcbind has open: {error}");
             BTreeSet::new()

@@ -3,6 +3,7 @@
 
 mod ask;
 mod call;
+mod heard;
 mod names;
 mod record;
 mod registration;
@@ -15,6 +16,7 @@ mod udp;
 mod xdr;
 
 pub use call::Call;
+pub use heard::Heard;
 pub use names::ProgramNames;
 pub use record::{MAX_RECORD_LEN, read_record};
 pub use registration::{Registration, Registrations, universal_address};

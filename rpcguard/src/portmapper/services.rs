@@ -108,6 +108,7 @@ mod tests {
                 socket(Kind::Unix, "/run/rpcbind.sock"),
             ],
             complete: true,
+            ..Inventory::default()
         };
         for (netid, address, reach) in [
             ("udp", "0.0.0.0.8.1", Some(Reach::Outside)),

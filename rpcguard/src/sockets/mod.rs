@@ -5,6 +5,7 @@
 //! listen on the same port there.
 
 mod inventory;
+mod portmapper;
 mod processes;
 
 use std::{fmt, net::SocketAddr, path::PathBuf};

@@ -1,34 +1,103 @@
-//! Which process holds which socket.
+//! Which process holds which socket, and what proves that it is the portmapper.
+//!
+//! An account without privileges chooses the name, the arguments and the control group of its processes, so that
+//! none of them decides anything here.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt, fs,
+    io::Read as _,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
 
-use procfs::process::{FDTarget, all_processes};
+use procfs::process::{FDTarget, Process as Proc, all_processes};
+use rustix::fs::OFlags;
 
 use crate::error::{Doing as _, Result};
 
 /// A process.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process {
     /// Its id.
     pub pid: u32,
-    /// Its name, `comm` of proc(5), of at most 15 bytes.
+    /// Its name, `comm` of proc(5), of at most 15 bytes. The process chooses it: it is for display only.
     pub name: String,
+    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two processes have
+    /// their id and this in common.
+    pub started: u64,
+    /// Its user; `None` if its real, effective, saved and file system ids differ, as in a program with the setuid
+    /// bit.
+    pub uid: Option<u32>,
+    /// The file that it executes; `None` if that cannot be told. In a container, it is a path of the container.
+    pub exe: Option<PathBuf>,
+    /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can write, as root
+    /// or as the account that rpcbind changes to.
+    ///
+    /// It is the portmapper of this network namespace if it holds the portmapper's sockets too:
+    /// [`Inventory::portmapper_processes`](super::Inventory::portmapper_processes).
+    pub runs_portmapper: bool,
 }
 
-/// What portmappers are called.
+/// The file names of portmapper programs.
 pub(crate) const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 
-/// Whether a process of this name is a portmapper.
-pub(super) fn is_portmapper(name: &str) -> bool {
-    PORTMAPPERS.contains(&name)
-}
+/// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of portmap.
+const ACCOUNTS: [&str; 4] = ["_rpc", "rpc", "daemon", "bin"];
+
+/// The user that the kernel shows in place of those that this user namespace does not have.
+const OVERFLOW_UID: u32 = 65534;
 
 impl Process {
     /// Whether it is the first process of the system, which opens sockets for services that it starts when
     /// somebody asks. In a container, the portmapper may be the first process itself.
     #[must_use]
-    pub fn is_init(&self) -> bool {
-        self.pid == 1 && !is_portmapper(&self.name)
+    pub const fn is_init(&self) -> bool {
+        self.pid == 1 && !self.runs_portmapper
+    }
+
+    /// The control group of the process, as `/system.slice/docker-0123.scope`: it names the unit or the container.
+    /// `None` if it cannot be read, or if somebody else than root could have chosen the name.
+    #[must_use]
+    pub fn control_group(&self) -> Option<String> {
+        let groups = fs::read(format!("/proc/{}/cgroup", self.pid)).ok()?;
+        String::from_utf8_lossy(&groups).lines().find_map(|line| {
+            // `0::/path` of version 2; `1:name=systemd:/path` and `4:pids:/path` of version 1.
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controller, path) = (fields.next()?, fields.next()?);
+            let mounted = match controller {
+                "" => "",
+                "name=systemd" => "systemd",
+                "pids" => "pids",
+                _ => return None,
+            };
+            let directory = Path::new("/sys/fs/cgroup").join(mounted);
+            let group = directory.join(path.trim_start_matches('/'));
+            (path != "/" && !path.contains("..") && is_roots_alone(&group)).then(|| path.to_owned())
+        })
+    }
+
+    /// Looks at a process; `None` if it has ended.
+    fn read(process: &Proc, exe: Option<PathBuf>, accounts: &BTreeSet<u32>) -> Option<Self> {
+        let name = text(process, "comm")?.trim_end_matches('\n').to_owned();
+        // The name is in parentheses, and may have any characters in it.
+        let stat = text(process, "stat")?;
+        let (_, after) = stat.rsplit_once(')')?;
+        // Field 22, and the state was field 3.
+        let started = after.split_whitespace().nth(19)?.parse().ok()?;
+        let uid = uid(&text(process, "status")?);
+        // A file of somebody else's file system is not asked: it may never answer.
+        let runs_portmapper = uid.is_some_and(|uid| accounts.contains(&uid))
+            && exe.as_deref().is_some_and(is_portmapper_name)
+            && exe_is_roots(process);
+        Some(Self {
+            pid: process.pid.unsigned_abs(),
+            name,
+            started,
+            uid,
+            exe,
+            runs_portmapper,
+        })
     }
 }
 
@@ -36,6 +105,71 @@ impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]", self.name, self.pid)
     }
+}
+
+/// Whether the path, and every directory that leads to it, is root's, and only root can write it.
+pub(super) fn is_roots_alone(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else {
+        return false;
+    };
+    path.ancestors().all(|path| {
+        let is_roots = |found: fs::Metadata| {
+            // Anybody may ask at a socket; that gives no way to put another in its place.
+            let is_socket = found.file_type().is_socket();
+            found.uid() == 0 && (is_socket || !others_can_write(&found))
+        };
+        fs::symlink_metadata(path).is_ok_and(is_roots)
+    })
+}
+
+fn others_can_write(file: &fs::Metadata) -> bool {
+    file.permissions().mode() & 0o022 != 0
+}
+
+/// A file of a process, whatever bytes are in it.
+fn text(process: &Proc, file: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut file = process.open_relative(file).ok()?;
+    file.read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The user in `status` of proc(5), where the kernel escapes the name.
+fn uid(status: &str) -> Option<u32> {
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let mut ids = ids.split_whitespace();
+    let first = ids.next()?;
+    ids.all(|id| id == first).then(|| first.parse().ok())?
+}
+
+/// Whether a process executes a file that is root's, whatever it is called. The file is that of the process's own
+/// mount namespace, even if it is deleted.
+fn exe_is_roots(process: &Proc) -> bool {
+    let file = process.open_relative_flags("exe", OFlags::PATH | OFlags::CLOEXEC);
+    let Ok(Ok(found)) = file.map(|file| file.metadata()) else {
+        return false;
+    };
+    found.is_file() && found.uid() == 0 && !others_can_write(&found)
+}
+
+/// Whether a program of this path is called as a portmapper is.
+fn is_portmapper_name(exe: &Path) -> bool {
+    let name = exe.file_name().unwrap_or_default().to_string_lossy();
+    // An upgrade has replaced it.
+    let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
+    PORTMAPPERS.contains(&name)
+}
+
+/// The users that a portmapper may run as: root, and those that rpcbind changes to.
+fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
+    let accounts = passwd.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let known = ACCOUNTS.contains(&fields.next()?);
+        known.then(|| fields.nth(1)?.parse().ok())?
+    });
+    let mut accounts: BTreeSet<u32> = accounts.filter(|uid| *uid != OVERFLOW_UID).collect();
+    accounts.insert(0);
+    accounts
 }
 
 /// The processes of each socket, by its inode number.
@@ -46,35 +180,53 @@ pub(super) struct Holders {
     pub(super) complete: bool,
 }
 
+/// Which processes to look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that execute a portmapper's program.
+    Portmappers,
+}
+
 impl Holders {
-    /// Looks into the processes whose names are `wanted`.
-    pub(super) fn read(wanted: impl Fn(&str) -> bool) -> Result<Self> {
+    /// Looks into processes.
+    pub(super) fn read(which: Which) -> Result<Self> {
         let mut holders = Self {
             of: HashMap::new(),
             complete: true,
         };
+        // Without the file, root alone.
+        let accounts = portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default());
         for process in all_processes().doing("list the processes in /proc")? {
             // A process may end at any moment.
             let Ok(process) = process else { continue };
-            let Ok(stat) = process.stat() else { continue };
-            if !wanted(&stat.comm) {
+            // There is none of a process of the kernel.
+            let exe = process.exe().ok();
+            if which == Which::Portmappers && !exe.as_deref().is_some_and(is_portmapper_name) {
                 continue;
             }
             let Ok(descriptors) = process.fd() else {
                 holders.complete &= !process.is_alive();
                 continue;
             };
-            for descriptor in descriptors.flatten() {
-                if let FDTarget::Socket(inode) = descriptor.target {
-                    let processes = holders.of.entry(inode).or_default();
-                    let process = Process {
-                        pid: stat.pid.unsigned_abs(),
-                        name: stat.comm.clone(),
-                    };
-                    if !processes.contains(&process) {
-                        processes.push(process);
-                    }
-                }
+            let sockets: BTreeSet<u64> = descriptors
+                .flatten()
+                .filter_map(|descriptor| match descriptor.target {
+                    FDTarget::Socket(inode) => Some(inode),
+                    _ => None,
+                })
+                .collect();
+            if sockets.is_empty() {
+                continue;
+            }
+            let Some(found) = Process::read(&process, exe, &accounts) else {
+                continue;
+            };
+            if which == Which::Portmappers && !found.runs_portmapper {
+                continue;
+            }
+            for inode in sockets {
+                holders.of.entry(inode).or_default().push(found.clone());
             }
         }
         for processes in holders.of.values_mut() {

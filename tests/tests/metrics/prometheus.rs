@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rpcguard::{guard::Registry, metrics};
+use rpcguard::{guard::Registry, metrics, portmapper::Heard};
 use rpcguard_tests::{
     lab::{Host, missing_tools, skip},
     packet::{
@@ -152,7 +152,7 @@ fn prometheus_finds_all_that_the_rules_and_the_dashboard_ask_for() {
     let registry = site.registry(Registry::clone);
     let server = site
         .host
-        .enter(move || Server::start(move || metrics::render(&registry)));
+        .enter(move || Server::start(move || metrics::render(&registry, &mut Heard::default())));
     let prometheus = Prometheus::start(&site.host, server.address);
 
     // The panels of what is asked for show what has grown since Prometheus has known of it.

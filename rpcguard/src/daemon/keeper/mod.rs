@@ -24,6 +24,7 @@ use crate::{
     config::{Config, ConfigError, ListFiles, OnStop},
     error::{Error, Result},
     guard::{Entry, Leftover, Registry},
+    portmapper::Heard,
 };
 use look::Seen;
 use rpcbind::rpcbind_ports;
@@ -47,6 +48,8 @@ pub(super) struct Keeper {
     backoff: Backoff,
     /// The UDP ports that rpcbind had open when that was last looked at.
     rpcbind: BTreeSet<u16>,
+    /// Where rpcbind was heard to answer.
+    heard: Heard,
     /// What was said already, and is not to be said again until it has been otherwise.
     told: BTreeSet<String>,
     /// The links whose mode was told of.
@@ -78,12 +81,13 @@ impl Keeper {
             held: BTreeMap::new(),
             backoff: Backoff::default(),
             rpcbind: BTreeSet::new(),
+            heard: Heard::default(),
             told: BTreeSet::new(),
             told_of_mode: BTreeSet::new(),
             next_purge: Instant::now() + PURGE,
             progress,
         };
-        keeper.rpcbind = rpcbind_ports(&keeper.config)?;
+        keeper.rpcbind = rpcbind_ports(&keeper.config, &mut keeper.heard)?;
         Ok(keeper)
     }
 
@@ -129,7 +133,7 @@ impl Keeper {
                 guarded: self.held.len(),
             }));
         }
-        let rpcbind = rpcbind_ports(&config)?;
+        let rpcbind = rpcbind_ports(&config, &mut self.heard)?;
         let before = std::mem::replace(&mut self.rpcbind, rpcbind);
         let config = Arc::new(config);
         self.backoff.all_due(Instant::now());
@@ -156,7 +160,7 @@ impl Keeper {
 
     /// What is to be done now and then: other ports of rpcbind, and prefixes whose time is over.
     pub(super) fn periodically(&mut self) -> Result<()> {
-        let rpcbind = rpcbind_ports(&self.config)?;
+        let rpcbind = rpcbind_ports(&self.config, &mut self.heard)?;
         if rpcbind != self.rpcbind {
             self.follow_rpcbind(&rpcbind)?;
             self.rpcbind = rpcbind;

@@ -10,7 +10,7 @@ use crate::{
     guard::{self, Change, Entry, Guard},
     output,
     policy::PolicyChange,
-    sockets::Inventory,
+    portmapper::Heard,
 };
 
 impl Keeper {
@@ -67,10 +67,10 @@ impl Keeper {
     }
 }
 
-/// The UDP ports that rpcbind has open, if any table wants to know.
-pub(super) fn rpcbind_ports(config: &Config) -> Result<BTreeSet<u16>> {
+/// The UDP ports on which rpcbind answers, if any table wants to know.
+pub(super) fn rpcbind_ports(config: &Config, heard: &mut Heard) -> Result<BTreeSet<u16>> {
     if config.tables.iter().any(|table| table.rpcbind_ports) {
-        Ok(Inventory::of_portmappers()?.portmapper_udp_ports())
+        heard.udp_ports()
     } else {
         Ok(BTreeSet::new())
     }
