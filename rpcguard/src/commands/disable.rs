@@ -79,8 +79,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             .print()?,
     }
     // What `--apply` would not free.
-    let steps = survey.state.disable();
-    Ok(if survey.state.in_the_way(&steps).is_empty() {
+    let Survey { state, .. } = &survey;
+    let is_free = state.in_the_way(&state.disable()).is_empty() && state.services.shared().is_empty();
+    Ok(if is_free {
         Exit::Done
     } else {
         Exit::Failed

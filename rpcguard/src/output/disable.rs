@@ -292,6 +292,14 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
             writeln!(out, "  {line}")?;
         }
     }
+    for unit in state.services.shared() {
+        let unit = printable(unit);
+        writeln!(
+            out,
+            "{unit} listens on port 111 and on other ports as well, and is left alone: `systemctl edit --full {unit}` \
+             takes port 111 out of it"
+        )?;
+    }
     write_nfs4(out, nfs_server, init)?;
     if let Some(command) = disable::removal(machine) {
         writeln!(out, "to remove it altogether: `{command}`")?;

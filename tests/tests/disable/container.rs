@@ -215,12 +215,12 @@ impl Container {
         table.contains(":006F ")
     }
 
-    /// Waits until something holds UDP port 111 there.
+    /// Waits until this is so.
     #[track_caller]
-    pub(crate) fn wait_for_listener(&self) {
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn() -> bool) {
         let begun = Instant::now();
-        while !self.listens() {
-            assert!(begun.elapsed() < PATIENCE, "no listener in {PATIENCE:?}");
+        while !condition() {
+            assert!(begun.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
             thread::sleep(Duration::from_millis(20));
         }
     }

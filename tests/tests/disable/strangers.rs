@@ -107,10 +107,10 @@ fn names_of_processes_do_not_reach_the_terminal_as_they_are() {
     let Some(machine) = Container::plain_or_skip(test) else {
         return;
     };
-    machine.shell("mkdir -p /tmp && chmod 1777 /tmp; cp /usr/bin/perl \"$(printf '/tmp/\\033[31mx')\"");
+    machine.shell("mkdir -p /tmp /names; cp /usr/bin/perl \"$(printf '/names/\\033[31mx')\"");
     machine.start(
         0,
-        &format!("/tmp/*x -e '{}'", udp("\\x1b[2J\\x0ainnocent")),
+        &format!("/names/* -e '{}'", udp("\\x1b[2J\\x0ainnocent")),
     );
     for arguments in [&["disable"][..], &["disable", "--apply"]] {
         let failed = machine

@@ -7,7 +7,7 @@ const LOOP: &str = "touch /tmp/ready\nwhile :; do rpcbind -f -w; sleep 1; done\n
 
 #[track_caller]
 fn assert_named(machine: &Container, parent: &str, hint: &str) {
-    machine.wait_for_listener();
+    machine.wait_for("the port is held", || machine.listens());
     let failed = machine
         .run(&["rpcguard", "disable", "--apply"])
         .exited_with(1);

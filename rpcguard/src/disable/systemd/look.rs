@@ -3,7 +3,7 @@
 //! Besides those of the known names, that is a socket unit of any name that listens on port 111 and nowhere else, and
 //! a service whose main process is proven to be the portmapper.
 
-use super::{NAMES, Units, answers, question};
+use super::{NAMES, Units, answers, is_active, question};
 use crate::{
     disable::{DisableError, Holders, Machine, place::Place, run},
     policy::PORTMAPPER_PORT,
@@ -24,6 +24,8 @@ struct SocketUnit {
     name: String,
     /// Whether it has nothing else.
     is_portmappers: bool,
+    /// Whether it listens now.
+    is_active: bool,
 }
 
 impl Units {
@@ -62,7 +64,8 @@ impl Units {
             let answer = run::ask(&question(dependents))?;
             found.keep_active_dependents(&answer);
         }
-        found.shared = shared.into_iter().map(|socket| socket.name).collect();
+        let shared = shared.into_iter().filter(|socket| socket.is_active);
+        found.shared = shared.map(|socket| socket.name).collect();
         Ok(found)
     }
 }
@@ -108,6 +111,7 @@ fn sockets_on_port(output: &str) -> Vec<SocketUnit> {
         of("Listen").any(is_on_port).then(|| SocketUnit {
             name,
             is_portmappers: of("Listen").all(|listen| is_on_port(listen) || is_path(listen)),
+            is_active: of("ActiveState").any(is_active),
         })
     });
     blocks.collect()
@@ -125,16 +129,17 @@ mod tests {
                       Id=ssh.socket\nListen=[::]:22 (Stream)\nActiveState=inactive\n\n\
                       Id=many.socket\nListen=[::]:53 (Datagram)\nListen=[::]:111 (Datagram)\n\
                       ActiveState=active\n\n\
-                      Id=mine.socket\nListen=127.0.0.1:111 (Datagram)\nActiveState=active\n\n\
+                      Id=mine.socket\nListen=127.0.0.1:111 (Datagram)\nActiveState=inactive\n\n\
                       Id=far.socket\nListen=[::]:1111 (Datagram)\nActiveState=active\n";
         let expected = [
-            ("rpcbind.socket", true),
-            ("many.socket", false),
-            ("mine.socket", true),
+            ("rpcbind.socket", true, true),
+            ("many.socket", false, true),
+            ("mine.socket", true, false),
         ]
-        .map(|(name, is_portmappers)| SocketUnit {
+        .map(|(name, is_portmappers, is_active)| SocketUnit {
             name: name.to_owned(),
             is_portmappers,
+            is_active,
         });
         assert_eq!(sockets_on_port(output), expected);
         assert_eq!(sockets_on_port(""), []);
