@@ -257,7 +257,7 @@ impl LocalReport {
     pub fn next_step(&self) -> Option<String> {
         match self.verdict {
             Verdict::Unknown => Some("sudo rpcguard check".to_owned()),
-            Verdict::Exposed => Some(self.remedy()),
+            Verdict::Exposed => self.remedy(),
             Verdict::Limited | Verdict::NotExposed => {
                 let will_start = self.units.iter().any(|unit| unit.starts);
                 let nobody = self.portmapper_sockets().next().is_none();
@@ -266,11 +266,22 @@ impl LocalReport {
         }
     }
 
-    /// What to do first about an exposed portmapper.
-    fn remedy(&self) -> String {
+    /// The exposures that a guard can end without harm to others: a hint names no other ports.
+    fn guardable(&self) -> impl Iterator<Item = &Exposure> {
+        let ports = self.heard.ports_of(&self.inventory);
+        self.exposures.iter().filter(move |exposure| {
+            let kind = match exposure.transport {
+                Transport::Udp => Kind::Udp,
+                Transport::Tcp => Kind::Tcp,
+            };
+            ports.contains(&(kind, exposure.port))
+        })
+    }
+
+    /// What to do first about an exposed portmapper, if a command does it.
+    fn remedy(&self) -> Option<String> {
         let exposed: Vec<&Exposure> = self
-            .exposures
-            .iter()
+            .guardable()
             .filter(|exposure| exposure.cover == Cover::None)
             .collect();
         let names: BTreeSet<&String> = exposed
@@ -284,7 +295,7 @@ impl LocalReport {
         };
         for name in &names {
             if let Some(guard) = guard_of(name) {
-                return self.amend(name, guard);
+                return Some(self.amend(name, guard));
             }
         }
         // With a portmapper that does not run, nothing is registered.
@@ -295,7 +306,10 @@ impl LocalReport {
             .any(|service| !service.is_portmapper());
         let guarded = interfaces.iter().any(|interface| interface.guard.is_some());
         if known && !needed && !guarded {
-            return "rpcguard disable".to_owned();
+            return Some("rpcguard disable".to_owned());
+        }
+        if names.is_empty() {
+            return None;
         }
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
         let extra = exposed.iter().any(|exposure| {
@@ -304,12 +318,12 @@ impl LocalReport {
         let tcp = exposed
             .iter()
             .any(|exposure| exposure.transport == Transport::Tcp);
-        format!(
+        Some(format!(
             "rpcguard attach {} --allow YOUR_NETWORK{}{}",
             names.join(" "),
             if tcp { " --tcp" } else { "" },
             if extra { " --rpcbind-ports" } else { "" }
-        )
+        ))
     }
 
     /// What a guard that is there lacks.
@@ -325,8 +339,7 @@ impl LocalReport {
             command.push_str(" --observe off");
         }
         let exposed = self
-            .exposures
-            .iter()
+            .guardable()
             .filter(|exposure| exposure.interfaces.iter().any(|found| found == name));
         let (mut ports, mut tcp) = (guard.policy.ports.clone(), guard.policy.tcp);
         for exposure in exposed {

@@ -46,8 +46,9 @@ pub(super) struct Args {
     /// Guard this destination port, instead of 111 [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
-    /// Guard as well the UDP ports that this host's rpcbind has open now besides 111: one in each family, if
-    /// it relays calls (-r), on which it answers all else too. They are others after each of its starts.
+    /// Guard as well the UDP ports besides 111 on which this host's rpcbind answers now: one in each family, if
+    /// it relays calls (-r). They are others after each of its starts. A port below 1024, or one that another
+    /// process has too, is left alone.
     #[arg(long)]
     rpcbind_ports: bool,
     /// Guard TCP to the same ports as well, by dropping the segments that open connections.
@@ -187,7 +188,7 @@ impl Args {
     }
 }
 
-/// The UDP ports that rpcbind has open; says so if there is none but the one that it is known by.
+/// The UDP ports on which rpcbind answers; says so if there is none but the one that it is known by.
 fn rpcbind_ports() -> Result<BTreeSet<u16>> {
     let inventory = Inventory::read()?;
     let mut heard = Heard::default();
@@ -195,6 +196,16 @@ fn rpcbind_ports() -> Result<BTreeSet<u16>> {
     let ports = heard.udp_ports_of(&inventory);
     if inventory.portmapper().next().is_none() {
         note("no rpcbind listens here now, so that it has no other ports to guard");
+        return Ok(ports);
+    }
+    let left_alone = heard.udp_ports_left_alone(&inventory);
+    if !left_alone.is_empty() {
+        let left_alone: Vec<String> = left_alone.iter().map(u16::to_string).collect();
+        note(&format!(
+            "rpcbind answers on UDP port {} too, which is not guarded: a port below 1024, or one that another \
+             process has as well, may be needed by others",
+            left_alone.join(", ")
+        ));
     } else if ports.iter().all(|port| *port == PORTMAPPER_PORT) {
         note("rpcbind has no UDP port open besides 111");
     }

@@ -266,13 +266,19 @@ fn print_sockets(out: &mut impl Write, report: &LocalReport) -> anyhow::Result<(
         let extra = socket.port().is_some_and(|port| port != PORTMAPPER_PORT);
         let remark = match (socket.is_socket_activated(), extra) {
             (true, _) => "socket activated",
-            (false, true) => "not port 111, but answers as well",
+            (false, true) if report.heard.has(socket) => "not port 111, but answers as well",
+            (false, true) => "not port 111, and did not answer",
             (false, false) => "",
         };
         [
             socket.kind.name().to_owned(),
             short(&socket.address.to_string()),
-            holders(&socket.processes.iter().collect::<Vec<_>>(), report),
+            if socket.processes.is_empty() {
+                // None of the kernel's own is a portmapper.
+                "?".to_owned()
+            } else {
+                holders(&socket.processes.iter().collect::<Vec<_>>(), report)
+            },
             socket.reach().name().to_owned(),
             remark.to_owned(),
         ]

@@ -1,14 +1,14 @@
 //! On which of its other ports the portmapper answers: each is asked.
 //!
-//! A port of the portmapper's process need not serve its clients: it may be one from which the process itself asks
-//! others, and another program may get the same number later. Only ports on which it was heard are guarded, or
-//! named in a hint.
+//! A port of the portmapper's process need not serve its clients: it may be one from which the
+//! process itself asks others, and another program may get the same number later. Only ports on
+//! which it was heard are guarded, or named in a hint.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    thread,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,14 +19,15 @@ use crate::{
     sys::random,
 };
 
-/// How long each of two attempts waits: a portmapper on this host answers in less than a millisecond.
+/// How long each of two attempts waits: a portmapper on this host answers in less than a
+/// millisecond.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many sockets are asked at most: rpcbind has two.
 const MAX_SOCKETS: usize = 16;
 
 /// When to ask again where nothing answered.
-const AGAIN: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// One socket of one process: numbers of both are used again.
 type Key = (u64, u32, u64);
@@ -38,9 +39,9 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Returns the UDP ports of this network namespace on which the portmapper can be reached from outside, and that
-    /// a guard can drop without harm to others: 111, and those of its other ports that are its alone and on which
-    /// it answers, now or before. Asks those that have not been asked.
+    /// Returns the UDP ports of this network namespace on which the portmapper can be reached from
+    /// outside, and that can be guarded without harm to others: 111, and those of its other ports
+    /// that are its alone and on which it was heard. Asks those that have not been asked.
     ///
     /// # Errors
     ///
@@ -59,25 +60,45 @@ impl Heard {
     /// As [`Heard::udp_ports`], of what is known already.
     #[must_use]
     pub fn udp_ports_of(&self, inventory: &Inventory) -> BTreeSet<u16> {
-        let others = inventory
+        let mut ports = self.ports_of(inventory);
+        ports.retain(|(kind, _)| *kind == Kind::Udp);
+        ports.into_iter().map(|(_, port)| port).collect()
+    }
+
+    /// Other UDP ports on which the portmapper was heard, that a guard leaves alone: others could
+    /// need them.
+    #[must_use]
+    pub fn udp_ports_left_alone(&self, inventory: &Inventory) -> BTreeSet<u16> {
+        inventory
             .portmapper_extra()
-            .filter(|socket| self.may_be_guarded(socket, inventory));
-        let sockets = inventory.portmapper().chain(others);
-        sockets
             .filter(|socket| socket.kind == Kind::Udp && socket.reach() == Reach::Outside)
+            .filter(|socket| self.has(socket) && !inventory.is_portmappers_alone(socket))
             .filter_map(ListeningSocket::port)
             .collect()
     }
 
-    /// Asks the other sockets of the portmapper that have not been asked, with NULL over loopback, or at the address
-    /// that they are bound to. It takes a second at most.
+    /// As [`Heard::udp_ports_of`], with those of TCP.
+    #[must_use]
+    pub fn ports_of(&self, inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
+        let others = inventory
+            .portmapper_extra()
+            .filter(|socket| self.has(socket) && inventory.is_portmappers_alone(socket));
+        let sockets = inventory.portmapper().chain(others);
+        sockets
+            .filter(|socket| socket.reach() == Reach::Outside)
+            .filter_map(|socket| Some((socket.kind, socket.port()?)))
+            .collect()
+    }
+
+    /// Asks the other sockets of the portmapper that have not been asked, with NULL, at an address
+    /// of this host. It takes a second at most.
     pub fn ask(&mut self, inventory: &Inventory) {
         let now = Instant::now();
         let present: BTreeSet<Key> = inventory.portmapper_extra().filter_map(key).collect();
         self.asked.retain(|key, _| present.contains(key));
         let new: Vec<(Key, &ListeningSocket)> = inventory
             .portmapper_extra()
-            .filter(|socket| !self.is_known(socket) && inventory.is_portmappers_alone(socket))
+            .filter(|socket| !self.is_known(socket))
             .filter_map(|socket| Some((key(socket)?, socket)))
             .take(MAX_SOCKETS)
             .collect();
@@ -86,7 +107,7 @@ impl Heard {
                 .iter()
                 .map(|(_, socket)| scope.spawn(|| answers(socket)))
                 .collect();
-            let answers = asking.into_iter().map(|thread| thread.join());
+            let answers = asking.into_iter().map(ScopedJoinHandle::join);
             answers
                 .map(|answered| answered.unwrap_or(false))
                 .collect::<Vec<_>>()
@@ -104,13 +125,6 @@ impl Heard {
             .is_some_and(|(_, answered)| *answered)
     }
 
-    /// Whether a guard may drop what comes to the port of this other socket of the portmapper: it answers there, and
-    /// nobody else has the port.
-    #[must_use]
-    pub fn may_be_guarded(&self, socket: &ListeningSocket, inventory: &Inventory) -> bool {
-        self.has(socket) && inventory.is_portmappers_alone(socket)
-    }
-
     /// Whether there is no need to ask this one now.
     fn is_known(&self, socket: &ListeningSocket) -> bool {
         key(socket)
@@ -120,11 +134,51 @@ impl Heard {
 }
 
 fn key(socket: &ListeningSocket) -> Option<Key> {
-    let process = socket.processes.first()?;
+    let mut processes = socket.processes.iter();
+    let process = processes.find(|process| process.runs_portmapper)?;
     Some((socket.inode, process.pid, process.started))
 }
 
-/// Where to ask a socket that listens at this address.
+/// Where to ask another socket of the portmapper.
+///
+/// rpcbind relays calls from that socket, and sends what it relays from the address that the socket
+/// was last asked at. After a question over loopback, clients elsewhere would get no reply: it is
+/// asked at an address that they may use, as long as there is one. The packet stays on this host.
+fn outward(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let ip = source_of_default_route(address.is_ipv6()).or_else(|| own_address(address.is_ipv6()));
+    ip.map_or_else(
+        || reachable(address),
+        |ip| SocketAddr::new(ip, address.port()),
+    )
+}
+
+/// The address that packets to hosts far away are sent from. Nothing is sent.
+fn source_of_default_route(ipv6: bool) -> Option<IpAddr> {
+    // Of the networks for documentation (RFC 5737, RFC 3849).
+    let (any, far) = if ipv6 {
+        ("[::]:0", "[2001:db8::]:9")
+    } else {
+        ("0.0.0.0:0", "198.51.100.1:9")
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(far).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// Some address that hosts elsewhere may know.
+fn own_address(ipv6: bool) -> Option<IpAddr> {
+    let mut addresses = if_addrs::get_if_addrs().ok()?.into_iter();
+    addresses
+        .find(|found| {
+            !found.is_loopback() && !found.is_link_local() && found.ip().is_ipv6() == ipv6
+        })
+        .map(|found| found.ip())
+}
+
+/// Where to ask a socket that listens at this address, over loopback.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -140,7 +194,7 @@ fn answers(socket: &ListeningSocket) -> bool {
         return false;
     };
     let asked = random::seed().map_err(io::Error::other).and_then(|seed| {
-        let (address, xid) = (reachable(address), seed as u32);
+        let (address, xid) = (outward(address), seed as u32);
         null(socket.kind, address, xid).map(|message| (xid, message))
     });
     match asked {
@@ -163,5 +217,133 @@ fn null(kind: Kind, address: SocketAddr, xid: u32) -> io::Result<Vec<u8>> {
         asked.result.map(|answer| answer.message)
     } else {
         Connection::tcp(address, PATIENCE)?.ask(&call, xid, PATIENCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::UdpSocket,
+        thread::{self, JoinHandle},
+        time::{Duration, Instant},
+    };
+
+    use super::{Heard, PATIENCE};
+    use crate::{
+        portmapper::xdr::words,
+        sockets::{Address, Inventory, Kind, ListeningSocket, Process},
+    };
+
+    fn portmapper() -> Process {
+        Process {
+            pid: 50,
+            started: 1000,
+            runs_portmapper: true,
+            ..Process::default()
+        }
+    }
+
+    fn udp(address: &str, inode: u64) -> ListeningSocket {
+        ListeningSocket {
+            kind: Kind::Udp,
+            address: Address::Ip(address.parse().unwrap()),
+            inode,
+            processes: vec![portmapper()],
+        }
+    }
+
+    fn inventory(sockets: Vec<ListeningSocket>) -> Inventory {
+        Inventory {
+            sockets,
+            complete: true,
+            ..Inventory::default()
+        }
+    }
+
+    /// Answers one call with an accepted reply whose id is so far off, and says whether another
+    /// came.
+    fn server(off: u32, status: u32) -> (String, JoinHandle<bool>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        socket.set_read_timeout(Some(4 * PATIENCE)).unwrap();
+        let served = thread::spawn(move || {
+            let mut call = [0; 64];
+            let (_, client) = socket.recv_from(&mut call).unwrap();
+            let xid = u32::from_be_bytes(*call.first_chunk().unwrap());
+            let reply = words(&[xid.wrapping_add(off), 1, 0, 0, 0, status]);
+            socket.send_to(&reply, client).unwrap();
+            socket.recv_from(&mut call).is_ok()
+        });
+        (address, served)
+    }
+
+    #[test]
+    fn a_port_counts_once_the_portmapper_was_heard_there() {
+        const NO_SUCH_PROGRAM: u32 = 1;
+        let (portmapper, served) = server(0, 0);
+        let (other, _) = server(0, NO_SUCH_PROGRAM);
+        let (liar, _) = server(1, 0);
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent = silent.local_addr().unwrap().to_string();
+        let found = inventory(vec![
+            udp("0.0.0.0:111", 1),
+            udp(&portmapper, 2),
+            udp(&other, 3),
+            udp(&liar, 4),
+            udp(&silent, 5),
+        ]);
+        let heard_at = |heard: &Heard| -> Vec<u64> {
+            let heard = found.portmapper_extra().filter(|socket| heard.has(socket));
+            heard.map(|socket| socket.inode).collect()
+        };
+        let mut heard = Heard::default();
+        let started = Instant::now();
+        heard.ask(&found);
+        assert!(started.elapsed() < 3 * PATIENCE);
+        assert_eq!(heard_at(&heard), [2]);
+        // Not asked again.
+        let started = Instant::now();
+        heard.ask(&found);
+        assert!(started.elapsed() < Duration::from_millis(100));
+        assert!(!served.join().unwrap());
+        // Another process, or another socket of this one, was not heard.
+        let mut other = found.clone();
+        other.sockets[1].processes[0].started += 1;
+        assert!(!heard.has(&other.sockets[1]));
+        other = found.clone();
+        other.sockets[1].inode += 100;
+        assert!(!heard.has(&other.sockets[1]));
+    }
+
+    #[test]
+    fn ports_of_others_and_below_1024_are_left_alone_though_it_was_heard_there() {
+        let mut heard = Heard::default();
+        let mut found = inventory(vec![
+            udp("0.0.0.0:111", 1),
+            udp("0.0.0.0:836", 2),
+            udp("0.0.0.0:50000", 3),
+            udp("0.0.0.0:50001", 4),
+            udp("127.0.0.1:50002", 5),
+            udp("0.0.0.0:50003", 6),
+        ]);
+        for socket in &found.sockets[1..5] {
+            let key = super::key(socket).unwrap();
+            heard.asked.insert(key, (Instant::now(), true));
+        }
+        let mut theirs = udp("[::1]:50001", 7);
+        theirs.processes[0] = Process::default();
+        found.sockets.push(theirs);
+        assert_eq!(Vec::from_iter(heard.udp_ports_of(&found)), [111, 50_000]);
+        let left_alone = heard.udp_ports_left_alone(&found);
+        assert_eq!(Vec::from_iter(left_alone), [836, 50_001]);
+    }
+
+    #[test]
+    fn a_port_bound_to_no_address_is_asked_where_clients_would_ask_it() {
+        let asked = |address: &str| super::outward(address.parse().unwrap());
+        assert_eq!(asked("192.0.2.1:5"), "192.0.2.1:5".parse().unwrap());
+        let own = asked("0.0.0.0:5");
+        assert!(!own.ip().is_unspecified() && own.port() == 5);
+        assert!(UdpSocket::bind((own.ip(), 0)).is_ok(), "{own}");
     }
 }

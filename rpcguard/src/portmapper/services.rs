@@ -41,7 +41,7 @@ pub fn services<'a>(
             sockets: inventory
                 .sockets
                 .iter()
-                .filter(|socket| is_at(socket, registration))
+                .filter(|socket| is_at(socket, registration) && !inventory.is_impostor(socket))
                 .collect(),
         })
         .collect()

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Call, read_record, record::RECORD_MARK_LEN, reply, udp::is_timeout};
+use crate::sys::unix_socket;
 
 /// So many records that are no reply are looked at, for one that is.
 const MAX_STRAY: u32 = 16;
@@ -54,14 +55,14 @@ impl Connection {
         })
     }
 
-    /// Connects to a socket of the file system.
+    /// Connects to a socket of the file system, without waiting for a listener whose queue is full.
     ///
     /// # Errors
     ///
-    /// Those of connect(2).
+    /// Those of connect(2); [`io::ErrorKind::WouldBlock`] if the queue is full.
     pub fn unix(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            stream: Box::new(UnixStream::connect(path)?),
+            stream: Box::new(unix_socket::connect_now(path)?),
             from: None,
         })
     }

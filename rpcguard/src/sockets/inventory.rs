@@ -25,7 +25,8 @@ pub struct Inventory {
     pub connected: Vec<ListeningSocket>,
     /// Socket paths of the portmapper that are root's own.
     pub roots_paths: BTreeSet<PathBuf>,
-    /// Whether every process could be looked into, so that a socket without processes is the kernel's.
+    /// Whether every process could be looked into, so that a socket without processes is the
+    /// kernel's.
     pub complete: bool,
 }
 
@@ -39,8 +40,8 @@ impl Inventory {
         Self::of_processes(Which::All)
     }
 
-    /// As [`Inventory::read`], looking only into processes that execute a portmapper: sockets of others seem to be
-    /// nobody's. That is quick, however many processes there are.
+    /// As [`Inventory::read`], looking only into processes that execute a portmapper: sockets of
+    /// others seem to be nobody's. That is quick, however many processes there are.
     ///
     /// # Errors
     ///
@@ -50,14 +51,16 @@ impl Inventory {
     }
 
     fn of_processes(which: Which) -> Result<Self> {
-        // The sockets first: one whose process ended meanwhile is nobody's, and one that is new is not
-        // seen.
+        // The sockets first: one whose process ended meanwhile is nobody's, and one that is new is
+        // not seen.
         let (mut sockets, mut connected) = sockets()?;
         let mut holders = Holders::read(which)?;
         for socket in sockets.iter_mut().chain(&mut connected) {
             socket.processes = holders.of.remove(&socket.inode).unwrap_or_default();
         }
-        sockets.sort_by(|a, b| (a.kind, &a.address).cmp(&(b.kind, &b.address)));
+        sockets.sort_by(|a, b| (a.kind, &a.address, a.inode).cmp(&(b.kind, &b.address, b.inode)));
+        // In a socket path, a line of the table can be made up.
+        sockets.dedup();
         Ok(Self {
             sockets,
             connected,
@@ -110,8 +113,8 @@ fn sockets() -> Result<(Vec<ListeningSocket>, Vec<ListeningSocket>)> {
 
 /// Where sockets of the file system wait, and their inodes, by /proc/net/unix.
 ///
-/// An account without privileges can have a path with any bytes in it, also the end of a line: a line that cannot
-/// be read is passed over.
+/// An account without privileges can have a path with any bytes in it, also the end of a line: a
+/// line that cannot be read is passed over.
 fn unix_listeners(table: &[u8]) -> Vec<(PathBuf, u64)> {
     const UNCONNECTED: u8 = 1;
     let lines = table.split(|byte| *byte == b'\n').skip(1);
@@ -176,5 +179,31 @@ mod tests {
         }
         assert_eq!(find(Kind::Udp, connected.local_addr().unwrap()), None);
         assert_eq!(find(Kind::Tcp, client.local_addr().unwrap()), None);
+    }
+
+    /// As Linux 6.1 writes them, and as an account without privileges can have them written.
+    #[test]
+    fn a_socket_path_of_any_bytes_hides_no_other_socket() {
+        let table = b"Num       RefCount Protocol Flags    Type St Inode Path
+ffff9c1e4b0c8000: 00000002 00000000 00010000 0001 01 17432 /run/rpcbind.sock
+ffff9c1e4b0c8400: 00000002 00000000 00010000 0001 01 17433 /tmp/x
+y \xff\x1b[2J
+ffff9c1e4b0c8800: 00000002 00000000 00010000 0001 01 17434 /tmp/with blank
+ffff9c1e4b0c8c00: 00000003 00000000 00000000 0001 03 17435 /run/connected
+ffff9c1e4b0c9000: 00000002 00000000 00000000 0002 01 17436
+ffff9c1e4b0c9400: 00000002 00000000 00010000 0001 01 17437 @abstract
+";
+        let found = unix_listeners(table);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(path, inode)| (path.to_str().unwrap(), *inode))
+            .collect();
+        let expected = [
+            ("/run/rpcbind.sock", 17_432),
+            ("/tmp/x", 17_433),
+            ("/tmp/with blank", 17_434),
+            ("@abstract", 17_437),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -1,7 +1,7 @@
 //! Which process holds which socket, and what proves that it is the portmapper.
 //!
-//! An account without privileges chooses the name, the arguments and the control group of its processes, so that
-//! none of them decides anything here.
+//! An account without privileges chooses the name, the arguments and the control group of its
+//! processes, so that none of them decides anything here.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,18 +21,20 @@ use crate::error::{Doing as _, Result};
 pub struct Process {
     /// Its id.
     pub pid: u32,
-    /// Its name, `comm` of proc(5), of at most 15 bytes. The process chooses it: it is for display only.
+    /// Its name, `comm` of proc(5), of at most 15 bytes. The process chooses it: it is for display
+    /// only.
     pub name: String,
-    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two processes have
-    /// their id and this in common.
+    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two
+    /// processes have their id and this in common.
     pub started: u64,
-    /// Its user; `None` if its real, effective, saved and file system ids differ, as in a program with the setuid
-    /// bit.
+    /// Its user; `None` if its real, effective, saved and file system ids differ, as in a program
+    /// with the setuid bit.
     pub uid: Option<u32>,
-    /// The file that it executes; `None` if that cannot be told. In a container, it is a path of the container.
+    /// The file that it executes; `None` if that cannot be told. In a container, it is a path of
+    /// the container.
     pub exe: Option<PathBuf>,
-    /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can write, as root
-    /// or as the account that rpcbind changes to.
+    /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can
+    /// write, as root or as the account that rpcbind changes to.
     ///
     /// It is the portmapper of this network namespace if it holds the portmapper's sockets too:
     /// [`Inventory::portmapper_processes`](super::Inventory::portmapper_processes).
@@ -42,22 +44,21 @@ pub struct Process {
 /// The file names of portmapper programs.
 pub(crate) const PORTMAPPERS: [&str; 3] = ["rpcbind", "portmap", "rpc.portmap"];
 
-/// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of portmap.
+/// The accounts that they change to: those of Debian, of Red Hat, SUSE, Arch and Alpine, and of
+/// portmap.
 const ACCOUNTS: [&str; 4] = ["_rpc", "rpc", "daemon", "bin"];
 
-/// The user that the kernel shows in place of those that this user namespace does not have.
-const OVERFLOW_UID: u32 = 65534;
-
 impl Process {
-    /// Whether it is the first process of the system, which opens sockets for services that it starts when
-    /// somebody asks. In a container, the portmapper may be the first process itself.
+    /// Whether it is the first process of the system, which opens sockets for services that it
+    /// starts when somebody asks. In a container, the portmapper may be the first process itself.
     #[must_use]
     pub const fn is_init(&self) -> bool {
         self.pid == 1 && !self.runs_portmapper
     }
 
-    /// The control group of the process, as `/system.slice/docker-0123.scope`: it names the unit or the container.
-    /// `None` if it cannot be read, or if somebody else than root could have chosen the name.
+    /// The control group of the process, as `/system.slice/docker-0123.scope`: it names the unit or
+    /// the container. `None` if it cannot be read, or if somebody else than root could have chosen
+    /// the name.
     #[must_use]
     pub fn control_group(&self) -> Option<String> {
         let groups = fs::read(format!("/proc/{}/cgroup", self.pid)).ok()?;
@@ -142,8 +143,8 @@ fn uid(status: &str) -> Option<u32> {
     ids.all(|id| id == first).then(|| first.parse().ok())?
 }
 
-/// Whether a process executes a file that is root's, whatever it is called. The file is that of the process's own
-/// mount namespace, even if it is deleted.
+/// Whether a process executes a file that is root's, whatever it is called. The file is that of the
+/// process's own mount namespace, even if it is deleted.
 fn exe_is_roots(process: &Proc) -> bool {
     let file = process.open_relative_flags("exe", OFlags::PATH | OFlags::CLOEXEC);
     let Ok(Ok(found)) = file.map(|file| file.metadata()) else {
@@ -167,17 +168,24 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
         let known = ACCOUNTS.contains(&fields.next()?);
         known.then(|| fields.nth(1)?.parse().ok())?
     });
-    let mut accounts: BTreeSet<u32> = accounts.filter(|uid| *uid != OVERFLOW_UID).collect();
-    accounts.insert(0);
-    accounts
+    accounts.chain([0]).collect()
 }
 
 /// The processes of each socket, by its inode number.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     pub(super) of: HashMap<u64, Vec<Process>>,
-    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE.
+    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, and no
+    /// container.
     pub(super) complete: bool,
+}
+
+/// Whether this is the first process namespace of the system: from any other one, outer processes
+/// are not seen.
+fn sees_every_process() -> bool {
+    /// `PROC_PID_INIT_INO` of linux/proc_ns.h.
+    const FIRST: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace == Path::new(FIRST))
 }
 
 /// Which processes to look into.
@@ -193,7 +201,7 @@ impl Holders {
     pub(super) fn read(which: Which) -> Result<Self> {
         let mut holders = Self {
             of: HashMap::new(),
-            complete: true,
+            complete: sees_every_process(),
         };
         // Without the file, root alone.
         let accounts = portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default());
@@ -233,5 +241,70 @@ impl Holders {
             processes.sort();
         }
         Ok(holders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{is_portmapper_name, is_roots_alone, portmapper_accounts, uid};
+
+    #[test]
+    fn accounts_of_a_portmapper_are_root_and_those_it_changes_to() {
+        let passwd = "root:x:0:0::/:/bin/sh\nrpc:x:32:32::/:/bin/false\nrpcx:x:33:33::/:/bin/sh\n\
+                      nobody:x:65534:65534::/:/bin/false\n_rpc:x:101:1::/:/bin/false\nbin\nbin:x:y\n";
+        let accounts: Vec<_> = portmapper_accounts(passwd).into_iter().collect();
+        assert_eq!(accounts, [0, 32, 101]);
+        assert_eq!(Vec::from_iter(portmapper_accounts("")), [0]);
+    }
+
+    #[test]
+    fn a_user_is_one_whose_ids_are_all_the_same() {
+        let status =
+            |ids| format!("Name:\trpcbind\\nUid:\t0\t0\t0\t0\nUmask:\t0022\nUid:\t{ids}\n");
+        assert_eq!(uid(&status("101\t101\t101\t101")), Some(101));
+        // su(1) of a stranger.
+        assert_eq!(uid(&status("1000\t0\t0\t0")), None);
+        assert_eq!(uid("Name:\tx\n"), None);
+        assert_eq!(uid("Uid:\n"), None);
+    }
+
+    #[test]
+    fn a_portmappers_program_is_called_as_one() {
+        for (exe, is) in [
+            ("/usr/sbin/rpcbind", true),
+            ("/usr/sbin/rpcbind (deleted)", true),
+            ("/sbin/portmap", true),
+            ("/usr/sbin/rpc.portmap", true),
+            ("/usr/bin/docker-proxy", false),
+            ("/usr/sbin/rpcbind/x", false),
+            ("/tmp/rpcbind (deleted) (deleted)", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_portmapper_name(Path::new(exe)), is, "{exe}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_others_could_have_made_is_not_roots() {
+        use std::os::unix::{
+            fs::{PermissionsExt as _, symlink},
+            net::UnixListener,
+        };
+        assert!(
+            is_roots_alone(Path::new("/proc/self/status")) || !rustix::process::geteuid().is_root()
+        );
+        // It is in a directory that everybody can write, and then not.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rpcbind.sock");
+        assert!(!is_roots_alone(&path));
+        let _listener = UnixListener::bind(&path).unwrap();
+        let _ = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666));
+        let link = directory.path().join("link");
+        symlink("/proc/version", &link).unwrap();
+        assert!(!is_roots_alone(&path), "/tmp is everybody's");
+        // A link is as good as where it leads.
+        assert!(is_roots_alone(&link));
     }
 }

@@ -8,3 +8,4 @@ pub(crate) mod mapped;
 pub(crate) mod netlink;
 pub(crate) mod packets;
 pub(crate) mod random;
+pub(crate) mod unix_socket;

@@ -19,12 +19,15 @@ mod replay;
 mod rpcbind;
 mod rpcinfo;
 mod skip;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod tun;
 mod tuntap;
 mod waiting;
+
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -47,6 +50,7 @@ pub use self::{
     rpcbind::Rpcbind,
     rpcinfo::{Query, rpcinfo},
     skip::{is_boot_or_skip, skip},
+    stranger::{STRANGERS_TOOLS, Stranger},
     tools::{find_tool, missing_tools},
     tun::Tun,
     tuntap::TunTap,
@@ -74,7 +78,7 @@ impl Lab {
             "the lab makes network namespaces and loads BPF programs: it has to run as root"
         );
         let base = Namespaces::new_mounts(|| {
-            mount_new("tmpfs", "/run")?;
+            mount_run()?;
             std::fs::create_dir(SHARED_BPFFS)
                 .with_context(|| format!("cannot make {SHARED_BPFFS}"))?;
             mount_new("bpf", SHARED_BPFFS)?;
@@ -115,11 +119,17 @@ impl Lab {
                 None::<&str>,
             )
             .context("cannot mount the lab's bpffs at /sys/fs/bpf")?;
-            mount_new("tmpfs", "/run")?;
-            Ok(())
+            mount_run()
         })?;
         Host::new(namespaces)
     }
+}
+
+/// A `/run` that only root can write, as that of every system.
+fn mount_run() -> Result<()> {
+    mount_new("tmpfs", "/run")?;
+    std::fs::set_permissions("/run", PermissionsExt::from_mode(0o755))
+        .context("cannot set the mode of /run")
 }
 
 fn mount_new(kind: &str, target: &str) -> Result<()> {

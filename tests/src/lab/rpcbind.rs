@@ -108,7 +108,7 @@ impl Drop for Rpcbind {
 pub(super) fn provide_user() -> Result<()> {
     const PASSWD: &str = "/etc/passwd";
     const COPY: &str = "/run/passwd";
-    const USER: &str = "_rpc:x:65534:65534::/run:/usr/sbin/nologin\n";
+    const USER: &str = "_rpc:x:65532:65534::/run:/usr/sbin/nologin\n";
     let mut passwd = fs::read_to_string(PASSWD).context("cannot read /etc/passwd")?;
     if passwd.lines().any(|line| line.starts_with("_rpc:")) {
         return Ok(());

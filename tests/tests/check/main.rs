@@ -14,3 +14,4 @@ mod remote;
 mod rpcinfo;
 mod scene;
 mod services;
+mod strangers;

@@ -1,6 +1,9 @@
 //! Changes by hand beside the daemon, and those that rpcbind makes.
 
-use rpcguard_tests::{lab::Rpcbind, site::Site};
+use rpcguard_tests::{
+    lab::{Rpcbind, STRANGERS_TOOLS, Stranger, missing_tools, skip},
+    site::Site,
+};
 
 use crate::harness::{Scene, table};
 
@@ -94,6 +97,33 @@ fn the_ports_of_rpcbind_are_followed() {
         false,
         "the file is followed"
     );
+    daemon.end();
+    scene.detach_all();
+}
+
+#[test]
+fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
+    let test = "the_ports_of_a_stranger_called_rpcbind_are_not_followed";
+    let missing = missing_tools(&STRANGERS_TOOLS);
+    if !missing.is_empty() {
+        skip(test, &format!("not installed: {}", missing.join(", ")));
+        return;
+    }
+    let Some(scene) = Scene::or_skip(test) else {
+        return;
+    };
+    let script = r#"$0 = "rpcbind"; deaf("/run/theirs/rpcbind.sock"); ready(); answer(udp(40053), udp(53053))"#;
+    let stranger = Stranger::start(&scene.site.host, script).unwrap();
+    let daemon = scene.start(&(table("\"eth0\"", "") + "rpcbind_ports = true\n"));
+    let ports = || scene.status("eth0")["policy"]["ports"].clone();
+    assert_eq!(ports(), serde_json::json!([111]));
+    // Beside a real one, it adds nothing; what that has is guarded as soon as it is heard.
+    let _rpcbind = Rpcbind::start_relaying(&scene.site.host).unwrap();
+    scene.wait_until("guarded", || ports().as_array().unwrap().len() == 3);
+    for port in [40053, 53053] {
+        assert!(!ports().as_array().unwrap().contains(&port.into()));
+    }
+    drop(stranger);
     daemon.end();
     scene.detach_all();
 }

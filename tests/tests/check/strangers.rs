@@ -1,0 +1,175 @@
+//! Processes of accounts without privileges, and others that are no portmapper: whatever they are
+//! called and listen on, they change nothing of what root is told, and of what root guards.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
+
+use rpcguard_tests::lab::{STRANGERS_TOOLS, Stranger, find_tool};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, rpcguard};
+
+/// The script of a stranger that wants to be taken for rpcbind.
+const LIKE_RPCBIND: &str = r#"
+$0 = "rpcbind";
+deaf("/run/theirs/rpcbind.sock"); deaf("/run/theirs/portmap.sock");
+deaf("/run/theirs/\xff\x1b[2J\n0: 2 0 10000 1 1");
+udp(40053); udp(40054); tcp(40055);
+"#;
+
+/// A scene with strangers.
+fn scene(test: &str) -> Option<Scene> {
+    Scene::or_skip(test, &STRANGERS_TOOLS)
+}
+
+/// A program of root's of this name that runs Perl: where it is.
+fn perl_called(scene: &Scene, name: &str) -> String {
+    let (perl, copy) = (find_tool("perl").unwrap(), format!("/run/{name}"));
+    scene.host.enter(|| {
+        fs::copy(&perl, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    });
+    copy
+}
+
+/// Everything that `check` says about the host, and what `attach --rpcbind-ports` would guard, each
+/// in time.
+#[track_caller]
+fn told(scene: &Scene) -> [Value; 3] {
+    let started = Instant::now();
+    let found = rpcguard(&scene.host, "check --json").json();
+    let attached = scene.does("attach eth0 --rpcbind-ports --json").json();
+    let status = scene.does("status --json").json();
+    scene.does("detach eth0");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let guarded = attached["interfaces"][0]["policy"]["ports"].clone();
+    assert!(guarded.is_array(), "{attached}");
+    let unguarded = status["interfaces"][0]["unguarded_rpcbind_ports"].clone();
+    [found, guarded, unguarded]
+}
+
+#[test]
+fn a_stranger_called_rpcbind_is_no_portmapper() {
+    let Some(scene) = scene("a_stranger_called_rpcbind_is_no_portmapper") else {
+        return;
+    };
+    let before = told(&scene);
+    assert_eq!(before[0]["summary"], "not exposed: no portmapper listens");
+    let _stranger = Stranger::start(&scene.host, LIKE_RPCBIND).unwrap();
+    assert_eq!(told(&scene), before);
+    let said = scene.does("attach eth0 --rpcbind-ports").stderr;
+    assert!(said.starts_with("note: no rpcbind listens here"), "{said}");
+    scene.does("detach eth0");
+}
+
+#[test]
+fn a_stranger_adds_nothing_to_a_real_portmapper() {
+    let Some(scene) = scene("a_stranger_adds_nothing_to_a_real_portmapper") else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("-r");
+    let before = told(&scene);
+    assert_eq!(before[0]["verdict"], "exposed");
+    assert_eq!(before[1].as_array().unwrap().len(), 3);
+    assert_eq!(before[2], json!([]));
+    let _stranger = Stranger::start(&scene.host, LIKE_RPCBIND).unwrap();
+    assert_eq!(told(&scene), before);
+}
+
+/// A mount namespace of their own shows them another `/run`.
+#[test]
+fn a_socket_at_the_portmappers_path_in_other_mounts_is_not_the_portmappers() {
+    let test = "a_socket_at_the_portmappers_path_in_other_mounts_is_not_the_portmappers";
+    let Some(scene) = scene(test) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("-r");
+    let before = told(&scene);
+    let script = r#"$0 = "rpcbind"; udp(40053); deaf("/run/rpcbind.sock")"#;
+    let _stranger = Stranger::start_in_own_mounts(&scene.host, script).unwrap();
+    assert_eq!(told(&scene), before);
+}
+
+/// A forwarder, a proxy, an embedded portmapper: its other ports are not the portmapper's.
+const FORWARDER: &str = "udp(53); udp(111); udp(5000); tcp(111); tcp(8080)";
+
+#[test]
+fn hints_name_no_port_of_a_forwarder_besides_111() {
+    let Some(scene) = scene("hints_name_no_port_of_a_forwarder_besides_111") else {
+        return;
+    };
+    let copy = perl_called(&scene, "rpcbind");
+    // Under any name; also one that is proven to be a portmapper.
+    for program in ["perl", &copy] {
+        let _forwarder = Stranger::start_as_root(&scene.host, program, FORWARDER).unwrap();
+        let [found, guarded, unguarded] = told(&scene);
+        assert_eq!(found["verdict"], "exposed", "{found:#}");
+        let ports = found["exposures"].as_array().unwrap().iter();
+        let ports: Vec<_> = ports.map(|exposure| &exposure["port"]).collect();
+        assert_eq!(ports, [&json!(111), &json!(111)]);
+        assert_eq!((guarded, unguarded), (json!([111]), json!([])));
+        for begun in ["attach eth0 --port 2049", "attach eth0"] {
+            scene.does(begun);
+            let found = rpcguard(&scene.host, "check --json").exited_with(3).json();
+            let next = found["next_step"].as_str().unwrap();
+            assert!(next.starts_with("rpcguard set eth0 --tcp on"), "{next}");
+            for port in ["53", "5000", "8080"] {
+                let named = next.split_whitespace().any(|word| word == port);
+                assert!(!named, "{next}");
+            }
+            scene.does("detach eth0");
+        }
+    }
+}
+
+#[test]
+fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
+    let Some(scene) = scene("a_port_of_the_portmapper_counts_once_it_was_heard_there") else {
+        return;
+    };
+    let copy = perl_called(&scene, "rpcbind");
+    let script = "udp(5000); ready(); answer(udp(53), udp(111), udp(40053), udp(40054))";
+    let _portmapper = Stranger::start_as_root(&scene.host, &copy, script).unwrap();
+    let [found, guarded, unguarded] = told(&scene);
+    // It is exposed on port 53 too, which nobody should guard for that.
+    let ports = found["exposures"].as_array().unwrap().iter();
+    let ports: Vec<_> = ports.map(|exposure| &exposure["port"]).collect();
+    assert_eq!(json!(ports), json!([53, 111, 40053, 40054]));
+    assert_eq!(guarded, json!([111, 40053, 40054]));
+    assert_eq!(unguarded, json!([]));
+    let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
+    assert!(said.contains("answers on UDP port 53 too"), "{said}");
+    let found_then = rpcguard(&scene.host, "check --json").exited_with(3).json();
+    assert_eq!(found_then["next_step"], Value::Null, "{found_then:#}");
+    scene.does("detach eth0");
+    // Another process takes one of the ports, in another way.
+    let _stranger = Stranger::start(&scene.host, "udp6_loopback(40053); tcp(40054)").unwrap();
+    let [found, guarded, unguarded] = told(&scene);
+    assert_eq!(guarded, json!([111]));
+    assert_eq!(unguarded, json!([]));
+    let shown = found["exposures"].as_array().unwrap().len();
+    assert_eq!(shown, 4, "the portmapper answers there all the same");
+}
+
+#[test]
+fn a_portmapper_that_answers_nothing_is_given_up_in_time() {
+    let Some(scene) = scene("a_portmapper_that_answers_nothing_is_given_up_in_time") else {
+        return;
+    };
+    let copy = perl_called(&scene, "portmap");
+    let script = r#"deaf("/run/rpcbind.sock"); tcp(111); udp(111); udp($_) for 40000 .. 40020"#;
+    let _deaf = Stranger::start_as_root(&scene.host, &copy, script).unwrap();
+    let started = Instant::now();
+    let found = rpcguard(&scene.host, "check --json").exited_with(3).json();
+    assert!(started.elapsed() < Duration::from_secs(6));
+    assert!(found["registrations_error"].is_string(), "{found:#}");
+    // It listens at all of them, and was heard at none.
+    let sockets = found["sockets"].as_array().unwrap();
+    assert_eq!(sockets.len(), 3 + 21, "{found:#}");
+    assert_eq!(found["exposures"].as_array().unwrap().len(), 2);
+    let text = rpcguard(&scene.host, "check").exited_with(3).stdout;
+    assert!(text.contains("not port 111, and did not answer"), "{text}");
+}
