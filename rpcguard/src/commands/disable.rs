@@ -80,12 +80,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     // What `--apply` would not free.
     let Survey { state, .. } = &survey;
-    let is_free = state.in_the_way(&state.disable()).is_empty() && state.services.shared().is_empty();
-    Ok(if is_free {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    let is_free =
+        state.in_the_way(&state.disable()).is_empty() && state.services.shared().is_empty();
+    Ok(if is_free { Exit::Done } else { Exit::Failed })
 }
 
 fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> anyhow::Result<Exit> {

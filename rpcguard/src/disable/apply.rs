@@ -173,10 +173,18 @@ pub fn undo(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Undone> {
         run::step(machine, &step)?;
     }
     Record::remove(machine)?;
-    let runs = |process: &Process| state.holders.portmappers().any(|now| now.is(process));
+    let runs = |process: &Process| {
+        let mut running = state.holders.portmappers();
+        running.any(|now| now.is(process) || now.program == process.program)
+    };
     Ok(Undone {
         was_recorded: true,
-        ended: record.before.strays.into_iter().filter(|stray| !runs(stray)).collect(),
+        ended: record
+            .before
+            .strays
+            .into_iter()
+            .filter(|stray| !runs(stray))
+            .collect(),
         differs,
     })
 }

@@ -157,7 +157,9 @@ impl DisableError {
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {
-    let items = items.iter().map(|item| format!("\n  {}", item.to_string()));
+    let items = items
+        .iter()
+        .map(|item| format!("\n  {}", printable(&item.to_string())));
     items.collect()
 }
 

@@ -73,6 +73,12 @@ impl Holder {
         }
     }
 
+    /// Whether it is the portmapper of this machine: that of a container is ended with it.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.is_portmapper && !matches!(self.place, Some(Place::Container { .. }))
+    }
+
     /// Says which process it is, and where it belongs.
     #[must_use]
     pub fn described(&self) -> String {
@@ -98,6 +104,14 @@ impl Holders {
             .into_iter()
             .map(|process| process.pid)
             .collect();
+        // In a container, all that is seen belongs to it.
+        let own = Place::of(&machine.text("proc/self/cgroup"));
+        let place = |group: &str| {
+            let is_elsewhere = |place: &Place| {
+                !(matches!(place, Place::Container { .. }) && own.as_ref() == Some(place))
+            };
+            Place::of(group).filter(is_elsewhere)
+        };
         let mut known: BTreeMap<u32, Option<Holder>> = BTreeMap::new();
         let mut unseen = Vec::new();
         for socket in inventory.portmapper() {
@@ -111,7 +125,8 @@ impl Holders {
                     let is_portmapper = proven.contains(&process.pid);
                     let group = process.control_group().unwrap_or_default();
                     (read.started == process.started).then(|| Holder {
-                        place: Place::of(&group),
+                        // As of version 2 of control groups: what is before the path does not matter.
+                        place: place(&format!("0::{group}")),
                         process: if is_portmapper {
                             read.with_arguments(machine)
                         } else {
@@ -138,9 +153,10 @@ impl Holders {
         self.known.is_empty() && self.unseen.is_empty()
     }
 
-    /// The processes that are proven to be the portmapper.
+    /// The processes that are proven to be the portmapper of this machine, and not of a container that shares its
+    /// network.
     pub fn portmappers(&self) -> impl Iterator<Item = &Process> {
-        let proven = self.known.iter().filter(|holder| holder.is_portmapper);
+        let proven = self.known.iter().filter(|holder| holder.is_ours());
         proven.map(|holder| &holder.process)
     }
 
@@ -207,7 +223,10 @@ mod tests {
                 holder(7, "/sbin/nginx", "0::/system.slice/nginx.service"),
                 "`systemctl disable --now nginx.service`",
             ),
-            (holder(1, "/lib/systemd/systemd", ""), "`systemctl edit --full two.socket`"),
+            (
+                holder(1, "/lib/systemd/systemd", ""),
+                "`systemctl edit --full two.socket`",
+            ),
             (holder(7, "/usr/bin/socat", ""), "`kill 7`"),
         ] {
             let remedy = holder.remedy(&["two.socket".to_owned()]);
@@ -217,7 +236,10 @@ mod tests {
                 unseen: Vec::new(),
             };
             let text = holders.described(&[]).concat();
-            assert!(text.contains("\\u{1b}[2J") && !text.contains('\x1b'), "{text}");
+            assert!(
+                text.contains("\\u{1b}[2J") && !text.contains('\x1b'),
+                "{text}"
+            );
         }
     }
 }

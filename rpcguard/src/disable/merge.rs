@@ -97,7 +97,10 @@ mod tests {
     #[test]
     fn what_somebody_has_set_anew_is_left_alone_and_named() {
         let off = [script("rpcbind", "", false), script("portmap", "", false)];
-        let old = [script("rpcbind", "2345", true), script("portmap", "2", true)];
+        let old = [
+            script("rpcbind", "2345", true),
+            script("portmap", "2", true),
+        ];
         let mut before = old.to_vec();
         assert_eq!(keep_untouched(&mut before, &off, &off), [""; 0]);
         assert_eq!(before, old);

@@ -111,8 +111,9 @@ impl Services {
 impl Service {
     /// Whether it can be one that rpcguard has found.
     pub(super) fn is_known(&self) -> bool {
-        let is_level =
-            |level: &String| is_plain(level) && !level.starts_with(['-', '.']) && !level.contains('/');
+        let is_level = |level: &String| {
+            is_plain(level) && !level.starts_with(['-', '.']) && !level.contains('/')
+        };
         NAMES.contains(&self.name.as_str()) && self.runlevels.iter().all(is_level)
     }
 }
@@ -128,7 +129,11 @@ impl Item for Service {
             [] => "in no runlevel".to_owned(),
             _ => format!("in the runlevels {}", levels.join(", ")),
         };
-        let running = if self.started { "running" } else { "not running" };
+        let running = if self.started {
+            "running"
+        } else {
+            "not running"
+        };
         format!("{levels}, {running}")
     }
 

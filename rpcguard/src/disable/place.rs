@@ -81,9 +81,8 @@ fn container(path: &[&str]) -> Option<Place> {
 }
 
 fn unit(path: &[&str]) -> Option<Place> {
-    let name = match path {
-        ["system.slice", .., name] => name,
-        _ => return None,
+    let ["system.slice", .., name] = path else {
+        return None;
     };
     let is_unit = name.ends_with(".service") || name.ends_with(".socket");
     (is_unit && is_unit_name(name)).then(|| Place::Unit((*name).to_owned()))

@@ -126,7 +126,7 @@ impl Process {
             && self.arguments.iter().all(|argument| is_plain(argument))
             && is_roots_alone(machine, &self.program);
         is_known.then(|| {
-            let words = [&[self.program.clone()], &self.arguments[..]].concat();
+            let words = [std::slice::from_ref(&self.program), &self.arguments].concat();
             words.join(" ")
         })
     }

@@ -98,7 +98,9 @@ impl Record {
             return Err(wrong(why));
         }
         if let Some(name) = record.before.unknown_name() {
-            return Err(wrong(format!("it names {name:?}, which rpcguard never changes")));
+            return Err(wrong(format!(
+                "it names {name:?}, which rpcguard never changes"
+            )));
         }
         Ok(Some(record))
     }

@@ -14,12 +14,10 @@ use std::{
 
 use rustix::{
     fs::{MemfdFlags, memfd_create},
-    process::{
-        Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal,
-    },
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal},
 };
 
-use super::{DisableError, Machine, Process, Step, process::is_roots_alone};
+use super::{DisableError, Machine, Process, Step, process::is_roots_alone, sysv};
 
 /// How long a process has to heed SIGTERM, and to be gone after SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -152,9 +150,15 @@ fn try_step(machine: &Machine, step: &Step) -> Result<(), String> {
     let say = |error: io::Error| error.to_string();
     match step {
         Step::Run(words) => {
-            let program = words.first().map_or("", String::as_str);
-            if program.starts_with('/') && !is_script(machine, program) {
-                return Err("others than root can change it".to_owned());
+            let script = match &words[..] {
+                [command, name, ..] if command == "rc-service" => {
+                    Some(format!("/{}", sysv::path(name)))
+                }
+                [path, ..] if path.starts_with('/') => Some(path.clone()),
+                _ => None,
+            };
+            if script.is_some_and(|script| !is_script(machine, &script)) {
+                return Err("others than root can change the script".to_owned());
             }
             let ran = command(words, DOING).map_err(say)?;
             if ran.status.success() {
@@ -164,12 +168,23 @@ fn try_step(machine: &Machine, step: &Step) -> Result<(), String> {
             }
         }
         Step::Move { from, to } => move_aside(Path::new(from), Path::new(to)).map_err(say),
+        Step::Link { target, .. } if !is_trusted_target(machine, target) => {
+            Err(format!("others than root can change {target}"))
+        }
         Step::Link { target, path } => match symlink(target, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(say(error)),
             _ => Ok(()),
         },
         Step::End(process) => end(machine, process),
     }
+}
+
+/// Whether a link may be made to a file again: nobody else can change it, or put one in its place.
+fn is_trusted_target(machine: &Machine, target: &str) -> bool {
+    let is_systems = ["/etc/", "/lib/", "/run/systemd/", "/usr/"]
+        .iter()
+        .any(|directory| target.starts_with(directory));
+    is_roots_alone(machine, target) || is_systems && !Path::new(target).exists()
 }
 
 /// Whatever is not there needs not be moved.
@@ -249,7 +264,10 @@ mod tests {
         let script = format!("(sleep 1; touch {}) & sleep 60", alive.display());
         let begun = Instant::now();
         let ran = command(&words(&["sh", "-c", &script]), Duration::from_millis(200));
-        assert_eq!(ran.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+        assert_eq!(
+            ran.err().map(|error| error.kind()),
+            Some(io::ErrorKind::TimedOut)
+        );
         assert!(begun.elapsed() < Duration::from_secs(30));
         thread::sleep(Duration::from_millis(1200));
         assert!(!alive.exists());
@@ -284,11 +302,19 @@ mod tests {
         super::step(&machine, &aside).unwrap();
         assert_eq!(fs::read_to_string(path("b")).unwrap(), "text");
         let link = Step::Link {
-            target: "x".to_owned(),
+            target: "/etc/systemd/system/nonexistent".to_owned(),
             path: path("b"),
         };
         super::step(&machine, &link).unwrap();
         assert_eq!(fs::read_to_string(path("b")).unwrap(), "text");
+        for target in ["/tmp/nonexistent", &path("b")] {
+            let link = Step::Link {
+                target: target.to_owned(),
+                path: path("c"),
+            };
+            let error = super::step(&machine, &link).unwrap_err();
+            assert!(error.to_string().contains("others than root"), "{error}");
+        }
     }
 
     /// A process that is reaped as soon as it has ended, as one is that is not this program's own.

@@ -86,7 +86,11 @@ impl Services {
     fn unknown_name(&self) -> Option<&str> {
         let (services, dependents): (Vec<(&str, bool)>, &[String]) = match self {
             Self::Systemd(units) => (
-                units.units.iter().map(|unit| (&*unit.name, unit.is_known())).collect(),
+                units
+                    .units
+                    .iter()
+                    .map(|unit| (&*unit.name, unit.is_known()))
+                    .collect(),
                 &units.dependents,
             ),
             Self::OpenRc(services) => (
@@ -106,9 +110,10 @@ impl Services {
             ),
             Self::Unknown => (Vec::new(), &[]),
         };
-        let is_name = |name: &&String| !(is_plain(name) && !name.starts_with(['-', '.', '/']));
+        let is_name =
+            |name: &String| is_plain(name) && !name.starts_with(['-', '.']) && !name.contains('/');
         let service = services.into_iter().find(|(_, is_known)| !is_known);
-        let dependent = || dependents.iter().find(|name| is_name(name) || name.contains('/'));
+        let dependent = || dependents.iter().find(|name| !is_name(name));
         service
             .map(|(name, _)| name)
             .or_else(|| dependent().map(String::as_str))
@@ -141,7 +146,8 @@ impl State {
         };
         let openrc = || {
             openrc::Services::find(machine, |name| {
-                says_it_runs(&["rc-service", name, "status"])
+                run::is_script(machine, &format!("/{}", sysv::path(name)))
+                    && says_it_runs(&["rc-service", name, "status"])
             })
         };
         let services = match Init::of(machine) {
@@ -214,7 +220,7 @@ impl State {
         let is_in_the_way = |holder: &&Holder| match holder.process.id {
             1 if listens => false,
             1 => true,
-            _ => !holder.is_portmapper,
+            _ => !holder.is_ours(),
         };
         let known = self.holders.known.iter().filter(is_in_the_way).cloned();
         Holders {
@@ -362,7 +368,10 @@ fn restore_scripts(now: &[Script], before: &[Script], tool: Tool) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::systemd::Unit, *};
+    use super::{
+        super::{Place, systemd::Unit},
+        *,
+    };
 
     fn process(cgroup: &str) -> Process {
         Process {
@@ -410,6 +419,40 @@ mod tests {
         assert_eq!(gone.restore(&alone), Some(Vec::new()));
         assert_eq!(alone.restore(&alone), Some(Vec::new()));
         assert_eq!(gone.disable(), []);
+    }
+
+    #[test]
+    fn a_container_another_program_and_the_first_process_are_in_the_way_and_not_ended() {
+        let holder = |id, is_portmapper, cgroup: &str| Holder {
+            process: Process { id, ..process("") },
+            is_portmapper,
+            place: Place::of(cgroup),
+            listeners: Vec::new(),
+        };
+        let of = |services, holder: Holder| {
+            let holders = Holders {
+                known: vec![holder],
+                unseen: Vec::new(),
+            };
+            let strays = holders.portmappers().cloned().collect();
+            State {
+                holders,
+                ..State::new(services, strays)
+            }
+        };
+        let ours = of(Services::Unknown, holder(412, true, ""));
+        assert_eq!(shown(&ours.disable()), ["kill 412"]);
+        assert!(ours.in_the_way(&ours.disable()).is_empty());
+        for holder in [
+            holder(412, true, "0::/docker/0123456789abcdef"),
+            holder(412, false, ""),
+            holder(1, false, ""),
+            holder(1, true, ""),
+        ] {
+            let state = of(Services::Unknown, holder.clone());
+            assert_eq!(state.disable(), []);
+            assert_eq!(state.in_the_way(&[]).known, [holder]);
+        }
     }
 
     #[test]

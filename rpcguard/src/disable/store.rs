@@ -56,7 +56,10 @@ impl Store {
         // The root directory may be a link: whoever starts programs in it can do as he likes.
         let opened = open(root, flags & !OFlags::NOFOLLOW, Mode::empty());
         let mut directory = opened.map_err(|error| opening(&path, error))?;
-        is_roots(&path, &File::from(directory.try_clone().map_err(file_error("open", &path))?))?;
+        is_roots(
+            &path,
+            &File::from(directory.try_clone().map_err(file_error("open", &path))?),
+        )?;
         for name in below.split('/') {
             path.push(name);
             if make {
@@ -70,7 +73,10 @@ impl Store {
                 Err(Errno::NOENT) => return Ok(None),
                 Err(error) => return Err(opening(&path, error)),
             };
-            is_roots(&path, &File::from(directory.try_clone().map_err(file_error("open", &path))?))?;
+            is_roots(
+                &path,
+                &File::from(directory.try_clone().map_err(file_error("open", &path))?),
+            )?;
         }
         Ok(Some(Self {
             directory: File::from(directory),
@@ -149,7 +155,10 @@ fn is_roots(path: &Path, file: &File) -> Result<(), DisableError> {
     let why = if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
         format!("it belongs to the user {}", metadata.uid())
     } else if metadata.mode() & OTHERS_WRITE != 0 {
-        format!("others can write it (mode {:04o})", metadata.mode() & 0o7777)
+        format!(
+            "others can write it (mode {:04o})",
+            metadata.mode() & 0o7777
+        )
     } else {
         return Ok(());
     };
@@ -226,9 +235,16 @@ mod tests {
         let path = root.path().join("var/lib/x/a");
         let elsewhere = root.path().join("elsewhere");
         fs::write(&elsewhere, "{}").unwrap();
-        let mut ways: Vec<(&str, Box<dyn Fn()>)> = vec![
-            ("symbolic link", Box::new(|| symlink(&elsewhere, &path).unwrap())),
-            ("hard link", Box::new(|| fs::hard_link(&elsewhere, &path).unwrap())),
+        type Way<'a> = (&'a str, Box<dyn Fn() + 'a>);
+        let mut ways: Vec<Way<'_>> = vec![
+            (
+                "symbolic link",
+                Box::new(|| symlink(&elsewhere, &path).unwrap()),
+            ),
+            (
+                "hard link",
+                Box::new(|| fs::hard_link(&elsewhere, &path).unwrap()),
+            ),
             ("mode 0666", {
                 Box::new(|| {
                     fs::write(&path, "{}").unwrap();
@@ -242,20 +258,33 @@ mod tests {
                 })
             }),
             ("not a regular file", {
-                Box::new(|| rustix::fs::mknodat(
-                    rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0,
-                ).unwrap())
+                Box::new(|| {
+                    rustix::fs::mknodat(
+                        rustix::fs::CWD,
+                        &path,
+                        rustix::fs::FileType::Fifo,
+                        Mode::RUSR | Mode::WUSR,
+                        0,
+                    )
+                    .unwrap();
+                })
             }),
-            ("not a regular file", Box::new(|| fs::create_dir(&path).unwrap())),
+            (
+                "not a regular file",
+                Box::new(|| fs::create_dir(&path).unwrap()),
+            ),
             ("larger than 1 MiB", {
                 Box::new(|| fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap())
             }),
         ];
         if geteuid().is_root() {
-            ways.push(("the user 65534", Box::new(|| {
-                fs::write(&path, "{}").unwrap();
-                chown(&path, Some(65534), None).unwrap();
-            })));
+            ways.push((
+                "the user 65534",
+                Box::new(|| {
+                    fs::write(&path, "{}").unwrap();
+                    chown(&path, Some(65534), None).unwrap();
+                }),
+            ));
         }
         for (why, make) in ways {
             make();

@@ -105,7 +105,11 @@ impl Item for Script {
             let levels: Vec<_> = self.levels.iter().map(char::to_string).collect();
             format!("started in the runlevels {}", levels.join(", "))
         };
-        let running = if self.running { "running" } else { "not running" };
+        let running = if self.running {
+            "running"
+        } else {
+            "not running"
+        };
         format!("{levels}, {running}")
     }
 

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DisableError, Holder, Holders, Machine, Process, place::Place, step::is_plain, verify};
+use super::{
+    DisableError, Holder, Holders, Machine, Process, place::Place, step::is_plain, verify,
+};
 use crate::error::Result;
 
 /// How long the port is watched. runit and s6 wait for one second before they start something again, systemd for a
@@ -71,7 +73,7 @@ pub(super) fn back(machine: &Machine, holder: &Holder) -> DisableError {
 
 fn parent_place(cgroup: &str, own: Option<&Place>) -> String {
     match Place::of(cgroup) {
-        Some(place) if own != Some(&place) => format!(" of {place}"),
+        Some(place @ Place::Unit(_)) if own != Some(&place) => format!(" of {place}"),
         _ => String::new(),
     }
 }
@@ -80,7 +82,9 @@ fn parent_place(cgroup: &str, own: Option<&Place>) -> String {
 fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> String {
     if let Some(Place::Container { runtime, id, stop }) = &holder.place {
         return match *runtime {
-            "docker" | "podman" => format!("`{runtime} update --restart=no {id}`, and then `{stop}`"),
+            "docker" | "podman" => {
+                format!("`{runtime} update --restart=no {id}`, and then `{stop}`")
+            }
             _ => format!("`{stop}`, and see its restart policy"),
         };
     }
@@ -106,7 +110,8 @@ fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> Strin
         return format!("`svc -d {directory}`, and remove its link in /service");
     }
     if is("supervisord") {
-        return "`supervisorctl status` names it: stop it, and take it out of the configuration".to_owned();
+        return "`supervisorctl status` names it: stop it, and take it out of the configuration"
+            .to_owned();
     }
     if is("cron") || is("crond") {
         return "`grep -r rpcbind /etc/cron* /var/spool/cron` finds the job: remove it".to_owned();
@@ -114,7 +119,8 @@ fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> Strin
     match &holder.place {
         Some(Place::Unit(unit)) if parent.id == 1 => format!("`systemctl disable --now {unit}`"),
         _ if parent.id == 1 => {
-            "look for it in /etc/inittab, among timers, cron jobs and configuration management".to_owned()
+            "look for it in /etc/inittab, among timers, cron jobs and configuration management"
+                .to_owned()
         }
         _ if SHELLS.iter().any(|name| parent.program_name() == *name) => format!(
             "end that script first (`kill {}`), and whatever starts it",
@@ -154,8 +160,18 @@ mod tests {
                 "",
                 "`sv down /etc/sv/rpcbind && rm /etc/service/portmapper`",
             ),
-            ("s6-supervise", "/bin/s6-supervise", "", "`s6-svc -d /etc/sv/rpcbind`"),
-            ("supervise", "/bin/supervise", "", "`svc -d /etc/sv/rpcbind`"),
+            (
+                "s6-supervise",
+                "/bin/s6-supervise",
+                "",
+                "`s6-svc -d /etc/sv/rpcbind`",
+            ),
+            (
+                "supervise",
+                "/bin/supervise",
+                "",
+                "`svc -d /etc/sv/rpcbind`",
+            ),
             ("loop.sh", "/bin/dash", "", "`kill 88`"),
             ("crond", "/sbin/crond", "", "/etc/cron"),
             ("monit", "/bin/monit", "", "`kill 88`"),
@@ -169,7 +185,9 @@ mod tests {
             let (_root, machine) = machine(&[
                 (
                     "proc/88/stat",
-                    &format!("88 ({parent}) S 1 8 8 0 -1 4194560 2 0 0 0 0 1 0 0 20 0 1 0 8731 8 1 1 1"),
+                    &format!(
+                        "88 ({parent}) S 1 8 8 0 -1 4194560 2 0 0 0 0 1 0 0 20 0 1 0 8731 8 1 1 1"
+                    ),
                 ),
                 ("proc/88/exe", &format!("->{program}")),
                 ("proc/88/cwd", "->/etc/sv/rpcbind"),

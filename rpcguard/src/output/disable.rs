@@ -309,7 +309,7 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
 
 /// A program and its arguments, as words of a shell.
 fn command_line(process: &Process) -> String {
-    let words = [&[process.program.clone()], &process.arguments[..]].concat();
+    let words = [std::slice::from_ref(&process.program), &process.arguments].concat();
     words.join(" ")
 }
 
@@ -374,7 +374,10 @@ pub(crate) fn print_undone(machine: &Machine, undone: &Undone) -> io::Result<()>
         writeln!(out, "left as it is: {}", printable(line))?;
     }
     for process in &undone.ended {
-        write!(out, "not started again, because no service had started it: ")?;
+        write!(
+            out,
+            "not started again, because no service had started it: "
+        )?;
         match process.by_hand(machine) {
             Some(command) => writeln!(out, "{}; `{command}` starts it", process.described())?,
             None => writeln!(

@@ -61,7 +61,13 @@ fn a_holder_outside_of_the_process_namespace_could_not_be_told() {
     // In its network and files, but with a number outside.
     let mut command = std::process::Command::new("nsenter");
     command
-        .args(["--target", machine.first_process(), "--net", "--mount", "--root"])
+        .args([
+            "--target",
+            machine.first_process(),
+            "--net",
+            "--mount",
+            "--root",
+        ])
         .args(["perl", "-e", &udp("perl")])
         .stdout(Stdio::null());
     let _holder = Ended(command.spawn().unwrap());
@@ -115,10 +121,21 @@ fn a_socket_unit_of_any_name_is_disabled_unless_it_has_other_ports() {
          chmod +x /usr/local/bin/systemctl"
     ));
     let plan = machine.run(&["rpcguard", "disable"]).exited_with(1);
-    assert!(plan.stdout.contains("systemctl disable --now mine.socket\n"), "{plan}");
-    assert!(plan.stdout.contains("systemctl mask mine.socket\n"), "{plan}");
+    assert!(
+        plan.stdout
+            .contains("systemctl disable --now mine.socket\n"),
+        "{plan}"
+    );
+    assert!(
+        plan.stdout.contains("systemctl mask mine.socket\n"),
+        "{plan}"
+    );
     assert!(!plan.stdout.contains("mask many.socket"), "{plan}");
-    assert!(plan.stdout.contains("many.socket listens on port 111 and on other ports as well"), "{plan}");
+    assert!(
+        plan.stdout
+            .contains("many.socket listens on port 111 and on other ports as well"),
+        "{plan}"
+    );
 }
 
 #[test]

@@ -17,7 +17,10 @@ fn a_process_is_ended_and_not_started_again_but_the_command_is_printed() {
     assert_eq!(steps(&applied), [format!("kill {}", id.trim())]);
     assert_shut(&applied);
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
-    assert!(undone.stdout.contains("rpcbind -w -i` starts it"), "{undone}");
+    assert!(
+        undone.stdout.contains("rpcbind -w -i` starts it"),
+        "{undone}"
+    );
     assert!(!debian.listens());
     debian.shell("! pidof rpcbind; ! test -e /var/lib/rpcguard");
 }

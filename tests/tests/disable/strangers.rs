@@ -39,7 +39,10 @@ fn a_command_line_of_an_ordinary_user_is_never_run_by_root_and_its_process_lives
     machine.shell("rpcbind -w");
     let id = machine.shell("pgrep -u 65534 rpcbind");
     let applied = machine.run(&["rpcguard", "disable", "--apply"]).succeeded();
-    assert!(!applied.stdout.contains(&format!("kill {}", id.trim())), "{applied}");
+    assert!(
+        !applied.stdout.contains(&format!("kill {}", id.trim())),
+        "{applied}"
+    );
     assert!(!machine.listens());
     let undone = machine.run(&["rpcguard", "disable", "--undo"]).succeeded();
     assert!(!undone.stdout.contains("/tmp/rpcbind"), "{undone}");
@@ -119,7 +122,10 @@ fn names_of_processes_do_not_reach_the_terminal_as_they_are() {
         let said = format!("{}{}", failed.stdout, failed.stderr);
         assert!(said.contains("\\u{1b}[2J"), "{failed}");
         assert!(said.contains("\\u{1b}[31m"), "{failed}");
-        assert!(!said.contains('\x1b') && !said.contains("\ninnocent"), "{failed}");
+        assert!(
+            !said.contains('\x1b') && !said.contains("\ninnocent"),
+            "{failed}"
+        );
     }
 }
 
@@ -136,15 +142,31 @@ fn a_record_that_others_could_have_written_is_refused() {
     machine.shell(make);
     let _ = machine.run(&["rpcguard", "disable", "--undo"]).succeeded();
     for (spoil, mend, hint) in [
-        ("chown 65534 disable.json", "", "`rm /var/lib/rpcguard/disable.json`"),
-        ("chmod 666 disable.json", "", "`rm /var/lib/rpcguard/disable.json`"),
-        ("ln disable.json /elsewhere", "", "`rm /var/lib/rpcguard/disable.json`"),
+        (
+            "chown 65534 disable.json",
+            "",
+            "`rm /var/lib/rpcguard/disable.json`",
+        ),
+        (
+            "chmod 666 disable.json",
+            "",
+            "`rm /var/lib/rpcguard/disable.json`",
+        ),
+        (
+            "ln disable.json /elsewhere",
+            "",
+            "`rm /var/lib/rpcguard/disable.json`",
+        ),
         (
             "mv disable.json /elsewhere; ln -s /elsewhere disable.json",
             "",
             "`rm /var/lib/rpcguard/disable.json`",
         ),
-        ("rm disable.json; mkfifo disable.json", "", "`rm /var/lib/rpcguard/disable.json`"),
+        (
+            "rm disable.json; mkfifo disable.json",
+            "",
+            "`rm /var/lib/rpcguard/disable.json`",
+        ),
         (
             "truncate -s 2M disable.json",
             "",
@@ -152,14 +174,23 @@ fn a_record_that_others_could_have_written_is_refused() {
         ),
         ("chown 65534 .", "", "`chown root: /var/lib/rpcguard`"),
         ("chmod 1777 .", "", "`chmod go-w /var/lib/rpcguard`"),
-        ("chmod 775 /var/lib", "chmod 755 /var/lib", "`chmod go-w /var/lib`"),
+        (
+            "chmod 775 /var/lib",
+            "chmod 755 /var/lib",
+            "`chmod go-w /var/lib`",
+        ),
         ("chown 65534 /var", "chown 0 /var", "`chown root: /var`"),
         ("chmod 777 /", "chmod 755 /", "`chmod go-w /`"),
     ] {
         machine.shell(&format!("{make}\n{spoil}"));
         let begun = Instant::now();
-        let refused = machine.run(&["rpcguard", "disable", "--undo"]).exited_with(1);
-        assert!(refused.stderr.contains("is not trusted"), "{spoil}: {refused}");
+        let refused = machine
+            .run(&["rpcguard", "disable", "--undo"])
+            .exited_with(1);
+        assert!(
+            refused.stderr.contains("is not trusted"),
+            "{spoil}: {refused}"
+        );
         assert!(refused.stderr.contains(hint), "{spoil}: {refused}");
         assert!(begun.elapsed() < Duration::from_secs(10), "{spoil}");
         machine.shell(&format!("test -e /var/lib/rpcguard; {mend}"));

@@ -23,7 +23,9 @@ fn a_shell_loop_that_starts_it_again_is_named() {
     let Some(machine) = Container::plain_or_skip(test) else {
         return;
     };
-    machine.shell(&format!("mkdir -p /tmp; cat >/root/loop <<'END'\n{LOOP}END"));
+    machine.shell(&format!(
+        "mkdir -p /tmp; cat >/root/loop <<'END'\n{LOOP}END"
+    ));
     machine.start(0, "sh /root/loop");
     let id = machine.shell("pgrep -f '^sh /root/loop'");
     let id = id.trim();

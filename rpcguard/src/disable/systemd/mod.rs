@@ -11,12 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    machine::Machine,
-    merge::Item,
-    place::is_unit_name,
-    step::is_plain,
-};
+use super::{machine::Machine, merge::Item, place::is_unit_name, step::is_plain};
 
 /// All names of the portmapper's units: what listens comes first. Debian's portmap.service is another
 /// name of rpcbind.service.
