@@ -309,18 +309,26 @@ impl State {
     /// Takes out of this state, which is to be restored, what somebody has set anew since rpcguard has `left` the
     /// machine, and says what that is.
     pub(super) fn keep_untouched(&mut self, left: &Self, now: &Self) -> Vec<String> {
+        // Without it, those that need it are not started either.
+        let settle = |mut differs: Vec<String>, dependents: &mut Vec<String>| {
+            if !differs.is_empty() {
+                let dependents = dependents.drain(..);
+                differs.extend(dependents.map(|name| format!("{name} is not started again")));
+            }
+            differs
+        };
         let left = &left.services;
         match (&mut self.services, &now.services) {
-            (Services::Systemd(before), Services::Systemd(now)) => keep_untouched(
-                &mut before.units,
-                left.units().unwrap_or_default(),
-                &now.units,
-            ),
-            (Services::OpenRc(before), Services::OpenRc(now)) => keep_untouched(
-                &mut before.services,
-                left.openrc().unwrap_or_default(),
-                &now.services,
-            ),
+            (Services::Systemd(before), Services::Systemd(now)) => {
+                let left = left.units().unwrap_or_default();
+                let differs = keep_untouched(&mut before.units, left, &now.units);
+                settle(differs, &mut before.dependents)
+            }
+            (Services::OpenRc(before), Services::OpenRc(now)) => {
+                let left = left.openrc().unwrap_or_default();
+                let differs = keep_untouched(&mut before.services, left, &now.services);
+                settle(differs, &mut before.dependents)
+            }
             (Services::UpdateRcD(before), Services::UpdateRcD(now))
             | (Services::Chkconfig(before), Services::Chkconfig(now)) => {
                 keep_untouched(before, left.scripts().unwrap_or_default(), now)

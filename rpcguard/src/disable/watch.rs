@@ -37,8 +37,11 @@ pub(super) fn watch(machine: &Machine) -> Result<()> {
             continue;
         }
         let holders = Holders::find(machine)?;
-        if let Some(holder) = holders.known.first() {
+        if let Some(holder) = holders.known.iter().find(|holder| holder.is_portmapper) {
             return Err(back(machine, holder).into());
+        }
+        if !holders.known.is_empty() {
+            return Err(DisableError::StillOpen(holders.described(&[])).into());
         }
         // One that was gone at once comes again, and may be seen then.
         if begun.elapsed() + INTERVAL >= WATCHED && !holders.is_empty() {
@@ -55,10 +58,14 @@ pub(super) fn back(machine: &Machine, holder: &Holder) -> DisableError {
     let by = match &parent {
         _ if process.id == 1 => "it is the first process".to_owned(),
         None => "what started it is outside this process namespace, or has ended".to_owned(),
-        Some(parent) if parent.id == 1 && holder.place.is_none() => format!(
-            "what started it has ended, or is the first process: {}",
-            parent.described()
-        ),
+        Some(parent) if parent.id == 1 => {
+            let place = holder.place.as_ref();
+            let place = place.map_or_else(String::new, |place| format!(", and belongs to {place}"));
+            format!(
+                "it has left what started it, or {} did{place}",
+                parent.described()
+            )
+        }
         Some(parent) => {
             let place = parent_place(&parent.cgroup, holder.place.as_ref());
             format!("started by {}{place}", parent.described())
@@ -117,7 +124,11 @@ fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> Strin
         return "`grep -r rpcbind /etc/cron* /var/spool/cron` finds the job: remove it".to_owned();
     }
     match &holder.place {
-        Some(Place::Unit(unit)) if parent.id == 1 => format!("`systemctl disable --now {unit}`"),
+        Some(Place::Unit(unit)) if parent.id == 1 => {
+            format!(
+                "`systemctl status {unit}` shows the processes that may have started it: end that one first"
+            )
+        }
         _ if parent.id == 1 => {
             "look for it in /etc/inittab, among timers, cron jobs and configuration management"
                 .to_owned()
@@ -175,6 +186,12 @@ mod tests {
             ("loop.sh", "/bin/dash", "", "`kill 88`"),
             ("crond", "/sbin/crond", "", "/etc/cron"),
             ("monit", "/bin/monit", "", "`kill 88`"),
+            (
+                "loop.sh",
+                "/bin/dash",
+                "0::/system.slice/cron.service",
+                "`kill 88`",
+            ),
             (
                 "containerd-shim",
                 "/bin/containerd-shim-runc-v2",

@@ -256,8 +256,11 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         }
     }
     let steps = state.disable();
+    let in_the_way = state.in_the_way(&steps);
     if steps.is_empty() {
-        writeln!(out, "nothing is to be done to disable it")?;
+        if in_the_way.is_empty() {
+            writeln!(out, "nothing is to be done to disable it")?;
+        }
         if Record::exists(machine) {
             writeln!(
                 out,
@@ -282,7 +285,6 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
              `rpcguard disable --undo` takes it back"
         )?;
     }
-    let in_the_way = state.in_the_way(&steps);
     if !in_the_way.is_empty() {
         writeln!(
             out,
