@@ -16,6 +16,7 @@ mod place;
 mod process;
 mod record;
 mod run;
+mod services;
 mod state;
 mod step;
 mod store;
@@ -33,7 +34,8 @@ pub use needs::{Need, NfsServer, Version3};
 pub use place::Place;
 pub use process::Process;
 pub use record::Record;
-pub use state::{Services, State};
+pub use services::Services;
+pub use state::State;
 pub use step::Step;
 pub use verify::{Answer, Listener, Probe, listeners, probe};
 
