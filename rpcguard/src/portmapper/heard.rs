@@ -36,6 +36,8 @@ type Key = (u64, u32, u64);
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
     asked: BTreeMap<Key, (Instant, bool)>,
+    /// As [`Heard::udp_ports`] has found them last.
+    left_alone: BTreeSet<u16>,
 }
 
 impl Heard {
@@ -48,13 +50,22 @@ impl Heard {
     /// If /proc cannot be read.
     pub fn udp_ports(&mut self) -> Result<BTreeSet<u16>> {
         // To look into every process takes long where there are many.
-        let quick = Inventory::of_portmappers()?;
-        if quick.portmapper_extra().all(|socket| self.is_known(socket)) {
-            return Ok(self.udp_ports_of(&quick));
+        let mut inventory = Inventory::of_portmappers()?;
+        if !inventory
+            .portmapper_extra()
+            .all(|socket| self.is_known(socket))
+        {
+            inventory = Inventory::read()?;
+            self.ask(&inventory);
         }
-        let inventory = Inventory::read()?;
-        self.ask(&inventory);
+        self.left_alone = self.udp_ports_left_alone(&inventory);
         Ok(self.udp_ports_of(&inventory))
+    }
+
+    /// The [`Heard::udp_ports_left_alone`] when [`Heard::udp_ports`] was called last.
+    #[must_use]
+    pub const fn left_alone(&self) -> &BTreeSet<u16> {
+        &self.left_alone
     }
 
     /// As [`Heard::udp_ports`], of what is known already.

@@ -96,14 +96,15 @@ impl Stranger {
         )
     }
 
-    /// As [`Stranger::start`], by root and with another program in place of Perl's own: a copy of
-    /// it.
+    /// Runs a script as [`Stranger::start`] does, as this user and with another program in place of
+    /// Perl's own: a copy of it.
     ///
     /// # Errors
     ///
     /// If it fails.
-    pub fn start_as_root(host: &Host, perl: &str, script: &str) -> Result<Self> {
-        Self::spawn(host, &[perl], script)
+    pub fn start_as(host: &Host, user: u32, perl: &str, script: &str) -> Result<Self> {
+        let user = format!("--reuid={user}");
+        Self::spawn(host, &["setpriv", &user, "--clear-groups", perl], script)
     }
 
     fn spawn(host: &Host, command: &[&str], script: &str) -> Result<Self> {

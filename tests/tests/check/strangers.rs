@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
     time::{Duration, Instant},
 };
 
@@ -104,7 +104,7 @@ fn hints_name_no_port_of_a_forwarder_besides_111() {
     let copy = perl_called(&scene, "rpcbind");
     // Under any name; also one that is proven to be a portmapper.
     for program in ["perl", &copy] {
-        let _forwarder = Stranger::start_as_root(&scene.host, program, FORWARDER).unwrap();
+        let _forwarder = Stranger::start_as(&scene.host, 0, program, FORWARDER).unwrap();
         let [found, guarded, unguarded] = told(&scene);
         assert_eq!(found["verdict"], "exposed", "{found:#}");
         let ports = found["exposures"].as_array().unwrap().iter();
@@ -132,7 +132,7 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     };
     let copy = perl_called(&scene, "rpcbind");
     let script = "udp(5000); ready(); answer(udp(53), udp(111), udp(40053), udp(40054))";
-    let _portmapper = Stranger::start_as_root(&scene.host, &copy, script).unwrap();
+    let _portmapper = Stranger::start_as(&scene.host, 0, &copy, script).unwrap();
     let [found, guarded, unguarded] = told(&scene);
     // It is exposed on port 53 too, which nobody should guard for that.
     let ports = found["exposures"].as_array().unwrap().iter();
@@ -161,7 +161,7 @@ fn a_portmapper_that_answers_nothing_is_given_up_in_time() {
     };
     let copy = perl_called(&scene, "portmap");
     let script = r#"deaf("/run/rpcbind.sock"); tcp(111); udp(111); udp($_) for 40000 .. 40020"#;
-    let _deaf = Stranger::start_as_root(&scene.host, &copy, script).unwrap();
+    let _deaf = Stranger::start_as(&scene.host, 0, &copy, script).unwrap();
     let started = Instant::now();
     let found = rpcguard(&scene.host, "check --json").exited_with(3).json();
     assert!(started.elapsed() < Duration::from_secs(6));
@@ -172,4 +172,48 @@ fn a_portmapper_that_answers_nothing_is_given_up_in_time() {
     assert_eq!(found["exposures"].as_array().unwrap().len(), 2);
     let text = rpcguard(&scene.host, "check").exited_with(3).stdout;
     assert!(text.contains("not port 111, and did not answer"), "{text}");
+}
+
+/// Where everybody may have port 111, as in many containers.
+#[test]
+fn a_portmapper_is_roots_program_run_by_root_or_by_its_account() {
+    /// That of rpcbind in the lab.
+    const ACCOUNT: u32 = 65532;
+    let Some(scene) = scene("a_portmapper_is_roots_program_run_by_root_or_by_its_account") else {
+        return;
+    };
+    scene
+        .host
+        .sysctl("net/ipv4/ip_unprivileged_port_start=0")
+        .unwrap();
+    let program = perl_called(&scene, "rpcbind");
+    let another = perl_called(&scene, "rpcbind2");
+    let owned_by = |user: u32, mode: u32| {
+        scene.host.enter(|| {
+            chown(&program, Some(user), None).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        });
+    };
+    for (user, program, owner, mode, proven) in [
+        (0, &program, 0, 0o755, true),
+        (ACCOUNT, &program, 0, 0o755, true),
+        (Stranger::ID, &program, 0, 0o755, false),
+        (0, &program, Stranger::ID, 0o755, false),
+        (0, &program, 0, 0o777, false),
+        (0, &another, 0, 0o755, false),
+    ] {
+        owned_by(owner, mode);
+        let script = r#"$0 = "rpcbind"; ready(); answer(udp(111), udp(40053))"#;
+        let _process = Stranger::start_as(&scene.host, user, program, script).unwrap();
+        let [found, guarded, _] = told(&scene);
+        let expected = if proven {
+            json!([111, 40053])
+        } else {
+            json!([111])
+        };
+        assert_eq!(guarded, expected, "{user} {program} {owner} {mode:o}");
+        let ports = found["exposures"].as_array().unwrap().iter();
+        let ports: Vec<_> = ports.map(|exposure| &exposure["port"]).collect();
+        assert_eq!(json!(ports), expected, "{user} {program} {owner} {mode:o}");
+    }
 }

@@ -124,6 +124,15 @@ fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
         assert!(!ports().as_array().unwrap().contains(&port.into()));
     }
     drop(stranger);
+    // What somebody else has as well is left to both, and the log has it.
+    let taken = ports().as_array().unwrap()[1].clone();
+    let script = format!("tcp({taken})");
+    let _stranger = Stranger::start(&scene.site.host, &script).unwrap();
+    scene.wait_until("left alone", || ports().as_array().unwrap().len() == 2);
+    assert!(!ports().as_array().unwrap().contains(&taken));
+    let log = daemon.log();
+    let warning = format!("rpcbind answers on UDP port {taken} too, which is not guarded");
+    assert!(log.contains(&warning), "{log}");
     daemon.end();
     scene.detach_all();
 }

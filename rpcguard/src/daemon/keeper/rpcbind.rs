@@ -70,7 +70,15 @@ impl Keeper {
 /// The UDP ports on which rpcbind answers, if any table wants to know.
 pub(super) fn rpcbind_ports(config: &Config, heard: &mut Heard) -> Result<BTreeSet<u16>> {
     if config.tables.iter().any(|table| table.rpcbind_ports) {
-        heard.udp_ports()
+        let before = heard.left_alone().clone();
+        let ports = heard.udp_ports()?;
+        for port in heard.left_alone().difference(&before) {
+            log::warn!(
+                "rpcbind answers on UDP port {port} too, which is not guarded: it is below 1024, or another \
+                 process has it as well"
+            );
+        }
+        Ok(ports)
     } else {
         Ok(BTreeSet::new())
     }
