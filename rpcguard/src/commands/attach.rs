@@ -8,6 +8,7 @@ use super::{
     Exit, confirmation, follow_log,
     input::{self, PrefixArg, note, without_repeats},
     list_args::ListArgs,
+    nfs_servers,
     rate_args::RateArgs,
 };
 use crate::{
@@ -164,6 +165,9 @@ fn show(args: &Args, registry: &Registry, guards: &[Guard], log: LogLevel) -> an
         Format::Text => output::status::print_lines(guards),
     })?;
     note_what_remains(registry);
+    if let Err(error) = nfs_servers::propose(guards) {
+        log::debug!("cannot tell whether NFS servers are allowed: {error}");
+    }
     if log != LogLevel::Off {
         follow_log::until_interrupted(registry, guards)?;
     }

@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 
 use super::Exit;
 use crate::{
-    disable::{self, DisableError, Machine, Step, Survey},
+    disable::{self, DisableError, Machine, Need, Step, Survey},
     error::Error,
     output::{
         self, Format,
@@ -86,8 +86,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> anyhow::Result<Exit> {
-    if !survey.needs.is_empty() && !survey.state.disable().is_empty() {
-        let needed = DisableError::Needed(survey.needs.clone());
+    let mut needs = survey.needs.clone();
+    needs.retain(Need::blocks);
+    if !needs.is_empty() && !survey.state.disable().is_empty() {
+        let needed = DisableError::Needed(needs);
         if !force {
             return Err(Error::from(needed).into());
         }

@@ -18,6 +18,7 @@ mod list_args;
 mod lists;
 mod man;
 mod metrics;
+mod nfs_servers;
 mod rate_args;
 mod report;
 mod run;

@@ -62,16 +62,6 @@ impl Machine {
         )
     }
 
-    /// The lines of a file, without comments and blanks around them, and without those that are empty.
-    pub(super) fn lines(&self, path: impl AsRef<Path>) -> Vec<String> {
-        let text = self.text(path);
-        text.lines()
-            .map(|line| line.split('#').next().unwrap_or_default().trim())
-            .filter(|line| !line.is_empty())
-            .map(ToOwned::to_owned)
-            .collect()
-    }
-
     /// The names in a directory, in order.
     pub(super) fn names(&self, directory: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(directory)) else {

@@ -30,6 +30,7 @@ pub use error::DisableError;
 pub use holders::{Holder, Holders};
 pub use init::Init;
 pub use machine::Machine;
+pub(crate) use needs::servers;
 pub use needs::{Need, NfsServer, Version3};
 pub use place::Place;
 pub use process::Process;
@@ -78,8 +79,7 @@ impl Survey {
         } else {
             Vec::new()
         };
-        let nfs_server = NfsServer::of(machine);
-        let needs = needs::find(machine, &nfs_server, &state.services, &registrations);
+        let (nfs_server, needs) = needs::find(machine, &state.services, &registrations);
         Ok(Self {
             state,
             nfs_server,

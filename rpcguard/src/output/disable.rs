@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{
-    SCHEMA_VERSION, stdout,
+    SCHEMA_VERSION, needs, stdout,
     text::{Align, table},
 };
 use crate::{
     check::transport_name,
     disable::{
-        self, Applied, Holder, Init, Listener, Machine, NfsServer, Place, Probe, Process, Record,
-        Step, Survey, Undone, Version3,
+        self, Applied, Holder, Init, Listener, Machine, Need, NfsServer, Place, Probe, Process,
+        Record, Step, Survey, Undone, Version3,
     },
     foreign_text::printable,
 };
@@ -85,6 +85,9 @@ struct Stray {
 struct Needed {
     kind: &'static str,
     text: String,
+    place: Option<String>,
+    reason: &'static str,
+    blocks: bool,
 }
 
 #[derive(Serialize)]
@@ -119,6 +122,9 @@ impl Document {
         let needs = needs.iter().map(|need| Needed {
             kind: need.kind(),
             text: need.to_string(),
+            place: need.place().map(ToOwned::to_owned),
+            reason: need.reason(),
+            blocks: need.blocks(),
         });
         Self {
             init: Some(state.services.init().name()),
@@ -247,14 +253,7 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         writeln!(out, "the portmapper:")?;
         table(out, [Align::Left; 2], &rows)?;
     }
-    if needs.is_empty() {
-        writeln!(out, "nobody needs it, as far as can be seen here")?;
-    } else {
-        writeln!(out, "it is needed:")?;
-        for need in needs {
-            writeln!(out, "  {}", printable(&need.to_string()))?;
-        }
-    }
+    needs::write(out, needs)?;
     let steps = state.disable();
     let in_the_way = state.in_the_way(&steps);
     if steps.is_empty() {
@@ -278,7 +277,8 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
                 "none of these services has started that process: what has may start it again"
             )?;
         }
-        let force = if needs.is_empty() { "" } else { " --force" };
+        let is_needed = needs.iter().any(Need::blocks);
+        let force = if is_needed { " --force" } else { "" };
         writeln!(
             out,
             "`rpcguard disable --apply{force}` does that and makes sure that port 111 is shut; \

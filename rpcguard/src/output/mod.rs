@@ -10,6 +10,7 @@ pub(crate) mod disable;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod evidence;
+mod needs;
 pub(crate) mod prefixes;
 mod registrations;
 pub(crate) mod report;

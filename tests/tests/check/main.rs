@@ -9,6 +9,7 @@ mod evidence;
 mod filtered;
 mod hostile;
 mod local;
+mod needs;
 mod readme;
 mod remote;
 mod rpcinfo;

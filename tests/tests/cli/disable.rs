@@ -129,6 +129,12 @@ pub(crate) struct Need {
     pub(crate) kind: NeedKind,
     /// Who and why, for people.
     pub(crate) text: String,
+    /// The file that says so, with the number of the line where there is one.
+    pub(crate) place: Option<String>,
+    /// Why the portmapper is needed then, for people.
+    pub(crate) reason: String,
+    /// Whether --apply refuses because of it: only what root or the kernel says is believed.
+    pub(crate) blocks: bool,
 }
 
 /// Why somebody needs the portmapper.
@@ -155,6 +161,16 @@ pub(crate) enum NeedKind {
     Dependent,
     /// A service would start the portmapper again.
     Starter,
+    /// A map of the automounter asks for NFSv3, or may do so.
+    Automount,
+    /// A mount unit of systemd asks for NFSv3, or may do so.
+    MountUnit,
+    /// Storage of Proxmox VE is mounted with NFSv3, or may be.
+    Storage,
+    /// nsswitch.conf has something looked up in NIS.
+    Nsswitch,
+    /// A file that may tell of a need could not be read.
+    Unread,
 }
 
 /// An attempt to reach the port.

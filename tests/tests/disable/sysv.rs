@@ -153,7 +153,7 @@ fn programs_are_told_the_same_as_people() {
     let Some(debian) = debian("sysv::programs_are_told_the_same_as_people") else {
         return;
     };
-    debian.shell("echo 'nas:/home /home nfs v3' >>/etc/fstab");
+    debian.shell("echo 'nas:/home /home nfs v3' >/etc/fstab");
     let mut found = json!({
         "schema_version": 1,
         "action": "plan",
@@ -165,7 +165,11 @@ fn programs_are_told_the_same_as_people() {
         "processes": [],
         "needs": [{
             "kind": "fstab",
-            "text": "/etc/fstab mounts nas:/home on /home with NFSv3",
+            "text": "nas:/home on /home with NFSv3 (/etc/fstab:1)",
+            "place": "/etc/fstab:1",
+            "reason": "NFSv3 servers ask the portmapper of their client where to call back about locks \
+                       (NLM grants, SM_NOTIFY), and mounting fails without it",
+            "blocks": true,
         }],
         "steps": ["/etc/init.d/rpcbind stop", "update-rc.d rpcbind disable"],
         "probes": [],
@@ -227,8 +231,8 @@ fn who_needs_it_is_named_and_only_forced() {
         .run(&["rpcguard", "disable", "--apply"])
         .exited_with(1);
     for words in [
-        "/etc/fstab mounts nas:/home on /home with NFSv3",
-        "/etc/exports exports /srv, and NFSv3 is not switched off",
+        "nas:/home on /home with NFSv3 (/etc/fstab:",
+        "/srv is exported, and NFSv3 is not switched off in /etc/nfs.conf (/etc/exports:1)",
         "rpcguard attach IFACE --allow CIDR",
     ] {
         assert!(

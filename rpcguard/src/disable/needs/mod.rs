@@ -1,168 +1,91 @@
-//! Who needs the portmapper.
+//! The programs and settings that need the portmapper.
+//!
+//! Users other than root may have written the files that are read here, and a file may lie on a
+//! file system whose server is dead: see [`files`]. Only root and the kernel can stop `--apply`;
+//! other needs are shown.
 
-mod mounts;
+mod answers;
+mod autofs;
+mod enabled;
+mod exports;
+mod files;
+mod fstab;
+mod ini;
+mod mounted;
+mod need;
 mod nfs_server;
+mod nfsd_arguments;
+mod nfsmount;
 mod nis;
+mod options;
+mod others;
+mod owner;
+mod process;
+mod proxmox;
 mod registered;
+mod table;
+mod units;
 
-use std::fmt;
-
+pub(crate) use mounted::servers;
+pub use need::Need;
 pub use nfs_server::{NfsServer, Version3};
 
-use super::{Services, machine::Machine, openrc, process::Process};
+use self::{answers::Asking, files::Files, need::Kind, nfsmount::NfsMount};
+use super::{Services, machine::Machine, openrc};
 use crate::portmapper::Registration;
 
-/// Somebody who would miss the portmapper.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// A file system of an NFSv3 server is mounted.
-    Mounted {
-        /// What.
-        source: String,
-        /// Where.
-        target: String,
-    },
-    /// /etc/fstab has a file system that is, or may be, mounted with NFSv3.
-    Fstab {
-        /// What.
-        source: String,
-        /// Where.
-        target: String,
-        /// Whether version 3 is asked for, and not only what is fallen back to.
-        certain: bool,
-    },
-    /// Directories are exported, and version 3 is not switched off.
-    Exported {
-        /// Which.
-        directory: String,
-        /// The file that says so.
-        file: String,
-    },
-    /// A setting switches version 3 of the NFS server on.
-    Version3(String),
-    /// The NFS server serves version 3 now.
-    Serving,
-    /// NIS, by the name of a program that runs.
-    Process {
-        /// The program.
-        name: String,
-        /// Its number.
-        id: i32,
-    },
-    /// NIS, by the name of a service that is started when the machine boots.
-    Enabled(String),
-    /// A program is registered.
-    Registered {
-        /// Its name, or else its number.
-        program: String,
-        /// Its versions, in order.
-        versions: Vec<u32>,
-    },
-    /// A service that runs is stopped with the portmapper.
-    Dependent(String),
-    /// A service of an OpenRC runlevel starts the portmapper.
-    Starter {
-        /// The service.
-        service: String,
-        /// The runlevel.
-        runlevel: String,
-    },
-}
-
-impl Need {
-    /// What sort of need it is, in one word for programs.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Mounted { .. } => "mounted",
-            Self::Fstab { .. } => "fstab",
-            Self::Exported { .. } => "exported",
-            Self::Version3(_) => "nfs_conf",
-            Self::Serving => "serving",
-            Self::Process { .. } => "process",
-            Self::Enabled(_) => "enabled",
-            Self::Registered { .. } => "registered",
-            Self::Dependent(_) => "dependent",
-            Self::Starter { .. } => "starter",
-        }
-    }
-}
-
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mounted { source, target } => {
-                write!(f, "{source} is mounted on {target} with NFSv3")
-            }
-            Self::Fstab {
-                source,
-                target,
-                certain: true,
-            } => write!(f, "/etc/fstab mounts {source} on {target} with NFSv3"),
-            Self::Fstab { source, target, .. } => write!(
-                f,
-                "/etc/fstab mounts {source} on {target}, with NFSv3 if the server has nothing newer \
-                 (vers=4.2 among its options rules that out)"
-            ),
-            Self::Exported { directory, file } => write!(
-                f,
-                "{file} exports {directory}, and NFSv3 is not switched off in /etc/nfs.conf"
-            ),
-            Self::Version3(setting) => write!(f, "{setting} switches NFSv3 on"),
-            Self::Serving => {
-                f.write_str("the NFS server serves NFSv3 now (/proc/fs/nfsd/versions)")
-            }
-            Self::Process { name, id } => write!(f, "{name} runs (process {id}): NIS"),
-            Self::Enabled(service) => {
-                write!(f, "{service} is started when the machine boots: NIS")
-            }
-            Self::Registered { program, versions } => {
-                let versions: Vec<_> = versions.iter().map(ToString::to_string).collect();
-                let s = if versions.len() == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "{program} is registered with it, version{s} {}",
-                    versions.join(", ")
-                )
-            }
-            Self::Dependent(service) => {
-                write!(f, "{service} runs and requires it: it is stopped too")
-            }
-            Self::Starter { service, runlevel } => write!(
-                f,
-                "{service} in the runlevel {runlevel} needs it, and would start it again"
-            ),
-        }
-    }
-}
-
-/// All that need the portmapper of a machine, which starts these services and has registered these
-/// programs.
+/// The NFS server, and all that need the portmapper of a machine, which starts these services and
+/// has registered these programs.
 pub(super) fn find(
     machine: &Machine,
-    server: &NfsServer,
     services: &Services,
     registrations: &[Registration],
-) -> Vec<Need> {
-    let mut needs = mounts::find(machine);
+) -> (NfsServer, Vec<Need>) {
+    let files = Files::new(machine);
+    let mounted = mounted::read(machine);
+    let conf = NfsMount::read(&files, &mounted);
+    let server = NfsServer::of(machine, &files);
+    let mut needs: Vec<_> = mounted.iter().filter_map(mounted::Mounted::need).collect();
+    needs.extend(fstab::find(&files, &conf));
+    needs.extend(units::find(&files, &conf));
+    needs.extend(autofs::find(&files, &conf, machine));
+    needs.extend(proxmox::find(&files, &conf, machine));
+    needs.extend(others::find(&files));
     needs.extend(server.needs());
-    needs.extend(nis::find(machine));
-    needs.extend(registered::find(machine, registrations));
+    needs.extend(nis::find(machine, &files));
+    let asking = Asking::new();
+    needs.extend(registered::find(
+        machine,
+        registrations,
+        &registered::sockets(machine),
+        &|registration| asking.answers(registration),
+    ));
+    needs.extend(of_services(machine, services));
+    needs.extend(files.unread());
+    (server, needs)
+}
+
+/// Services that are stopped with the portmapper, and those that would start it again.
+fn of_services(machine: &Machine, services: &Services) -> Vec<Need> {
     let dependents = match services {
         Services::Systemd(units) => units.dependents.as_slice(),
         Services::OpenRc(services) => services.dependents.as_slice(),
         Services::UpdateRcD(_) | Services::Chkconfig(_) | Services::Unknown => &[],
     };
-    needs.extend(dependents.iter().cloned().map(Need::Dependent));
+    let mut needs: Vec<_> = dependents
+        .iter()
+        .map(|service| {
+            let text = format!("{service} runs and requires it: it is stopped too");
+            Need::new(Kind::Dependent, text)
+        })
+        .collect();
     if matches!(services, Services::OpenRc(_)) {
         let starters = openrc::starters(machine).into_iter();
-        needs.extend(starters.map(|(service, runlevel)| Need::Starter { service, runlevel }));
+        needs.extend(starters.map(|(service, runlevel)| {
+            let text =
+                format!("{service} in the runlevel {runlevel} needs it, and would start it again");
+            Need::new(Kind::Starter, text)
+        }));
     }
     needs
-}
-
-/// Processes of these names, as needs.
-fn running(machine: &Machine, names: &[&str]) -> impl Iterator<Item = Need> {
-    let processes = Process::find(machine, names).into_iter();
-    processes.map(|Process { name, id, .. }| Need::Process { name, id })
 }

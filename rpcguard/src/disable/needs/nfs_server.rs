@@ -1,7 +1,21 @@
-//! The NFS server of this machine: its version 3 is nothing without a portmapper, and version 4 has no use
-//! for one.
+//! The NFS server of this machine: its version 3 is nothing without a portmapper, and version 4 has
+//! no use for one.
 
-use super::{super::machine::Machine, Need};
+use super::{
+    enabled, exports,
+    exports::Export,
+    files::Files,
+    ini::Config,
+    need::{Kind, Need},
+    nfsd_arguments,
+};
+use crate::disable::machine::Machine;
+
+/// Services that serve NFS, under whatever starts them.
+const SERVICES: [&str; 4] = ["nfs-server", "nfs-kernel-server", "nfsserver", "nfs"];
+
+/// Servers in user space, which have settings of their own.
+const OTHERS: [&str; 3] = ["nfs-ganesha", "unfs3", "unfsd"];
 
 /// Whether version 3 is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,30 +28,30 @@ pub enum Version3 {
     Default,
 }
 
-/// What is known about the NFS server.
+/// The state of the NFS server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NfsServer {
     /// Whether version 3 is switched on.
     pub version3: Version3,
-    /// What is exported: each directory, and the file that says so.
-    pub exports: Vec<(String, String)>,
     /// The versions that the kernel serves now, such as `3` and `4.2`.
     pub serving: Vec<String>,
+    exports: Vec<Export>,
+    /// The service that serves NFS, if one is started when the machine boots.
+    service: Option<&'static str>,
+    /// A server in user space that is started then.
+    other: Option<&'static str>,
 }
 
 impl NfsServer {
     /// Looks at its settings.
-    #[must_use]
-    pub fn of(machine: &Machine) -> Self {
+    pub(super) fn of(machine: &Machine, files: &Files) -> Self {
+        let is_started = |service: &&str| enabled::is_started(machine, service);
         Self {
-            version3: version3(machine),
-            exports: exports(machine),
-            serving: machine
-                .text("proc/fs/nfsd/versions")
-                .split_whitespace()
-                .filter_map(|version| version.strip_prefix('+'))
-                .map(ToOwned::to_owned)
-                .collect(),
+            version3: version3(files),
+            serving: serving(machine),
+            exports: exports::read(files),
+            service: SERVICES.into_iter().find(is_started),
+            other: OTHERS.into_iter().find(is_started),
         }
     }
 
@@ -49,114 +63,85 @@ impl NfsServer {
 
     pub(super) fn needs(&self) -> Vec<Need> {
         let mut needs = Vec::new();
-        if self.serving.iter().any(|version| version == "3") {
-            needs.push(Need::Serving);
+        if let Some(other) = self.other {
+            let text = format!("{other} is started when the machine boots, and may serve NFSv3");
+            needs.push(Need::new(Kind::NfsServer, text));
         }
-        match &self.version3 {
-            Version3::Off(_) => return needs,
-            Version3::On(setting) => needs.push(Need::Version3(setting.clone())),
-            Version3::Default => {}
+        let serves_3 = self.serving.iter().any(|version| version == "3");
+        if serves_3 {
+            let text = "the NFS server serves NFSv3 now";
+            needs.push(Need::new(Kind::Serving, text).at("/proc/fs/nfsd/versions"));
         }
-        let exports = self.exports.iter();
-        needs.extend(exports.map(|(directory, file)| Need::Exported {
-            directory: directory.clone(),
-            file: file.clone(),
-        }));
+        // Started without version 3, by whatever means.
+        let is_newer = !self.serving.is_empty() && !serves_3;
+        if is_newer || matches!(self.version3, Version3::Off(_)) {
+            return needs;
+        }
+        for Export {
+            directory,
+            place,
+            is_roots,
+        } in &self.exports
+        {
+            let why = match &self.version3 {
+                Version3::On(setting) => format!("NFSv3 is on ({setting})"),
+                _ => "NFSv3 is not switched off in /etc/nfs.conf".to_owned(),
+            };
+            let text = format!("{directory} is exported, and {why}");
+            let need = Need::new(Kind::Exported, text).at(place);
+            needs.push(need.blocks_if(*is_roots));
+        }
+        // Without a server, a setting of it means nothing.
+        if let (Version3::On(setting), Some(service)) = (&self.version3, self.service) {
+            let text = format!("{service} is started when the machine boots, and NFSv3 is on");
+            needs.push(Need::new(Kind::NfsServer, text).at(setting));
+        }
         needs
     }
 }
 
-/// In the order in which they are read, the last one having the last word: nfs.conf(5).
-fn version3(machine: &Machine) -> Version3 {
-    let mut files = vec!["etc/nfs.conf".to_owned()];
-    let drop_ins = machine.names("etc/nfs.conf.d").into_iter();
-    files.extend(
-        drop_ins
-            .filter(|name| name.ends_with(".conf"))
-            .map(|name| format!("etc/nfs.conf.d/{name}")),
-    );
-    let mut said = Version3::Default;
-    for file in files {
-        let mut section = String::new();
-        for line in machine.lines(&file) {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']').trim().to_lowercase();
-                continue;
-            }
-            let Some((key, value)) = line.split_once('=') else {
-                continue;
-            };
-            if section == "nfsd" && key.trim().eq_ignore_ascii_case("vers3") {
-                let value = value.trim().trim_matches('"').to_lowercase();
-                let setting = format!("vers3={value} in /{file}");
-                said = if matches!(value.as_str(), "n" | "no" | "0" | "f" | "false" | "off") {
-                    Version3::Off(setting)
-                } else {
-                    Version3::On(setting)
-                };
-            }
-        }
+/// The versions that the kernel serves, unless no thread of it does.
+fn serving(machine: &Machine) -> Vec<String> {
+    if machine.text("proc/fs/nfsd/threads").trim() == "0" {
+        return Vec::new();
     }
-    if said != Version3::Default {
-        return said;
-    }
-    // As it was before nfs.conf: arguments of rpc.nfsd, on Debian and on Red Hat.
-    for file in ["etc/default/nfs-kernel-server", "etc/sysconfig/nfs"] {
-        let lines = machine.lines(file);
-        let switched_off = lines.iter().find(|line| {
-            let words = line.replace(['"', '\'', '='], " ");
-            let words: Vec<_> = words.split_whitespace().collect();
-            words
-                .windows(2)
-                .any(|pair| matches!(pair, ["-N" | "--no-nfs-version", "3"]))
-                || words.contains(&"-N3")
-        });
-        if let Some(line) = switched_off {
-            return Version3::Off(format!("{line} in /{file}"));
-        }
-    }
-    Version3::Default
+    let versions = machine.text("proc/fs/nfsd/versions");
+    let served = versions.split_whitespace();
+    served
+        .filter_map(|version| version.strip_prefix('+'))
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
-/// The directories of exports(5).
-fn exports(machine: &Machine) -> Vec<(String, String)> {
-    let mut files = vec!["etc/exports".to_owned()];
-    let drop_ins = machine.names("etc/exports.d").into_iter();
-    files.extend(
-        drop_ins
-            .filter(|name| name.ends_with(".exports"))
-            .map(|name| format!("etc/exports.d/{name}")),
-    );
-    let mut found = Vec::new();
-    for file in files {
-        let mut continued = false;
-        for line in machine.lines(&file) {
-            let is_continuation = continued;
-            continued = line.ends_with('\\');
-            if is_continuation {
-                continue;
+fn version3(files: &Files) -> Version3 {
+    let setting = Config::read(files, "nfs.conf").get("nfsd", "vers3");
+    if let Some(setting) = setting {
+        let text = format!("vers3={} in {}", setting.value, setting.place);
+        match &*setting.value.to_lowercase() {
+            "n" | "no" | "0" | "f" | "false" | "off" if setting.is_roots => {
+                return Version3::Off(text);
             }
-            let directory = match line.strip_prefix('"') {
-                Some(quoted) => quoted.split('"').next(),
-                None => line.split_whitespace().next(),
-            };
-            let directory = directory.unwrap_or_default();
-            // Others are options for what follows.
-            if directory.starts_with('/') {
-                found.push((directory.to_owned(), format!("/{file}")));
+            "y" | "yes" | "1" | "t" | "true" | "on" if setting.is_roots => {
+                return Version3::On(text);
             }
+            // Anything else, or by anybody else, is as if nothing was said.
+            _ => {}
         }
     }
-    found
+    match nfsd_arguments::switching_off(files) {
+        Some((line, place)) => Version3::Off(format!("{line} in {place}")),
+        None => Version3::Default,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::machine::fixture::machine, NfsServer, Version3};
+    use super::{NfsServer, Version3};
+    use crate::disable::{machine::fixture::machine, needs::files::Files};
 
     fn server(files: &[(&str, &str)]) -> NfsServer {
         let (_root, machine) = machine(files);
-        NfsServer::of(&machine)
+        NfsServer::of(&machine, &Files::new(&machine))
     }
 
     fn needs(files: &[(&str, &str)]) -> Vec<String> {
@@ -171,6 +156,7 @@ mod tests {
 
     #[test]
     fn exports_need_it_unless_version_3_is_switched_off() {
+        let off = "is exported, and NFSv3 is not switched off in /etc/nfs.conf";
         assert_eq!(
             needs(&[
                 EXPORTS,
@@ -178,9 +164,9 @@ mod tests {
                 ("etc/exports.d/b", "/b *\n")
             ]),
             [
-                "/etc/exports exports /srv/nfs, and NFSv3 is not switched off in /etc/nfs.conf",
-                "/etc/exports exports /my pub, and NFSv3 is not switched off in /etc/nfs.conf",
-                "/etc/exports.d/a.exports exports /a, and NFSv3 is not switched off in /etc/nfs.conf",
+                format!("/srv/nfs {off} (/etc/exports:2)"),
+                format!("/my pub {off} (/etc/exports:4)"),
+                format!("/a {off} (/etc/exports.d/a.exports:1)"),
             ]
         );
         let off = ("etc/nfs.conf", "[nfsd]\nvers3 = n\n");
@@ -198,39 +184,58 @@ mod tests {
         assert_eq!(version3(&[conf("[nfsd]\n# vers3=y\n")]), Version3::Default);
         assert_eq!(version3(&[conf("[mountd]\nvers3=n\n")]), Version3::Default);
         assert_eq!(
-            version3(&[conf("[nfsd]\nvers3=y\n")]),
-            Version3::On("vers3=y in /etc/nfs.conf".to_owned())
+            version3(&[conf("[nfsd]\nvers3=maybe\n")]),
+            Version3::Default
         );
         assert_eq!(
-            version3(&[
-                conf("[nfsd]\nvers3=y\n"),
-                ("etc/nfs.conf.d/local.conf", "[nfsd]\nvers3=no\n"),
-                ("etc/nfs.conf.d/README", "[nfsd]\nvers3=y\n"),
-            ]),
-            Version3::Off("vers3=no in /etc/nfs.conf.d/local.conf".to_owned())
+            version3(&[conf("[nfsd]\nvers3=y\n")]),
+            Version3::On("vers3=y in /etc/nfs.conf:2".to_owned())
         );
-        for (file, line) in [
-            (
-                "etc/default/nfs-kernel-server",
-                "RPCNFSDOPTS=\"--no-nfs-version 3\"",
-            ),
-            ("etc/sysconfig/nfs", "RPCNFSDARGS='-N 2 -N 3'"),
-        ] {
-            let expected = Version3::Off(format!("{line} in /{file}"));
-            assert_eq!(version3(&[(file, line)]), expected);
-        }
+        let drop_in = ("etc/nfs.conf.d/local.conf", "[nfsd]\nvers3='no'\n");
+        assert_eq!(
+            version3(&[conf("[nfsd]\nvers3=y\n"), drop_in]),
+            Version3::Off("vers3=no in /etc/nfs.conf.d/local.conf:2".to_owned())
+        );
+        let arguments = ("etc/sysconfig/nfs", "RPCNFSDARGS='-N 2 -N 3'");
+        assert_eq!(
+            version3(&[arguments]),
+            Version3::Off("RPCNFSDARGS='-N 2 -N 3' in /etc/sysconfig/nfs:1".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_setting_without_a_server_means_nothing() {
+        let conf = ("etc/nfs.conf", "[nfsd]\nvers3=y\n");
+        assert_eq!(needs(&[conf]), [""; 0]);
+        let service = (
+            "etc/systemd/system/multi-user.target.wants/nfs-server.service",
+            "->x",
+        );
+        assert_eq!(
+            needs(&[conf, service]),
+            [
+                "nfs-server is started when the machine boots, and NFSv3 is on (vers3=y in \
+                 /etc/nfs.conf:2)"
+            ]
+        );
+        assert_eq!(needs(&[service]), [""; 0]);
+        let other = ("etc/rc2.d/S20nfs-ganesha", "->../init.d/nfs-ganesha");
+        assert_eq!(
+            needs(&[other]),
+            ["nfs-ganesha is started when the machine boots, and may serve NFSv3"]
+        );
     }
 
     #[test]
     fn what_the_kernel_serves_now_counts_whatever_the_files_say() {
-        let files = [
-            ("proc/fs/nfsd/versions", "-2 +3 +4 +4.1 +4.2\n"),
-            ("etc/nfs.conf", "[nfsd]\nvers3=n\n"),
-        ];
+        let versions = |text| ("proc/fs/nfsd/versions", text);
+        let off = ("etc/nfs.conf", "[nfsd]\nvers3=n\n");
+        let old = versions("-2 +3 +4 +4.1 +4.2\n");
         assert_eq!(
-            needs(&files),
+            needs(&[old, off]),
             ["the NFS server serves NFSv3 now (/proc/fs/nfsd/versions)"]
         );
-        assert_eq!(needs(&[("proc/fs/nfsd/versions", "-2 -3 +4\n")]), [""; 0]);
+        assert_eq!(needs(&[old, ("proc/fs/nfsd/threads", "0\n")]), [""; 0]);
+        assert_eq!(needs(&[versions("-2 -3 +4\n"), EXPORTS]), [""; 0]);
     }
 }

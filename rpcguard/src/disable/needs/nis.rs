@@ -1,9 +1,12 @@
 //! NIS, whose clients and servers find each other through portmappers.
 
 use super::{
-    super::{machine::Machine, sysv},
-    Need,
+    enabled,
+    files::Files,
+    need::{Kind, Need},
+    process,
 };
+use crate::disable::machine::Machine;
 
 /// Its programs, as the kernel has their names.
 const PROGRAMS: [&str; 5] = [
@@ -17,41 +20,74 @@ const PROGRAMS: [&str; 5] = [
 /// Its services, under whatever starts them; Debian once had one for all.
 const SERVICES: [&str; 4] = ["ypbind", "ypserv", "yppasswdd", "nis"];
 
-pub(super) fn find(machine: &Machine) -> Vec<Need> {
-    let mut needs: Vec<_> = super::running(machine, &PROGRAMS).collect();
-    let enabled = SERVICES.into_iter().filter(|service| {
-        is_wanted_by_systemd(machine, service)
-            || !sysv::levels_starting(machine, service).is_empty()
-            || is_in_a_runlevel_of_openrc(machine, service)
+/// Databases that some distributions look up in NIS by default, without any NIS.
+const BY_DEFAULT: [&str; 6] = [
+    "netgroup",
+    "automount",
+    "aliases",
+    "publickey",
+    "bootparams",
+    "ethers",
+];
+
+pub(super) fn find(machine: &Machine, files: &Files) -> Vec<Need> {
+    let running = process::of_services(machine, &PROGRAMS).map(|process| {
+        let text = format!("{} runs (process {}): NIS", process.name, process.id);
+        Need::new(Kind::Process, text)
     });
-    needs.extend(enabled.map(|service| Need::Enabled(service.to_owned())));
+    let enabled = SERVICES
+        .into_iter()
+        .filter(|service| enabled::is_started(machine, service))
+        .map(|service| {
+            let text = format!("{service} is started when the machine boots: NIS");
+            Need::new(Kind::Enabled, text)
+        });
+    let mut needs: Vec<_> = running.chain(enabled).collect();
+    needs.extend(looked_up(files));
     needs
 }
 
-fn is_wanted_by_systemd(machine: &Machine, service: &str) -> bool {
-    const DIRECTORY: &str = "etc/systemd/system";
-    machine
-        .names(DIRECTORY)
-        .iter()
-        .filter(|name| name.ends_with(".wants") || name.ends_with(".requires"))
-        .any(|wants| machine.has(format!("{DIRECTORY}/{wants}/{service}.service")))
-}
-
-fn is_in_a_runlevel_of_openrc(machine: &Machine, service: &str) -> bool {
-    const DIRECTORY: &str = "etc/runlevels";
-    let levels = machine.names(DIRECTORY);
-    let mut links = levels
-        .iter()
-        .map(|level| format!("{DIRECTORY}/{level}/{service}"));
-    links.any(|link| machine.has(link))
+/// Finds the databases that nsswitch.conf(5) looks up in NIS.
+fn looked_up(files: &Files) -> Vec<Need> {
+    let Some(file) = files.read("/etc/nsswitch.conf") else {
+        return Vec::new();
+    };
+    let lines = file.lines(&['#'], false).into_iter();
+    let needs = lines.filter_map(|line| {
+        let (database, sources) = line.text.split_once(':')?;
+        let sources = sources.split('#').next()?;
+        let database = database.trim();
+        let is_nis = sources.split_whitespace().any(|source| match source {
+            "nis" => !BY_DEFAULT.contains(&database),
+            // Lines that begin with `+` take entries of NIS in.
+            "compat" => {
+                let file = files.read(&format!("/etc/{database}"));
+                file.is_some_and(|file| file.text.lines().any(|line| line.starts_with('+')))
+            }
+            _ => false,
+        });
+        is_nis.then(|| {
+            let text = format!("{database} is looked up in NIS");
+            Need::new(Kind::Nsswitch, text)
+                .at(line.place)
+                .blocks_if(file.is_roots)
+        })
+    });
+    needs.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::{machine::fixture::machine, process::tests::STAT},
-        find,
+    use super::find;
+    use crate::disable::{
+        machine::{Machine, fixture::machine},
+        needs::{files::Files, need::Need},
+        process::tests::STAT,
     };
+
+    fn of(machine: &Machine) -> Vec<Need> {
+        find(machine, &Files::new(machine))
+    }
 
     #[test]
     fn nis_is_found_running_and_enabled() {
@@ -63,6 +99,7 @@ mod tests {
                     ("proc/self/ns/net", network),
                     ("proc/77/ns/net", network),
                     ("proc/77/stat", stat.as_str()),
+                    ("proc/77/status", "Name:\typbind\nUid:\t0\t0\t0\t0\n"),
                 ],
                 "ypbind runs (process 77): NIS",
             ),
@@ -81,9 +118,24 @@ mod tests {
                 vec![("etc/runlevels/default/ypbind", "->/etc/init.d/ypbind")],
                 "ypbind is started when the machine boots: NIS",
             ),
+            (
+                vec![(
+                    "etc/nsswitch.conf",
+                    "netgroup: nis\nhosts: files # nis\npasswd: files nis\n",
+                )],
+                "passwd is looked up in NIS (/etc/nsswitch.conf:3)",
+            ),
+            (
+                vec![
+                    ("etc/nsswitch.conf", "passwd: compat\ngroup: compat\n"),
+                    ("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
+                    ("etc/group", "root:x:0:\n+:::\n"),
+                ],
+                "group is looked up in NIS (/etc/nsswitch.conf:2)",
+            ),
         ] {
             let (_root, machine) = machine(&files);
-            let found: Vec<_> = find(&machine).iter().map(ToString::to_string).collect();
+            let found: Vec<_> = of(&machine).iter().map(ToString::to_string).collect();
             assert_eq!(found, [expected]);
         }
         let (_root, machine) = machine(&[
@@ -91,6 +143,27 @@ mod tests {
             ("lib/systemd/system/ypbind.service", ""),
             ("etc/yp.conf", "# nothing\n"),
         ]);
-        assert_eq!(find(&machine), []);
+        assert_eq!(of(&machine), []);
+    }
+
+    #[test]
+    fn a_process_that_a_user_calls_ypbind_is_no_need() {
+        let stat = format!("77 {STAT}").replace("(rpcbind)", "(ypbind)");
+        for (users, count) in [
+            ("0\t0\t0\t0", 1),
+            ("33\t33\t33\t33", 1),
+            ("65534\t65534\t65534\t65534", 0),
+            // A set-user-ID program by that name.
+            ("1000\t0\t0\t0", 0),
+            ("", 0),
+        ] {
+            let (_root, machine) = machine(&[
+                ("proc/self/ns/net", "->net:[1]"),
+                ("proc/77/ns/net", "->net:[1]"),
+                ("proc/77/stat", &stat),
+                ("proc/77/status", &format!("Uid:\t{users}\n")),
+            ]);
+            assert_eq!(of(&machine).len(), count, "{users}");
+        }
     }
 }
