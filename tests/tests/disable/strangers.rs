@@ -11,7 +11,7 @@ const NOBODY: u32 = 65534;
 
 /// Calls itself rpcbind, and writes down who runs it.
 const IMPOSTOR: &str = "id -u >>/tmp/ran-as
-echo rpcbind >/proc/$$/comm
+printf rpcbind >/proc/$$/comm
 touch /tmp/ready
 while :; do sleep 1; done
 ";
