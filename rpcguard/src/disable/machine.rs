@@ -37,12 +37,12 @@ impl Machine {
     }
 
     /// Where a file is.
-    pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.root.join(path)
     }
 
     /// The text of a file. A pipe or a device is none: reading one could take for ever.
-    pub(super) fn text(&self, path: impl AsRef<Path>) -> String {
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut options = OpenOptions::new();
             let file = options
@@ -63,7 +63,7 @@ impl Machine {
     }
 
     /// The names in a directory, in order.
-    pub(super) fn names(&self, directory: impl AsRef<Path>) -> Vec<String> {
+    pub(crate) fn names(&self, directory: impl AsRef<Path>) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(directory)) else {
             return Vec::new();
         };
@@ -75,7 +75,7 @@ impl Machine {
     }
 
     /// What a symbolic link says.
-    pub(super) fn target(&self, link: impl AsRef<Path>) -> Option<String> {
+    pub(crate) fn target(&self, link: impl AsRef<Path>) -> Option<String> {
         let target = fs::read_link(self.path(link)).ok()?;
         target.into_os_string().into_string().ok()
     }

@@ -4,6 +4,7 @@
 mod by_hand;
 mod container;
 mod holders;
+mod needs;
 mod openrc;
 mod process;
 mod readme;

@@ -135,4 +135,35 @@ mod tests {
         assert!(resolve(root.path(), Path::new("etc/loop")).is_err());
         assert!(resolve(root.path(), Path::new("etc/nothing")).is_err());
     }
+
+    #[test]
+    fn a_file_that_an_access_list_opens_is_not_roots() {
+        let (root, _machine) = machine(&[("etc/fstab", "")]);
+        let path = root.path().join("etc/fstab");
+        // acl(5), as the kernel has it: version 2; owner, user 1000, group, mask and others.
+        let entries = [
+            (1, 6, u32::MAX),
+            (2, 6, 1000),
+            (4, 4, u32::MAX),
+            (16, 6, u32::MAX),
+            (32, 4, u32::MAX),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(u16::to_le_bytes(tag));
+            list.extend(u16::to_le_bytes(permissions));
+            list.extend(u32::to_le_bytes(id));
+        }
+        let set = rustix::fs::setxattr(
+            &path,
+            "system.posix_acl_access",
+            &list,
+            rustix::fs::XattrFlags::empty(),
+        );
+        // Not every file system has access lists.
+        if set.is_ok() {
+            let resolved = resolve(root.path(), Path::new("etc/fstab")).unwrap();
+            assert!(!resolved.is_roots);
+        }
+    }
 }
