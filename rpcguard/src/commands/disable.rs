@@ -34,8 +34,8 @@ port 111 is named, with the step that frees the port, and left alone: exit statu
 --apply. After --apply, the port is watched for five seconds: if a supervisor starts the portmapper
 again, it is named, and the exit status is 1.
 
---undo starts services only. If no service had started the portmapper, --undo prints the command that
-does.")]
+--undo starts services only, and leaves alone what was set anew since --apply. If no service had
+started the portmapper, --undo prints the command that starts it.")]
 pub(super) struct Args {
     /// Do it, unless somebody needs the portmapper, and make sure that port 111 is shut.
     #[arg(long)]
