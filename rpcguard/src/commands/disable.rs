@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 
 use super::Exit;
 use crate::{
-    disable::{self, DisableError, Machine, Need, Record, Step, Survey},
+    disable::{self, DisableError, Machine, Need, Step, Survey},
     error::Error,
     output::{
         self, Format,
@@ -27,7 +27,15 @@ Examples:
   rpcguard disable --undo             # make it as it was
 
 Steps are made one by one, and each is recorded before it is made. If one fails (exit status 1),
-those before it stay made: the same command goes on from there, and --undo takes them back.")]
+those before it stay made: the same command goes on from there, and --undo takes them back.
+
+A portmapper is a process that holds port 111 and runs root's rpcbind or portmap. Another process on
+port 111 is named, with the step that frees the port, and left alone: exit status 1, also without
+--apply. After --apply, the port is watched for five seconds: if a supervisor starts the portmapper
+again, it is named, and the exit status is 1.
+
+--undo starts services only, and leaves alone what was set anew since --apply. If no service had
+started the portmapper, --undo prints the command that starts it.")]
 pub(super) struct Args {
     /// Do it, unless somebody needs the portmapper, and make sure that port 111 is shut.
     #[arg(long)]
@@ -70,7 +78,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             .with_survey(&survey)
             .print()?,
     }
-    Ok(Exit::Done)
+    // What `--apply` would not free.
+    let Survey { state, .. } = &survey;
+    let is_free =
+        state.in_the_way(&state.disable()).is_empty() && state.services.shared().is_empty();
+    Ok(if is_free { Exit::Done } else { Exit::Failed })
 }
 
 fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> anyhow::Result<Exit> {
@@ -99,17 +111,13 @@ fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> any
 
 fn undo(machine: &Machine, format: Format) -> anyhow::Result<Exit> {
     let mut made = Made::new(format);
-    let was_recorded = disable::undo(machine, |step| made.tell(step))?;
+    let undone = disable::undo(machine, |step| made.tell(step))?;
     made.told.context(output::CHANGED)?;
     let printed = match format {
-        Format::Json => Document::new(Action::Undo, &made.steps).print(),
-        Format::Text if was_recorded => {
-            output::lines(&["the portmapper is set as it was before it was disabled".to_owned()])
-        }
-        Format::Text => {
-            let path = Record::path(machine);
-            output::lines(&[format!("nothing to undo: there is no {}", path.display())])
-        }
+        Format::Json => Document::new(Action::Undo, &made.steps)
+            .with_undone(machine, &undone)
+            .print(),
+        Format::Text => output::disable::print_undone(machine, &undone),
     };
     printed.context(output::CHANGED)?;
     Ok(Exit::Done)

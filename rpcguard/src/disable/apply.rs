@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DisableError, Machine, Probe, Record, State, Step, run, verify};
+use super::{
+    DisableError, Holder, Machine, Probe, Process, Record, State, Step, run, verify, watch,
+};
 use crate::{
     error::{Error, Result},
     guard::Lock,
@@ -32,25 +34,39 @@ pub struct Applied {
     pub probes: Vec<Probe>,
 }
 
-/// Switches the portmapper off, and makes sure that it is; `tell` hears of each step before it is made.
+/// What undoing has come to.
+#[derive(Clone, Debug, Default)]
+pub struct Undone {
+    /// Whether there was a record.
+    pub was_recorded: bool,
+    /// Processes that were ended, and are not started again: no service has started them.
+    pub ended: Vec<Process>,
+    /// What somebody has set anew in the meantime, and so was left as it is.
+    pub differs: Vec<String>,
+}
+
+/// Switches the portmapper off, and makes sure that it is, and stays so for some seconds; `tell` hears of each
+/// step before it is made.
 ///
 /// # Errors
 ///
-/// The first step that failed, [`DisableError::StillOpen`], a lock or a record that cannot be had.
+/// The first step that failed, [`DisableError::StillOpen`], [`DisableError::Restarted`], a lock or a record that
+/// cannot be had.
 pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> {
     let _lock = lock(machine)?;
+    let first = State::look(machine)?;
     let mut record: Option<Record> = None;
     for _ in 0..ROUNDS {
         let state = match &record {
-            None => State::look(machine)?,
+            None => first.clone(),
             Some(_) => settled(machine)?,
         };
+        if let Some(holder) = started_since(&first, &state) {
+            return Err(watch::back(machine, holder).into());
+        }
         let steps = state.disable();
         if steps.is_empty() {
-            return Ok(Applied {
-                changed: record.is_some(),
-                probes: verify::closed()?,
-            });
+            return finish(machine, state, record);
         }
         let mut recording = match record.take() {
             Some(record) => record,
@@ -58,20 +74,44 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
         };
         for step in steps {
             tell(&step);
-            recording.begun.push(step.clone());
+            recording.begin(&step);
             recording.save(machine)?;
             run::step(machine, &step)?;
         }
         record = Some(recording);
     }
-    let next = State::look(machine)?.disable();
-    match next.into_iter().next() {
+    let state = State::look(machine)?;
+    match state.disable().into_iter().next() {
         Some(step) => Err(DisableError::Back(Box::new(step)).into()),
-        None => Ok(Applied {
-            changed: true,
-            probes: verify::closed()?,
-        }),
+        None => finish(machine, state, record),
     }
+}
+
+/// Records how the machine is left, and makes sure that the port is shut.
+fn finish(machine: &Machine, state: State, record: Option<Record>) -> Result<Applied> {
+    let changed = record.is_some();
+    let shared = state.services.shared().to_vec();
+    if let Some(mut record) = record {
+        record.left = Some(state);
+        record.save(machine)?;
+    }
+    let mut probes = verify::closed(machine, &shared)?;
+    if changed {
+        watch::watch(machine)?;
+        probes = verify::closed(machine, &shared)?;
+    }
+    Ok(Applied { changed, probes })
+}
+
+/// A portmapper that no service has started, and that was not there at first.
+fn started_since<'a>(first: &State, now: &'a State) -> Option<&'a Holder> {
+    let is_new = |process: &Process| {
+        let mut known = first.holders.known.iter();
+        !known.any(|holder| holder.process.is(process))
+    };
+    let is_stray = |process: &Process| now.strays.iter().any(|stray| stray.is(process));
+    let mut holders = now.holders.known.iter();
+    holders.find(|holder| is_new(&holder.process) && is_stray(&holder.process))
 }
 
 /// Looks when processes that were about to end have had the time to.
@@ -86,42 +126,46 @@ fn settled(machine: &Machine) -> Result<State> {
     }
 }
 
-/// The record to go on with: what it says was before goes over what is found now, which may be what an
-/// interrupted command has left.
+/// The record to go on with: what it says was before, except for what somebody has set anew since.
 fn begin(machine: &Machine, state: State) -> Result<Record> {
-    let Some(Record { before, begun, .. }) = Record::load(machine)? else {
+    let Some(mut record) = Record::load(machine)? else {
         return Ok(Record::new(state));
     };
-    let (recorded, now) = (before.services.init(), state.services.init());
-    let before = before
-        .merged_with(&state)
+    let (recorded, now) = (record.before.services.init(), state.services.init());
+    record.before = record
+        .before
+        .merged_with(record.left.as_ref(), &state)
         .ok_or_else(|| DisableError::OtherInit {
             path: Record::path(machine),
             recorded,
             now,
         })?;
-    let mut record = Record::new(before);
-    record.begun = begun;
     Ok(record)
 }
 
 /// Restores what was before, as it is recorded, and takes the record away; `tell` hears of each step
-/// before it is made. Returns whether there was a record.
+/// before it is made. Only services are started, and what somebody has set anew is left as it is.
 ///
 /// # Errors
 ///
-/// The first step that failed, a lock or a record that cannot be had.
-pub fn undo(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<bool> {
+/// The first step that failed, a lock or a record that cannot be had. The record is kept then.
+pub fn undo(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Undone> {
     let _lock = lock(machine)?;
-    let Some(Record { before, .. }) = Record::load(machine)? else {
-        return Ok(false);
+    let Some(mut record) = Record::load(machine)? else {
+        return Ok(Undone::default());
     };
-    let state = State::look(machine)?;
+    let state = State::look_also(machine, Some(&record.before))?;
+    let mut differs = Vec::new();
+    if let Some(left) = record.left.take() {
+        differs = record.before.keep_untouched(&left, &state);
+        // From here on, what is neither as it was left nor as it was before is the work of this command.
+        record.save(machine)?;
+    }
     let steps = state
-        .restore(&before)
+        .restore(&record.before)
         .ok_or_else(|| DisableError::OtherInit {
             path: Record::path(machine),
-            recorded: before.services.init(),
+            recorded: record.before.services.init(),
             now: state.services.init(),
         })?;
     for step in steps {
@@ -129,12 +173,25 @@ pub fn undo(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<bool> {
         run::step(machine, &step)?;
     }
     Record::remove(machine)?;
-    Ok(true)
+    let runs = |process: &Process| {
+        let mut running = state.holders.portmappers();
+        running.any(|now| now.is(process) || now.program == process.program)
+    };
+    Ok(Undone {
+        was_recorded: true,
+        ended: record
+            .before
+            .strays
+            .into_iter()
+            .filter(|stray| !runs(stray))
+            .collect(),
+        differs,
+    })
 }
 
 fn lock(machine: &Machine) -> Result<Lock> {
     let directory = Record::directory(machine);
     Lock::acquire(&directory, || {
-        Record::make_directory(&directory).map_err(Error::from)
+        Record::make_directory(machine).map_err(Error::from)
     })
 }

@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Init, Listener, Need, Step};
+use super::{Init, Need, Step};
+use crate::foreign_text::printable;
 
 /// What can go wrong. Unless a variant says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -10,8 +11,11 @@ pub enum DisableError {
     /// Somebody needs the portmapper.
     #[error("the portmapper of this machine is needed, and was left as it is:{}", listed(.0))]
     Needed(Vec<Need>),
+    /// It cannot be told which sockets there are.
+    #[error("cannot tell which process holds port 111: {0}")]
+    Sockets(String),
     /// A command could not be run that only asks.
-    #[error("cannot run `{command}`: {source}")]
+    #[error("cannot run `{command}`: {source}", command = printable(command))]
     Ask {
         /// The command.
         command: String,
@@ -19,7 +23,7 @@ pub enum DisableError {
         source: io::Error,
     },
     /// A command that only asks has failed.
-    #[error("`{command}` failed: {why}")]
+    #[error("`{command}` failed: {why}", command = printable(command), why = lines(why))]
     Answer {
         /// The command.
         command: String,
@@ -27,7 +31,7 @@ pub enum DisableError {
         why: String,
     },
     /// A step failed. Those before it were made, and are recorded.
-    #[error("`{step}` failed: {why}; what was done before it stays done")]
+    #[error("`{step}` failed: {why}; what was done before it stays done", why = lines(why))]
     Step {
         /// The step.
         step: Box<Step>,
@@ -36,17 +40,46 @@ pub enum DisableError {
     },
     /// The portmapper's services are off, and something still has the port. What was done is recorded.
     #[error("port 111 is still open, though the portmapper's services are off:{}", listed(.0))]
-    StillOpen(Vec<Listener>),
+    ///
+    /// Of each socket, which process has it, and the step that frees it.
+    StillOpen(Vec<String>),
+    /// Something has started the portmapper again. What was done is recorded.
+    #[error("the portmapper was ended, and is back: {process}; {by}")]
+    Restarted {
+        /// Which process it is now.
+        process: String,
+        /// What has started it.
+        by: String,
+        /// What ends that.
+        remedy: String,
+    },
     /// The steps were made, and are recorded, and more of the same would be to do.
     #[error("the portmapper is back after all of that; next would be `{0}` again")]
     Back(Box<Step>),
     /// What was recorded cannot be read.
-    #[error("{path} is no record of `rpcguard disable`: {why}", path = path.display())]
+    #[error(
+        "{path} is no record of `rpcguard disable`: {why}",
+        path = printable(&path.display().to_string()),
+        why = printable(why)
+    )]
     Record {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// Others than root could have written what was recorded.
+    #[error(
+        "{path} is not trusted with what to do as root: {why}",
+        path = printable(&path.display().to_string())
+    )]
+    Untrusted {
+        /// The file, or a directory that it is in.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// Whether it is a directory.
+        is_directory: bool,
     },
     /// What was recorded is about another init system.
     #[error(
@@ -88,21 +121,50 @@ impl DisableError {
                  takes back what was done"
                     .to_owned()
             }
-            Self::StillOpen(_) => "`ss -lptun sport = 111` names the process that has it"
-                .to_owned(),
+            Self::StillOpen(_) => {
+                "the line of each tells what frees the port; `rpcguard disable --apply` again then makes sure of it"
+                    .to_owned()
+            }
+            Self::Restarted { remedy, .. } => format!("{remedy}; then `rpcguard disable --apply` again"),
             Self::Back(_) => "something else starts it: look for it among timers, cron jobs and \
                               configuration management"
                 .to_owned(),
+            Self::Untrusted {
+                path,
+                is_directory: true,
+                why,
+            } => {
+                let path = printable(&path.display().to_string());
+                if why.starts_with("others") {
+                    format!("`chmod go-w {path}`")
+                } else {
+                    format!("`chown root: {path}`")
+                }
+            }
+            Self::Untrusted { path, .. } => format!(
+                "see what it is, and remove it: `rm {}`",
+                printable(&path.display().to_string())
+            ),
             Self::Record { path, .. } | Self::OtherInit { path, .. } => format!(
                 "restore by hand what it tells of, and then remove it: `rm {}`",
                 path.display()
             ),
-            Self::Ask { .. } | Self::Answer { .. } | Self::File { .. } => return None,
+            Self::Sockets(_) | Self::Ask { .. } | Self::Answer { .. } | Self::File { .. } => {
+                return None;
+            }
         })
     }
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {
-    let items = items.iter().map(|item| format!("\n  {}", item.to_string()));
+    let items = items
+        .iter()
+        .map(|item| format!("\n  {}", printable(&item.to_string())));
     items.collect()
+}
+
+/// What commands say, line by line, without anything that a terminal obeys.
+fn lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    lines.join("\n")
 }

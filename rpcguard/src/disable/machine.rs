@@ -1,7 +1,9 @@
 //! Looking at the files of a machine.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +16,9 @@ const COMMANDS: [&str; 6] = [
     "sbin",
     "bin",
 ];
+
+/// No more of a file is read, in bytes.
+const MAX_TEXT: u64 = 16 << 20;
 
 /// A machine's files, from its root directory.
 ///
@@ -36,9 +41,22 @@ impl Machine {
         self.root.join(path)
     }
 
-    /// The text of a file.
+    /// The text of a file. A pipe or a device is none: reading one could take for ever.
     pub(crate) fn text(&self, path: impl AsRef<Path>) -> String {
-        fs::read(self.path(path)).map_or_else(
+        let read = || -> io::Result<Vec<u8>> {
+            let mut options = OpenOptions::new();
+            let file = options
+                .read(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(self.path(path))?;
+            if !file.metadata()?.is_file() {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let mut bytes = Vec::new();
+            file.take(MAX_TEXT).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_or_else(
             |_| String::new(),
             |bytes| String::from_utf8_lossy(&bytes).into_owned(),
         )

@@ -6,35 +6,49 @@
 
 mod apply;
 mod error;
+mod holders;
 mod init;
 mod machine;
+mod merge;
 mod needs;
 pub(crate) mod openrc;
+mod place;
 mod process;
 mod record;
 mod run;
+mod services;
 mod state;
 mod step;
+mod store;
 pub(crate) mod systemd;
 pub(crate) mod sysv;
 mod verify;
+mod watch;
 
-pub use apply::{Applied, apply, undo};
+pub use apply::{Applied, Undone, apply, undo};
 pub use error::DisableError;
+pub use holders::{Holder, Holders};
 pub use init::Init;
 pub use machine::Machine;
 pub(crate) use needs::servers;
 pub use needs::{Need, NfsServer, Version3};
+pub use place::Place;
 pub use process::Process;
 pub use record::Record;
-pub use state::{Services, State};
+pub use services::Services;
+pub use state::State;
 pub use step::Step;
 pub use verify::{Answer, Listener, Probe, listeners, probe};
+
+use std::{sync::mpsc, thread, time::Duration};
 
 use crate::{
     portmapper::{self, Registration},
     sockets::Inventory,
 };
+
+/// How long the portmapper may take to say what is registered.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known about a machine's portmapper.
 #[derive(Debug)]
@@ -56,7 +70,7 @@ impl Survey {
     pub fn of(machine: &Machine) -> Result<Self, DisableError> {
         let state = State::look(machine)?;
         // Where systemd listens, a question would start it.
-        let runs = !Process::find(machine, &state::PROGRAMS).is_empty();
+        let runs = state.holders.portmappers().next().is_some();
         let registrations = if runs {
             registrations().unwrap_or_else(|error| {
                 log::warn!("cannot ask the portmapper what is registered: {error}");
@@ -74,10 +88,18 @@ impl Survey {
     }
 }
 
-/// What is registered with the portmapper of this network namespace.
+/// What is registered with the portmapper of this network namespace. It may never answer, and is asked on a thread
+/// that is left behind then.
 fn registrations() -> anyhow::Result<Vec<Registration>> {
-    let table = portmapper::table(&Inventory::of_portmappers()?)?;
-    Ok(table.map_or_else(Vec::new, |table| table.registrations.entries))
+    let (answer, answered) = mpsc::channel();
+    thread::spawn(move || {
+        let asked = || -> anyhow::Result<Vec<Registration>> {
+            let table = portmapper::table(&Inventory::of_portmappers()?)?;
+            Ok(table.map_or_else(Vec::new, |table| table.registrations.entries))
+        };
+        let _ = answer.send(asked());
+    });
+    answered.recv_timeout(PATIENCE)?
 }
 
 /// How the portmapper's package is removed, where there is one.

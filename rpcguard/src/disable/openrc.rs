@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     machine::Machine,
-    step::Step,
+    merge::Item,
+    step::{Step, is_plain},
     sysv::{NAMES, path},
 };
 
@@ -104,6 +105,44 @@ impl Services {
             }
         }
         steps
+    }
+}
+
+impl Service {
+    /// Whether it can be one that rpcguard has found.
+    pub(super) fn is_known(&self) -> bool {
+        let is_level = |level: &String| {
+            is_plain(level) && !level.starts_with(['-', '.']) && !level.contains('/')
+        };
+        NAMES.contains(&self.name.as_str()) && self.runlevels.iter().all(is_level)
+    }
+}
+
+impl Item for Service {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn setting(&self) -> String {
+        let levels: Vec<_> = self.runlevels.iter().map(String::as_str).collect();
+        let levels = match levels[..] {
+            [] => "in no runlevel".to_owned(),
+            _ => format!("in the runlevels {}", levels.join(", ")),
+        };
+        let running = if self.started {
+            "running"
+        } else {
+            "not running"
+        };
+        format!("{levels}, {running}")
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn is_more_than(&self, was: &Self) -> bool {
+        self.started && !was.started || !self.runlevels.is_subset(&was.runlevels)
     }
 }
 

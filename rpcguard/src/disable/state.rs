@@ -2,107 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sockets;
-
 use super::{
-    DisableError, Init, Machine, Process, Step, openrc, run,
-    systemd::{self, Units},
+    DisableError, Holder, Holders, Init, Machine, Process, Services, Step,
+    merge::{keep_untouched, merge},
+    openrc, run,
+    systemd::Units,
     sysv::{self, Script, Tool},
 };
-
-/// The portmapper's programs, as the kernel has their names.
-pub(super) const PROGRAMS: [&str; 3] = sockets::PORTMAPPERS;
 
 /// What starts a portmapper, and what of it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Its services.
     pub services: Services,
-    /// Processes of it that are none of these services', as far as can be told.
+    /// Processes that are proven to be a portmapper, and none of these services', as far as can be told.
     pub strays: Vec<Process>,
-}
-
-/// The services of an init system that are the portmapper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "init", content = "services", rename_all = "kebab-case")]
-pub enum Services {
-    /// Units of systemd.
-    Systemd(Units),
-    /// Services of OpenRC.
-    #[serde(rename = "openrc")]
-    OpenRc(openrc::Services),
-    /// Init scripts whose links update-rc.d makes.
-    UpdateRcD(Vec<Script>),
-    /// Init scripts whose links chkconfig makes.
-    Chkconfig(Vec<Script>),
-    /// None that are known here.
-    Unknown,
-}
-
-impl Services {
-    /// The init system.
-    #[must_use]
-    pub const fn init(&self) -> Init {
-        match self {
-            Self::Systemd(_) => Init::Systemd,
-            Self::OpenRc(_) => Init::OpenRc,
-            Self::UpdateRcD(_) => Init::UpdateRcD,
-            Self::Chkconfig(_) => Init::Chkconfig,
-            Self::Unknown => Init::Unknown,
-        }
-    }
-
-    /// Each by its name, and how it is set.
-    #[must_use]
-    pub fn described(&self) -> Vec<(String, String)> {
-        let running = |running: bool| if running { "running" } else { "not running" };
-        match self {
-            Self::Systemd(units) => units
-                .units
-                .iter()
-                .map(|unit| {
-                    let active = if unit.active { "active" } else { "not active" };
-                    let state = match unit.state.as_str() {
-                        "" => "no unit file",
-                        state => state,
-                    };
-                    (unit.name.clone(), format!("{state}, {active}"))
-                })
-                .collect(),
-            Self::OpenRc(services) => services
-                .services
-                .iter()
-                .map(|service| {
-                    let levels: Vec<_> = service.runlevels.iter().map(String::as_str).collect();
-                    let levels = match levels[..] {
-                        [] => "in no runlevel".to_owned(),
-                        _ => format!("in the runlevels {}", levels.join(", ")),
-                    };
-                    (
-                        service.name.clone(),
-                        format!("{levels}, {}", running(service.started)),
-                    )
-                })
-                .collect(),
-            Self::UpdateRcD(scripts) | Self::Chkconfig(scripts) => scripts
-                .iter()
-                .map(|script| {
-                    let levels = if script.levels.is_empty() {
-                        "started in no runlevel".to_owned()
-                    } else {
-                        let levels: Vec<_> = script.levels.iter().map(char::to_string).collect();
-                        format!("started in the runlevels {}", levels.join(", "))
-                    };
-                    (
-                        sysv::path(&script.name),
-                        format!("{levels}, {}", running(script.running)),
-                    )
-                })
-                .map(|(path, text)| (format!("/{path}"), text))
-                .collect(),
-            Self::Unknown => Vec::new(),
-        }
-    }
+    /// All processes that hold its port.
+    #[serde(skip)]
+    pub holders: Holders,
 }
 
 impl State {
@@ -112,33 +29,51 @@ impl State {
     ///
     /// If systemd cannot be asked.
     pub fn look(machine: &Machine) -> Result<Self, DisableError> {
-        let processes = Process::find(machine, &PROGRAMS);
+        Self::look_also(machine, None)
+    }
+
+    /// As [`Self::look`], also at the services of another state.
+    pub(super) fn look_also(machine: &Machine, other: Option<&Self>) -> Result<Self, DisableError> {
+        let holders = Holders::find(machine)?;
         // Where nothing runs, that is known without asking.
         let says_it_runs = |command: &[&str]| {
             let words: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
-            !processes.is_empty() && run::command(&words).is_ok_and(|ran| ran.status.success())
+            !holders.is_empty() && run::question(&words).is_ok_and(|ran| ran.status.success())
         };
         let scripts = || {
             Script::find(machine, |name| {
-                says_it_runs(&[&format!("/{}", sysv::path(name)), "status"])
+                let path = format!("/{}", sysv::path(name));
+                run::is_script(machine, &path) && says_it_runs(&[&path, "status"])
             })
         };
         let openrc = || {
             openrc::Services::find(machine, |name| {
-                says_it_runs(&["rc-service", name, "status"])
+                run::is_script(machine, &format!("/{}", sysv::path(name)))
+                    && says_it_runs(&["rc-service", name, "status"])
             })
         };
         let services = match Init::of(machine) {
-            Init::Systemd => Services::Systemd(units(machine)?),
+            Init::Systemd => {
+                let other = other.and_then(|other| match &other.services {
+                    Services::Systemd(units) => Some(units),
+                    _ => None,
+                });
+                Services::Systemd(Units::look(machine, &holders, other)?)
+            }
             Init::OpenRc => Services::OpenRc(openrc()),
             Init::UpdateRcD => Services::UpdateRcD(scripts()),
             Init::Chkconfig => Services::Chkconfig(scripts()),
             Init::Unknown => Services::Unknown,
         };
-        Ok(Self::new(services, processes))
+        let processes = holders.portmappers().cloned().collect();
+        Ok(Self {
+            holders,
+            ..Self::new(services, processes)
+        })
     }
 
-    fn new(services: Services, mut processes: Vec<Process>) -> Self {
+    /// Of processes that are proven to be a portmapper.
+    pub(super) fn new(services: Services, mut processes: Vec<Process>) -> Self {
         // Only one portmapper can have the port: where the service runs, it is that.
         match &services {
             Services::Systemd(units) => {
@@ -168,6 +103,36 @@ impl State {
         Self {
             services,
             strays: processes,
+            holders: Holders::default(),
+        }
+    }
+
+    /// A name in what is to be restored that cannot be one that rpcguard has written.
+    pub(super) fn unknown_name(&self) -> Option<&str> {
+        self.services.unknown_name()
+    }
+
+    /// Those that hold the port and that these steps do not end: they are no portmapper, or the first process.
+    #[must_use]
+    pub fn in_the_way(&self, steps: &[Step]) -> Holders {
+        let listens = match &self.services {
+            Services::Systemd(units) => units.listens(),
+            _ => false,
+        };
+        let is_in_the_way = |holder: &&Holder| match holder.process.id {
+            1 if listens => false,
+            1 => true,
+            _ => !holder.is_ours(),
+        };
+        let known = self.holders.known.iter().filter(is_in_the_way).cloned();
+        Holders {
+            known: known.collect(),
+            // Without privileges, the processes of services cannot be seen either.
+            unseen: if steps.is_empty() {
+                self.holders.unseen.clone()
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -181,15 +146,17 @@ impl State {
             Services::Chkconfig(scripts) => disable_scripts(scripts, Tool::Chkconfig),
             Services::Unknown => Vec::new(),
         };
-        steps.extend(self.strays.iter().cloned().map(Step::End));
+        // A signal to the first process is for those outside to send.
+        let strays = self.strays.iter().filter(|stray| stray.id != 1);
+        steps.extend(strays.cloned().map(Step::End));
         steps
     }
 
     /// What makes of this state the one that was `before`, under the same init system; `None` under
-    /// another.
+    /// another. Services only: a process that none has started is not started again.
     #[must_use]
     pub fn restore(&self, before: &Self) -> Option<Vec<Step>> {
-        let mut steps = match (&self.services, &before.services) {
+        Some(match (&self.services, &before.services) {
             (Services::Systemd(now), Services::Systemd(before)) => now.restore(before),
             (Services::OpenRc(now), Services::OpenRc(before)) => now.restore(before),
             (Services::UpdateRcD(now), Services::UpdateRcD(before)) => {
@@ -200,62 +167,77 @@ impl State {
             }
             (Services::Unknown, Services::Unknown) => Vec::new(),
             _ => return None,
-        };
-        for stray in &before.strays {
-            let runs = self.strays.iter().any(|now| now.name == stray.name);
-            if !runs && !stray.program.is_empty() {
-                steps.push(Step::Start {
-                    program: stray.program.clone(),
-                    arguments: stray.arguments.clone(),
-                });
-            }
-        }
-        Some(steps)
+        })
     }
 
-    /// Adds what another state has that this one knows nothing of; `None` if that is under another init
-    /// system.
+    /// Adds what is found `now` to what is recorded, where `left` is how rpcguard has left the machine; `None` if
+    /// that is under another init system.
     #[must_use]
-    pub fn merged_with(mut self, later: &Self) -> Option<Self> {
-        fn add<T: Clone>(to: &mut Vec<T>, from: &[T], same: impl Fn(&T, &T) -> bool) {
-            for item in from {
-                if !to.iter().any(|known| same(known, item)) {
-                    to.push(item.clone());
+    pub fn merged_with(mut self, left: Option<&Self>, now: &Self) -> Option<Self> {
+        fn add(to: &mut Vec<String>, from: &[String]) {
+            for name in from {
+                if !to.contains(name) {
+                    to.push(name.clone());
                 }
             }
         }
-        match (&mut self.services, &later.services) {
-            (Services::Systemd(known), Services::Systemd(later)) => {
-                add(&mut known.units, &later.units, |a, b| a.name == b.name);
-                add(&mut known.dependents, &later.dependents, |a, b| a == b);
+        let left = left.map(|left| &left.services);
+        match (&mut self.services, &now.services) {
+            (Services::Systemd(known), Services::Systemd(now)) => {
+                let left = left.and_then(Services::units);
+                merge(&mut known.units, left, &now.units);
+                add(&mut known.dependents, &now.dependents);
             }
-            (Services::OpenRc(known), Services::OpenRc(later)) => {
-                add(&mut known.services, &later.services, |a, b| {
-                    a.name == b.name
-                });
-                add(&mut known.dependents, &later.dependents, |a, b| a == b);
+            (Services::OpenRc(known), Services::OpenRc(now)) => {
+                let left = left.and_then(Services::openrc);
+                merge(&mut known.services, left, &now.services);
+                add(&mut known.dependents, &now.dependents);
             }
-            (Services::UpdateRcD(known), Services::UpdateRcD(later))
-            | (Services::Chkconfig(known), Services::Chkconfig(later)) => {
-                add(known, later, |a, b| a.name == b.name);
+            (Services::UpdateRcD(known), Services::UpdateRcD(now))
+            | (Services::Chkconfig(known), Services::Chkconfig(now)) => {
+                merge(known, left.and_then(Services::scripts), now);
             }
             (Services::Unknown, Services::Unknown) => {}
             _ => return None,
         }
-        add(&mut self.strays, &later.strays, |a, b| a.name == b.name);
+        for stray in &now.strays {
+            if !self.strays.iter().any(|known| known.is(stray)) {
+                self.strays.push(stray.clone());
+            }
+        }
         Some(self)
     }
-}
 
-fn units(machine: &Machine) -> Result<Units, DisableError> {
-    let answer = run::ask(&systemd::question(systemd::NAMES))?;
-    let mut units = Units::read(machine, &answer);
-    if !units.dependents.is_empty() {
-        let dependents = units.dependents.iter().map(String::as_str);
-        let answer = run::ask(&systemd::question(dependents))?;
-        units.keep_active_dependents(&answer);
+    /// Takes out of this state, which is to be restored, what somebody has set anew since rpcguard has `left` the
+    /// machine, and says what that is.
+    pub(super) fn keep_untouched(&mut self, left: &Self, now: &Self) -> Vec<String> {
+        // Without it, those that need it are not started either.
+        let settle = |mut differs: Vec<String>, dependents: &mut Vec<String>| {
+            if !differs.is_empty() {
+                let dependents = dependents.drain(..);
+                differs.extend(dependents.map(|name| format!("{name} is not started again")));
+            }
+            differs
+        };
+        let left = &left.services;
+        match (&mut self.services, &now.services) {
+            (Services::Systemd(before), Services::Systemd(now)) => {
+                let left = left.units().unwrap_or_default();
+                let differs = keep_untouched(&mut before.units, left, &now.units);
+                settle(differs, &mut before.dependents)
+            }
+            (Services::OpenRc(before), Services::OpenRc(now)) => {
+                let left = left.openrc().unwrap_or_default();
+                let differs = keep_untouched(&mut before.services, left, &now.services);
+                settle(differs, &mut before.dependents)
+            }
+            (Services::UpdateRcD(before), Services::UpdateRcD(now))
+            | (Services::Chkconfig(before), Services::Chkconfig(now)) => {
+                keep_untouched(before, left.scripts().unwrap_or_default(), now)
+            }
+            _ => Vec::new(),
+        }
     }
-    Ok(units)
 }
 
 fn disable_scripts(scripts: &[Script], tool: Tool) -> Vec<Step> {
@@ -273,7 +255,10 @@ fn restore_scripts(now: &[Script], before: &[Script], tool: Tool) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Place, systemd::Unit},
+        *,
+    };
 
     fn process(cgroup: &str) -> Process {
         Process {
@@ -282,20 +267,21 @@ mod tests {
             program: "/usr/sbin/rpcbind".to_owned(),
             arguments: vec!["-w".to_owned()],
             started: 1,
+            parent: 1,
             cgroup: cgroup.to_owned(),
         }
     }
 
     fn systemd(active: bool) -> Services {
         Services::Systemd(Units {
-            units: vec![systemd::Unit {
+            units: vec![Unit {
                 name: "rpcbind.service".to_owned(),
                 is_alias: false,
                 active,
                 state: "masked".to_owned(),
                 file: None,
             }],
-            dependents: Vec::new(),
+            ..Units::default()
         })
     }
 
@@ -316,12 +302,44 @@ mod tests {
         let alone = State::new(Services::Unknown, vec![by_hand]);
         assert_eq!(shown(&alone.disable()), ["kill 412"]);
         let gone = State::new(Services::Unknown, Vec::new());
-        assert_eq!(
-            shown(&gone.restore(&alone).unwrap()),
-            ["/usr/sbin/rpcbind -w &"]
-        );
+        // Undoing starts services, and no command line.
+        assert_eq!(gone.restore(&alone), Some(Vec::new()));
         assert_eq!(alone.restore(&alone), Some(Vec::new()));
         assert_eq!(gone.disable(), []);
+    }
+
+    #[test]
+    fn a_container_another_program_and_the_first_process_are_in_the_way_and_not_ended() {
+        let holder = |id, is_portmapper, cgroup: &str| Holder {
+            process: Process { id, ..process("") },
+            is_portmapper,
+            place: Place::of(cgroup),
+            listeners: Vec::new(),
+        };
+        let of = |services, holder: Holder| {
+            let holders = Holders {
+                known: vec![holder],
+                unseen: Vec::new(),
+            };
+            let strays = holders.portmappers().cloned().collect();
+            State {
+                holders,
+                ..State::new(services, strays)
+            }
+        };
+        let ours = of(Services::Unknown, holder(412, true, ""));
+        assert_eq!(shown(&ours.disable()), ["kill 412"]);
+        assert!(ours.in_the_way(&ours.disable()).is_empty());
+        for holder in [
+            holder(412, true, "0::/docker/0123456789abcdef"),
+            holder(412, false, ""),
+            holder(1, false, ""),
+            holder(1, true, ""),
+        ] {
+            let state = of(Services::Unknown, holder.clone());
+            assert_eq!(state.disable(), []);
+            assert_eq!(state.in_the_way(&[]).known, [holder]);
+        }
     }
 
     #[test]
@@ -331,18 +349,16 @@ mod tests {
             levels: ['2'].into(),
             running,
         };
-        let state = |scripts: &[Script]| State {
-            services: Services::UpdateRcD(scripts.to_vec()),
-            strays: Vec::new(),
-        };
+        let state =
+            |scripts: &[Script]| State::new(Services::UpdateRcD(scripts.to_vec()), Vec::new());
         let first = state(&[script("rpcbind", true)]);
         let later = state(&[script("rpcbind", false), script("portmap", true)]);
         assert_eq!(
-            first.clone().merged_with(&later),
+            first.clone().merged_with(None, &later),
             Some(state(&[script("rpcbind", true), script("portmap", true)]))
         );
         let other = State::new(Services::Unknown, Vec::new());
-        assert_eq!(first.clone().merged_with(&other), None);
+        assert_eq!(first.clone().merged_with(None, &other), None);
         assert_eq!(other.restore(&first), None);
     }
 }

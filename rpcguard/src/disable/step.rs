@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::process::Process;
+use crate::foreign_text::printable;
 
 /// One thing that is done. It is shown as the command that a person would type for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// There is none that starts a program by its path and arguments: only services are started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Run a command: its name and its arguments.
@@ -28,13 +31,6 @@ pub enum Step {
     },
     /// End a process, if it still runs: by SIGTERM, and by SIGKILL if that is of no avail.
     End(Process),
-    /// Start a program in the background.
-    Start {
-        /// Its file.
-        program: String,
-        /// Its arguments.
-        arguments: Vec<String>,
-    },
 }
 
 impl Step {
@@ -57,13 +53,6 @@ impl fmt::Display for Step {
                 write!(f, "ln -s {} {}", quoted(target), quoted(path))
             }
             Self::End(process) => write!(f, "kill {}", process.id),
-            Self::Start { program, arguments } => {
-                f.write_str(&quoted(program))?;
-                for argument in arguments {
-                    write!(f, " {}", quoted(argument))?;
-                }
-                f.write_str(" &")
-            }
         }
     }
 }
@@ -73,14 +62,19 @@ fn joined(words: &[String]) -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it, without anything that a terminal obeys.
 fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
+    if is_plain(word) {
         word.to_owned()
     } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        format!("'{}'", printable(&word.replace('\'', r"'\''")))
     }
+}
+
+/// Whether a word means itself to every shell.
+pub(super) fn is_plain(word: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:@,+%".contains(c);
+    !word.is_empty() && word.chars().all(is_plain)
 }
 
 #[cfg(test)]
@@ -89,15 +83,12 @@ mod tests {
 
     #[test]
     fn a_step_reads_as_a_person_would_type_it() {
-        let start = Step::Start {
-            program: "/sbin/rpcbind".to_owned(),
-            arguments: ["-w", "-h", "it's $HOME", ""].map(str::to_owned).to_vec(),
-        };
-        assert_eq!(
-            start.to_string(),
-            r"/sbin/rpcbind -w -h 'it'\''s $HOME' '' &"
-        );
         let stop = Step::run("systemctl stop", ["rpcbind.socket"]);
         assert_eq!(stop.to_string(), "systemctl stop rpcbind.socket");
+        let odd = Step::run("rc-update add rpcbind", ["it's $HOME", "", "\x1b[2J"]);
+        assert_eq!(
+            odd.to_string(),
+            r"rc-update add rpcbind 'it'\''s $HOME' '' '\u{1b}[2J'"
+        );
     }
 }

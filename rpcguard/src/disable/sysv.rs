@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{machine::Machine, step::Step};
+use super::{machine::Machine, merge::Item, step::Step};
 
 /// What the portmapper's scripts are called.
 pub(super) const NAMES: [&str; 2] = ["rpcbind", "portmap"];
@@ -42,6 +42,12 @@ impl Script {
                 running: is_running(name),
             })
             .collect()
+    }
+
+    /// Whether it can be one that rpcguard has found.
+    pub(super) fn is_known(&self) -> bool {
+        NAMES.contains(&self.name.as_str())
+            && self.levels.iter().all(|level| LEVELS.contains(level))
     }
 
     /// Stops the service, and has no runlevel start it any more.
@@ -84,6 +90,35 @@ impl Script {
             steps.push(Step::Run(vec![format!("/{}", path(name)), "start".into()]));
         }
         steps
+    }
+}
+
+impl Item for Script {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn setting(&self) -> String {
+        let levels = if self.levels.is_empty() {
+            "started in no runlevel".to_owned()
+        } else {
+            let levels: Vec<_> = self.levels.iter().map(char::to_string).collect();
+            format!("started in the runlevels {}", levels.join(", "))
+        };
+        let running = if self.running {
+            "running"
+        } else {
+            "not running"
+        };
+        format!("{levels}, {running}")
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn is_more_than(&self, was: &Self) -> bool {
+        self.running && !was.running || !self.levels.is_subset(&was.levels)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use rpcguard_common::parse::Transport;
 
-use super::DisableError;
+use super::{DisableError, Holders, Machine};
 use crate::{
     check::transport_name,
     error::Result,
@@ -160,21 +160,27 @@ pub fn listeners() -> Result<Vec<Listener>> {
 }
 
 fn listeners_on(port: u16) -> Result<Vec<Listener>> {
-    // Whose they are is for `check` to tell.
+    // Which processes have them is for [`Holders`] to tell.
     let sockets = Inventory::of_portmappers()?.sockets.into_iter();
     Ok(sockets
-        .filter_map(|socket| match (socket.kind, socket.address) {
-            (Kind::Udp, Address::Ip(address)) => Some((Transport::Udp, address)),
-            (Kind::Tcp, Address::Ip(address)) => Some((Transport::Tcp, address)),
-            _ => None,
-        })
-        .filter(|(_, address)| address.port() == port)
-        .map(|(transport, address)| Listener { transport, address })
+        .filter_map(|socket| listener(socket.kind, &socket.address))
+        .filter(|listener| listener.address.port() == port)
         .collect())
 }
 
-/// Waits for the port to be nobody's, and tries to reach it.
-pub(super) fn closed() -> Result<Vec<Probe>> {
+/// A socket as a listener; `None` for one of the file system.
+pub(super) const fn listener(kind: Kind, address: &Address) -> Option<Listener> {
+    let (transport, address) = match (kind, address) {
+        (Kind::Udp, Address::Ip(address)) => (Transport::Udp, *address),
+        (Kind::Tcp, Address::Ip(address)) => (Transport::Tcp, *address),
+        _ => return None,
+    };
+    Some(Listener { transport, address })
+}
+
+/// Waits for the port to be nobody's, and tries to reach it; `shared` are socket units that have other ports
+/// as well.
+pub(super) fn closed(machine: &Machine, shared: &[String]) -> Result<Vec<Probe>> {
     let begun = Instant::now();
     loop {
         let mut open = listeners()?;
@@ -190,7 +196,12 @@ pub(super) fn closed() -> Result<Vec<Probe>> {
             }
         }
         if begun.elapsed() >= PATIENCE {
-            return Err(DisableError::StillOpen(open).into());
+            let mut holders = Holders::find(machine)?;
+            if holders.is_empty() {
+                // No socket here, and yet an answer: it is forwarded elsewhere.
+                holders.unseen = open;
+            }
+            return Err(DisableError::StillOpen(holders.described(shared)).into());
         }
         thread::sleep(INTERVAL);
     }

@@ -12,8 +12,10 @@ use super::{
 use crate::{
     check::transport_name,
     disable::{
-        self, Applied, Init, Machine, Need, NfsServer, Probe, Record, Step, Survey, Version3,
+        self, Applied, Holder, Init, Listener, Machine, Need, NfsServer, Place, Probe, Process,
+        Record, Step, Survey, Undone, Version3,
     },
+    foreign_text::printable,
 };
 
 /// What the document is about.
@@ -36,6 +38,35 @@ pub(crate) struct Document {
     needs: Vec<Needed>,
     steps: Vec<String>,
     probes: Vec<Probed>,
+    holders: Vec<Held>,
+    ended: Vec<Ended>,
+    differs: Vec<String>,
+}
+
+/// A process that holds port 111; without a number, the sockets whose process could not be told.
+#[derive(Serialize)]
+struct Held {
+    id: Option<i32>,
+    name: Option<String>,
+    program: Option<String>,
+    is_portmapper: bool,
+    unit: Option<String>,
+    container: Option<String>,
+    sockets: Vec<Bound>,
+    remedy: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Bound {
+    transport: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    id: i32,
+    program: String,
+    start: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +110,9 @@ impl Document {
             needs: Vec::new(),
             steps: steps.iter().map(ToString::to_string).collect(),
             probes: Vec::new(),
+            holders: Vec::new(),
+            ended: Vec::new(),
+            differs: Vec::new(),
         }
     }
 
@@ -108,6 +142,21 @@ impl Document {
                 })
                 .collect(),
             needs: needs.collect(),
+            holders: held(survey),
+            ..self
+        }
+    }
+
+    /// With what undoing has not restored.
+    pub(crate) fn with_undone(self, machine: &Machine, undone: &Undone) -> Self {
+        let ended = undone.ended.iter().map(|process| Ended {
+            id: process.id,
+            program: process.program.clone(),
+            start: process.by_hand(machine),
+        });
+        Self {
+            ended: ended.collect(),
+            differs: undone.differs.clone(),
             ..self
         }
     }
@@ -133,6 +182,43 @@ impl Document {
     }
 }
 
+fn held(survey: &Survey) -> Vec<Held> {
+    let state = &survey.state;
+    let bound = |listener: &Listener| Bound {
+        transport: transport_name(listener.transport).to_lowercase(),
+        address: listener.address.to_string(),
+    };
+    let known = state.holders.known.iter().map(|holder| {
+        let Holder { process, place, .. } = holder;
+        let (unit, container) = match place {
+            Some(Place::Unit(unit)) => (Some(unit.clone()), None),
+            Some(Place::Container { id, .. }) => (None, Some(id.clone())),
+            None => (None, None),
+        };
+        Held {
+            id: Some(process.id),
+            name: Some(process.name.clone()),
+            program: (!process.program.is_empty()).then(|| process.program.clone()),
+            is_portmapper: holder.is_portmapper,
+            unit,
+            container,
+            sockets: holder.listeners.iter().map(bound).collect(),
+            remedy: (!holder.is_portmapper).then(|| holder.remedy(state.services.shared())),
+        }
+    });
+    let unseen = state.holders.unseen.iter().map(|listener| Held {
+        id: None,
+        name: None,
+        program: None,
+        is_portmapper: false,
+        unit: None,
+        container: None,
+        sockets: vec![bound(listener)],
+        remedy: None,
+    });
+    known.chain(unseen).collect()
+}
+
 /// The plan for a machine, and who is in its way.
 pub(crate) fn print_plan(machine: &Machine, survey: &Survey) -> io::Result<()> {
     let mut out = stdout();
@@ -151,15 +237,12 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
     let services = state.services.described();
     let strays = state.strays.iter().map(|process| {
         let name = format!("process {}", process.id);
-        (
-            name,
-            format!("{} {}", process.program, process.arguments.join(" ")),
-        )
+        (name, command_line(process))
     });
     let rows: Vec<_> = services
         .into_iter()
         .chain(strays)
-        .map(|(name, text)| [name, text])
+        .map(|(name, text)| [printable(&name), printable(&text)])
         .collect();
     if rows.is_empty() {
         writeln!(
@@ -172,16 +255,12 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
     }
     needs::write(out, needs)?;
     let steps = state.disable();
+    let in_the_way = state.in_the_way(&steps);
     if steps.is_empty() {
-        writeln!(out, "nothing is to be done to disable it")?;
-        let listeners = disable::listeners().unwrap_or_else(|error| {
-            log::warn!("{error}");
-            Vec::new()
-        });
-        for listener in &listeners {
-            writeln!(out, "but something else listens on {listener}")?;
+        if in_the_way.is_empty() {
+            writeln!(out, "nothing is to be done to disable it")?;
         }
-        if Record::path(machine).exists() {
+        if Record::exists(machine) {
             writeln!(
                 out,
                 "`rpcguard disable --undo` restores what was before it was disabled"
@@ -206,11 +285,34 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
              `rpcguard disable --undo` takes it back"
         )?;
     }
+    if !in_the_way.is_empty() {
+        writeln!(
+            out,
+            "port 111 is held by what is not proven to be the portmapper, and is left alone:"
+        )?;
+        for line in in_the_way.described(state.services.shared()) {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    for unit in state.services.shared() {
+        let unit = printable(unit);
+        writeln!(
+            out,
+            "{unit} listens on port 111 and on other ports as well, and is left alone: `systemctl edit --full {unit}` \
+             takes port 111 out of it"
+        )?;
+    }
     write_nfs4(out, nfs_server, init)?;
     if let Some(command) = disable::removal(machine) {
         writeln!(out, "to remove it altogether: `{command}`")?;
     }
     Ok(())
+}
+
+/// A program and its arguments, as words of a shell.
+fn command_line(process: &Process) -> String {
+    let words = [std::slice::from_ref(&process.program), &process.arguments].concat();
+    words.join(" ")
 }
 
 /// NFS without a portmapper.
@@ -222,7 +324,7 @@ fn write_nfs4(out: &mut impl Write, server: &NfsServer, init: Init) -> io::Resul
         return writeln!(
             out,
             "the NFS server has no use for it: NFSv3 is switched off by {}",
-            crate::foreign_text::printable(setting)
+            printable(setting)
         );
     }
     writeln!(
@@ -258,6 +360,42 @@ pub(crate) fn print_applied(applied: &Applied, machine: &Machine) -> io::Result<
         )?;
     } else {
         writeln!(out, "the portmapper is disabled")?;
+    }
+    out.flush()
+}
+
+/// What undoing has come to.
+pub(crate) fn print_undone(machine: &Machine, undone: &Undone) -> io::Result<()> {
+    let mut out = stdout();
+    if !undone.was_recorded {
+        let path = Record::path(machine);
+        writeln!(out, "nothing to undo: there is no {}", path.display())?;
+        return out.flush();
+    }
+    for line in &undone.differs {
+        writeln!(out, "left as it is: {}", printable(line))?;
+    }
+    for process in &undone.ended {
+        write!(
+            out,
+            "not started again, because no service had started it: "
+        )?;
+        match process.by_hand(machine) {
+            Some(command) => writeln!(out, "{}; `{command}` starts it", process.described())?,
+            None => writeln!(
+                out,
+                "{}; start it by what had started it",
+                process.described()
+            )?,
+        }
+    }
+    if undone.differs.is_empty() && undone.ended.is_empty() {
+        writeln!(
+            out,
+            "the portmapper is set as it was before it was disabled"
+        )?;
+    } else {
+        writeln!(out, "all else is set as it was before it was disabled")?;
     }
     out.flush()
 }

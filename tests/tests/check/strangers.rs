@@ -205,7 +205,7 @@ fn a_portmapper_is_roots_program_run_by_root_or_by_its_account() {
         (0, &another, 0, 0o755, false),
     ] {
         owned_by(owner, mode);
-        let script = r#"$0 = "rpcbind"; ready(); answer(udp(111), udp(40053))"#;
+        let script = r#"$0 = "rpcbind"; my @s = (udp(111), udp(40053)); ready(); answer(@s)"#;
         let _process = Stranger::start_as(&scene.host, user, program, script).unwrap();
         let [found, guarded, _] = told(&scene);
         let expected = if proven {

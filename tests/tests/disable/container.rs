@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::unistd::Uid;
-use rpcguard_tests::lab::{Finished, rpcguard_binary, skip};
+use rpcguard_tests::lab::{Finished, find_tool, missing_tools, rpcguard_binary, skip};
 use tempfile::TempDir;
 
 /// Holds the file system: the tree below, and above it what is changed. Both this and [`BOOT`] print the
@@ -22,7 +22,16 @@ const HOLD: &str = r#"
     mount -t tmpfs tmpfs "$2"
     mkdir "$2/upper" "$2/work" "$2/root"
     mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+    mkdir -p "$2/root/usr/local/bin"
     cp "$3" "$2/root/usr/local/bin/rpcguard"
+    # Of this machine's own tree, only what is on its root file system is seen: devices are not.
+    [ -z "$4" ] || {
+        mount --rbind /dev "$2/root/dev"
+        rm -f "$2/root/sbin/rpcbind"
+        cp "$4" "$2/root/sbin/rpcbind"
+        rm -rf "$2/root/etc/init.d" "$2/root"/etc/rc?.d "$2/root/etc/service"
+        echo '_rpc:x:123:65534::/run:/usr/sbin/nologin' >>"$2/root/etc/passwd"
+    }
     read -r id rest </proc/self/stat
     echo "$id"
     exec cat
@@ -93,7 +102,7 @@ impl Container {
             skip(test, &reason);
             return None;
         };
-        let container = Self::new(&tree);
+        let container = Self::new(&tree, None);
         let version = container.run(&["rpcguard", "--version"]);
         if !version.is_success() {
             let reason = format!(
@@ -106,13 +115,28 @@ impl Container {
         Some(container)
     }
 
-    fn new(tree: &Path) -> Self {
+    /// Makes one of this machine's own files, with rpcbind and without an init system.
+    pub(crate) fn plain_or_skip(test: &str) -> Option<Self> {
+        if !Uid::effective().is_root() {
+            skip(test, "needs root, for namespaces and mounts");
+            return None;
+        }
+        let missing = missing_tools(&["rpcbind", "unshare", "nsenter", "perl", "setpriv"]);
+        if !missing.is_empty() {
+            skip(test, &format!("needs {}", missing.join(", ")));
+            return None;
+        }
+        Some(Self::new(Path::new("/"), find_tool("rpcbind")))
+    }
+
+    fn new(tree: &Path, rpcbind: Option<PathBuf>) -> Self {
         let scratch = tempfile::tempdir().expect("a directory can be made");
         let mut hold = Command::new("unshare");
         hold.args(["--mount", "sh", "-c", HOLD, "hold"])
             .arg(tree)
             .arg(scratch.path())
-            .arg(rpcguard_binary());
+            .arg(rpcguard_binary())
+            .arg(rpcbind.unwrap_or_default());
         let holder = Process::start(&mut hold);
         let mut container = Self {
             init: None,
@@ -170,6 +194,35 @@ impl Container {
     #[track_caller]
     pub(crate) fn shell(&self, script: &str) -> String {
         self.run(&["sh", "-ec", script]).succeeded().stdout
+    }
+
+    /// Starts a script in the background, as this user, and returns when it listens on port 111 or has ended its
+    /// preparations: when it has made the file /tmp/ready.
+    #[track_caller]
+    pub(crate) fn start(&self, user: u32, command: &str) {
+        self.shell(&format!(
+            "rm -f /tmp/ready
+             setsid setpriv --reuid={user} --regid={user} --clear-groups {command} \
+                 </dev/null >/dev/null 2>&1 &
+             i=0
+             until [ -e /tmp/ready ]; do i=$((i + 1)); [ $i -lt 200 ]; sleep 0.05; done"
+        ));
+    }
+
+    /// Whether something holds UDP port 111 there.
+    pub(crate) fn listens(&self) -> bool {
+        let table = self.shell("cat /proc/net/udp /proc/net/udp6");
+        table.contains(":006F ")
+    }
+
+    /// Waits until this is so.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !condition() {
+            assert!(begun.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits for a portmapper to answer in the system: what starts one in the background does not.

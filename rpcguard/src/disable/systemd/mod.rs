@@ -4,17 +4,18 @@
 //! alone does nothing. And what is only disabled is started all the same by a unit that requires it, as
 //! rpc-statd.service does. So both are stopped, disabled and masked, under all their names.
 
+mod look;
 mod steps;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::Machine;
+use super::{machine::Machine, merge::Item, place::is_unit_name, step::is_plain};
 
 /// All names of the portmapper's units: what listens comes first. Debian's portmap.service is another
 /// name of rpcbind.service.
-pub(super) const NAMES: [&str; 4] = [
+const NAMES: [&str; 4] = [
     "rpcbind.socket",
     "portmap.socket",
     "rpcbind.service",
@@ -46,6 +47,9 @@ pub struct Units {
     pub units: Vec<Unit>,
     /// Others that run, and stop when these do.
     pub dependents: Vec<String>,
+    /// Socket units that listen on port 111 and on others as well.
+    #[serde(skip)]
+    pub shared: Vec<String>,
 }
 
 /// A unit.
@@ -75,7 +79,62 @@ pub enum OwnFile {
     Aside,
 }
 
+impl Item for Unit {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn setting(&self) -> String {
+        let active = if self.active { "active" } else { "not active" };
+        let state = match self.state.as_str() {
+            "" => "no unit file",
+            state => state,
+        };
+        format!("{state}, {active}")
+    }
+
+    /// Masked is masked, by this name or by another.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_set_alike = if self.is_masked() {
+            other.is_masked()
+        } else {
+            self.state == other.state
+        };
+        is_set_alike && self.active == other.active && self.file == other.file
+    }
+
+    fn is_more_than(&self, was: &Self) -> bool {
+        self.active && !was.active || self.is_enabled() && !was.is_enabled()
+    }
+
+    /// With a file that rpcguard has moved aside, unless another has taken its place.
+    fn set_anew(&self, was: &Self) -> Self {
+        let mut unit = self.clone();
+        if unit.file == Some(OwnFile::Aside) {
+            unit.file.clone_from(&was.file);
+        }
+        unit
+    }
+}
+
 impl Unit {
+    /// Whether it can be one that rpcguard has found.
+    pub(super) fn is_known(&self) -> bool {
+        let is_unit = |name: &str| {
+            is_unit_name(name) && (name.ends_with(".service") || name.ends_with(".socket"))
+        };
+        is_unit(&self.name)
+            && match &self.file {
+                Some(OwnFile::Link(target)) => {
+                    target.starts_with('/')
+                        && is_plain(target)
+                        && !target.split('/').any(|part| part == "..")
+                        && target.rsplit('/').next().is_some_and(is_unit)
+                }
+                Some(OwnFile::Regular | OwnFile::Aside) | None => true,
+            }
+    }
+
     fn is_masked(&self) -> bool {
         self.state == "masked"
     }
@@ -94,7 +153,7 @@ impl Unit {
 }
 
 /// The question about units.
-pub(super) fn question<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+fn question<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let words = ["systemctl", "show", PROPERTIES, "--"];
     words
         .into_iter()
@@ -120,10 +179,16 @@ pub(super) fn is_active(state: &str) -> bool {
 }
 
 impl Units {
-    /// Reads the answer to [`question`] about [`NAMES`]; the dependents are those that may run.
-    pub(super) fn read(machine: &Machine, output: &str) -> Self {
+    /// Whether systemd listens for one of these.
+    pub(super) fn listens(&self) -> bool {
+        let mut units = self.units.iter();
+        units.any(|unit| unit.active && unit.name.ends_with(".socket"))
+    }
+
+    /// Reads the answer to [`question`] about these names; the dependents are those that may run.
+    fn read(machine: &Machine, names: &[&str], output: &str) -> Self {
         let mut found = Self::default();
-        for (name, properties) in NAMES.into_iter().zip(answers(output)) {
+        for (name, properties) in names.iter().copied().zip(answers(output)) {
             let value = |key: &str| properties.get(key).copied().unwrap_or_default();
             let own = format!("{DIRECTORY}/{name}");
             let file = match machine.target(&own) {
@@ -140,7 +205,7 @@ impl Units {
             for dependent in ["RequiredBy", "BoundBy"].map(value).join(" ").split(' ') {
                 let dependent = dependent.to_owned();
                 if !(dependent.is_empty()
-                    || NAMES.contains(&dependent.as_str())
+                    || names.contains(&dependent.as_str())
                     || found.dependents.contains(&dependent))
                 {
                     found.dependents.push(dependent);
@@ -165,7 +230,7 @@ impl Units {
     }
 
     /// Leaves only those dependents that run, according to an answer about them.
-    pub(super) fn keep_active_dependents(&mut self, output: &str) {
+    fn keep_active_dependents(&mut self, output: &str) {
         let mut answers = answers(output).into_iter();
         self.dependents.retain(|_| {
             let state = answers.next().and_then(|of| of.get("ActiveState").copied());
@@ -182,7 +247,7 @@ fn is_mask(machine: &Machine, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::machine::fixture::machine, OwnFile, Unit, Units};
+    use super::{super::machine::fixture::machine, NAMES, OwnFile, Unit, Units};
 
     pub(super) fn unit(name: &str, state: &str, active: bool) -> Unit {
         Unit {
@@ -213,7 +278,7 @@ mod tests {
             ),
             ("etc/systemd/system/rpcbind.service", "[Service]"),
         ]);
-        let mut found = Units::read(&machine, output);
+        let mut found = Units::read(&machine, &NAMES, output);
         assert_eq!(found.dependents, ["rpc-statd.service"]);
         let [socket, service, alias] = &found.units[..] else {
             panic!("{found:?}");

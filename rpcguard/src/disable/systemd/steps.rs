@@ -146,7 +146,7 @@ mod tests {
     fn units(units: &[Unit]) -> Units {
         Units {
             units: units.to_vec(),
-            dependents: Vec::new(),
+            ..Units::default()
         }
     }
 

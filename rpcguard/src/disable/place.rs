@@ -1,0 +1,153 @@
+//! Where a process belongs, as its control group tells: a unit of systemd, or a container.
+
+use std::fmt;
+
+/// Runtimes, by what stands before the container's id in the name of its control group, with the command
+/// that stops a container.
+const RUNTIMES: [(&str, &str, &str); 5] = [
+    ("docker-", "docker", "docker stop"),
+    ("libpod-", "podman", "podman stop"),
+    ("cri-containerd-", "containerd", "crictl stop"),
+    ("crio-", "cri-o", "crictl stop"),
+    ("lxc.payload.", "lxc", "lxc-stop -n"),
+];
+
+/// Where a process belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A unit of the system's systemd.
+    Unit(String),
+    /// A container.
+    Container {
+        /// What runs it.
+        runtime: &'static str,
+        /// Its id, or its name.
+        id: String,
+        /// The command that stops it.
+        stop: String,
+    },
+}
+
+impl Place {
+    /// Reads what /proc/PID/cgroup says. `None` for what an ordinary user can name, and what is not known.
+    #[must_use]
+    pub fn of(cgroup: &str) -> Option<Self> {
+        let paths: Vec<Vec<&str>> = cgroup
+            .lines()
+            .filter_map(|line| line.splitn(3, ':').nth(2))
+            .filter(|path| !path.contains(".."))
+            .map(|path| path.trim_start_matches('/').split('/').collect())
+            // Below it, users make groups of any name.
+            .filter(|path: &Vec<&str>| path[0] != "user.slice")
+            .collect();
+        let container = paths.iter().find_map(|path| container(path));
+        container.or_else(|| paths.iter().find_map(|path| unit(path)))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unit(name) => f.write_str(name),
+            Self::Container { runtime, id, .. } => write!(f, "{runtime} container {id}"),
+        }
+    }
+}
+
+fn container(path: &[&str]) -> Option<Place> {
+    for (index, part) in path.iter().enumerate() {
+        let part = part.strip_suffix(".scope").unwrap_or(part);
+        for (prefix, runtime, stop) in RUNTIMES {
+            // `docker-<id>.scope` under systemd, `docker/<id>` elsewhere.
+            let below = prefix.trim_end_matches(['-', '.']);
+            let id = part.strip_prefix(prefix).or_else(|| {
+                let is_below = index > 0 && path[index - 1] == below;
+                is_below.then_some(part)
+            });
+            let Some(id) = id.filter(|id| is_id(id)) else {
+                continue;
+            };
+            // A long number is known by its first twelve digits.
+            let is_number = id.len() >= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let id = if is_number { &id[..12] } else { id };
+            return Some(Place::Container {
+                runtime,
+                id: id.to_owned(),
+                stop: format!("{stop} {id}"),
+            });
+        }
+    }
+    None
+}
+
+fn unit(path: &[&str]) -> Option<Place> {
+    let ["system.slice", .., name] = path else {
+        return None;
+    };
+    let is_unit = name.ends_with(".service") || name.ends_with(".socket");
+    (is_unit && is_unit_name(name)).then(|| Place::Unit((*name).to_owned()))
+}
+
+fn is_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    !id.is_empty() && !id.starts_with(['-', '.']) && id.len() <= 128 && id.bytes().all(is_plain)
+}
+
+/// Whether a word is the plain name of a unit or a service: no path, no option, and nothing that a shell or
+/// systemctl(1) takes for more than a name.
+pub(super) fn is_unit_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-@:".contains(&byte);
+    !name.is_empty()
+        && !name.starts_with(['-', '.'])
+        && name.len() <= 255
+        && name.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_control_group_names_the_unit_or_the_container() {
+        let id = "0123456789abcdef".repeat(4);
+        for (path, expected) in [
+            ("/system.slice/nginx.service", Some("nginx.service")),
+            (
+                "/system.slice/system-getty.slice/getty@tty1.service",
+                Some("getty@tty1.service"),
+            ),
+            (
+                &format!("/system.slice/docker-{id}.scope"),
+                Some("docker container 0123456789ab"),
+            ),
+            (
+                &format!("/docker/{id}"),
+                Some("docker container 0123456789ab"),
+            ),
+            (
+                &format!("/machine.slice/libpod-{id}.scope/container"),
+                Some("podman container 0123456789ab"),
+            ),
+            (
+                "/lxc.payload.web/system.slice/rpcbind.service",
+                Some("lxc container web"),
+            ),
+            // What a user has named.
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/rpcbind.service",
+                None,
+            ),
+            (&format!("/user.slice/docker-{id}.scope"), None),
+            ("/system.slice/$(reboot).service", None),
+            ("/system.slice/../../x.service", None),
+            ("/init.scope", None),
+            ("/", None),
+        ] {
+            let found = Place::of(&format!("0::{path}\n")).map(|place| place.to_string());
+            assert_eq!(found.as_deref(), expected, "{path}");
+        }
+        let first = Place::of("12:pids:/system.slice/cron.service\n0::/\n").unwrap();
+        assert_eq!(first.to_string(), "cron.service");
+        assert_eq!(Place::of(""), None);
+    }
+}
