@@ -89,13 +89,11 @@ impl FewPorts {
     #[must_use]
     pub fn of(set: &PortSet) -> Self {
         let mut ports = [0; Self::MANY];
-        let mut len = 0;
-        for port in set.iter() {
-            if len == Self::MANY {
+        for (index, port) in set.iter().enumerate() {
+            let Some(rest) = ports.get_mut(index..).filter(|rest| !rest.is_empty()) else {
                 return Self::UNKNOWN;
-            }
-            ports[len..].fill(u64::from(port));
-            len += 1;
+            };
+            rest.fill(u64::from(port));
         }
         let [first, second, third, fourth] = ports;
         Self {

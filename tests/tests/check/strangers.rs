@@ -133,7 +133,8 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
         return;
     };
     let copy = perl_called(&scene, "rpcbind");
-    let script = "udp(5000); ready(); answer(udp(53), udp(111), udp(40053), udp(40054))";
+    let script =
+        "udp(5000); my @s = (udp(53), udp(111), udp(40053), udp(40054)); ready(); answer(@s)";
     let _portmapper = Stranger::start_as(&scene.host, 0, &copy, script).unwrap();
     let [found, guarded, unguarded] = told(&scene);
     // It is exposed on port 53 too, which nobody should guard for that.

@@ -112,7 +112,7 @@ fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
     let Some(scene) = Scene::or_skip(test) else {
         return;
     };
-    let script = r#"$0 = "rpcbind"; deaf("/run/theirs/rpcbind.sock"); ready(); answer(udp(40053), udp(53053))"#;
+    let script = r#"$0 = "rpcbind"; deaf("/run/theirs/rpcbind.sock"); my @s = (udp(40053), udp(53053)); ready(); answer(@s)"#;
     let stranger = Stranger::start(&scene.site.host, script).unwrap();
     let daemon = scene.start(&(table("\"eth0\"", "") + "rpcbind_ports = true\n"));
     let ports = || scene.status("eth0")["policy"]["ports"].clone();
