@@ -76,8 +76,9 @@ pub enum Transport {
 pub struct Route {
     /// Where the addresses are.
     pub network: Network,
-    /// Whether the destination address may be that of a stop on the way (RFC 791 section 3.1, RFC 8200 section
-    /// 4.4): there are IPv4 options, or an IPv6 routing header. Also if there are no addresses.
+    /// Whether the destination address may be that of a stop on the way (RFC 791 section 3.1, RFC
+    /// 8200 section 4.4): there are IPv4 options, or an IPv6 routing header. Also if there are no
+    /// addresses.
     pub detours: bool,
 }
 
@@ -208,8 +209,9 @@ fn parse_ipv4<P: PacketReader>(packet: &P, start: usize) -> Parsed {
 
 /// Where Linux cuts a fragment off whose payload begins at `offset` and ends at `end`.
 ///
-/// If more follow, it keeps whole units of eight bytes (`ip_frag_queue` in net/ipv4/ip_fragment.c): the
-/// bytes behind them come from the next fragment. For IPv6 it refuses any others (`ip6_frag_queue`).
+/// If more follow, it keeps whole units of eight bytes (`ip_frag_queue` in net/ipv4/ip_fragment.c):
+/// the bytes behind them come from the next fragment. For IPv6 it refuses any others
+/// (`ip6_frag_queue`).
 #[inline(always)]
 const fn end_of_fragment(offset: usize, end: usize, more_fragments: bool) -> usize {
     // The difference wraps in a packet that is shorter than its header, which Linux discards.
@@ -281,8 +283,8 @@ fn parse_extensions<P: PacketReader>(
         }
         let first_fragment = fragment_bits & usize::from(IPV6_MORE_FRAGMENTS) != 0;
         if let Some(transport) = transport {
-            // Linux 5.10 and 6.1 verify a bound only for the register that was compared. If the compiler
-            // knew it, it would read at a copy from before.
+            // Linux 5.10 and 6.1 verify a bound only for the register that was compared. If the
+            // compiler knew it, it would read at a copy from before.
             let offset = packet.widen(offset);
             return flow(route, transport, offset, first_fragment, end);
         }

@@ -32,8 +32,8 @@ pub trait Tables {
     /// Whether TCP to the guarded ports is guarded as well.
     fn guards_tcp(&self) -> bool;
 
-    /// Whether only packets to some destinations are guarded, and those to others none of the filter's
-    /// business.
+    /// Whether only packets to some destinations are guarded, and those to others none of the
+    /// filter's business.
     fn is_selective(&self) -> bool;
 
     /// Whether packets to this destination are guarded, if [not all](Self::is_selective) are.
@@ -137,7 +137,8 @@ pub fn decide<P: PacketReader, T: Tables>(
     judge(packet, arrival, tables)
 }
 
-/// Whether a packet is to a guarded destination, if it makes no [detours](crate::parse::Route::detours).
+/// Whether a packet is to a guarded destination, if it makes no
+/// [detours](crate::parse::Route::detours).
 #[inline(always)]
 pub fn is_to_guarded<P: PacketReader, T: Tables>(packet: &P, network: Network, tables: &T) -> bool {
     !tables.is_selective()
@@ -193,8 +194,9 @@ const fn not_served(request: Request) -> Reason {
     }
 }
 
-/// What a client repeats when it gets no reply, and other clients do not send: the transaction id of a
-/// call (RFC 5531 section 9), or the sequence number of a connection request (RFC 9293 section 3.1).
+/// What a client repeats when it gets no reply, and other clients do not send: the transaction id
+/// of a call (RFC 5531 section 9), or the sequence number of a connection request (RFC 9293 section
+/// 3.1).
 #[inline(always)]
 fn call<P: PacketReader>(packet: &P, arrival: &Arrival) -> Option<u32> {
     let at = match arrival.request {

@@ -1,10 +1,11 @@
-//! Text that others chose: names of processes, units and interfaces, paths, messages of the kernel, of
-//! drivers and of other hosts. None of it reaches a terminal as it is.
+//! Text that others chose: names of processes, units and interfaces, paths, messages of the kernel,
+//! of drivers and of other hosts. None of it reaches a terminal as it is.
 //!
 //! The places where text leaves the program, which are standard output, standard error and the log,
-//! escape what a terminal would obey: see [`lines`] and [`Escaping`]. They cannot tell a line end of
-//! ours from another's, so text that may hold one goes through [`printable`], [`path`] or [`short`]
-//! where it is put into a sentence. Letters of all scripts stay readable. Escaping twice changes nothing.
+//! escape what a terminal would obey: see [`lines`] and [`Escaping`]. They cannot tell a line end
+//! of ours from another's, so text that may hold one goes through [`printable`], [`path`] or
+//! [`short`] where it is put into a sentence. Letters of all scripts stay readable. Escaping twice
+//! changes nothing.
 
 use std::{
     io::{self, Write},
@@ -14,7 +15,8 @@ use std::{
 /// The longest text that [`short`] leaves whole, in bytes.
 const SHORT: usize = 64;
 
-/// Returns the text on one line, with everything escaped that is not printable: no terminal obeys it.
+/// Returns the text on one line, with everything escaped that is not printable: no terminal obeys
+/// it.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -23,7 +25,8 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// As [`printable`], cut off after some 64 bytes: for a column of a table, or one of many names in a line.
+/// As [`printable`], cut off after some 64 bytes: for a column of a table, or one of many names in
+/// a line.
 pub(crate) fn short(text: &str) -> String {
     let mut shown = String::new();
     for letter in text.chars() {

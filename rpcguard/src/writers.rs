@@ -16,7 +16,8 @@ const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 
 /// Says which others than root and the present user may change a file, or put another in its place;
-/// `None` if the kernel names none. Rights that an access control list grants show as those of the group.
+/// `None` if the kernel names none. Rights that an access control list grants show as those of the
+/// group.
 pub(crate) fn others_who_write(path: &Path) -> Option<String> {
     let real = fs::canonicalize(path).ok()?;
     let named = std::path::absolute(path).ok()?;
@@ -34,8 +35,8 @@ pub(crate) fn others_who_write(path: &Path) -> Option<String> {
     })
 }
 
-/// Says which others than root and the present user may change what this is about: a file, or what is
-/// in a directory.
+/// Says which others than root and the present user may change what this is about: a file, or what
+/// is in a directory.
 pub(crate) fn others(metadata: &Metadata) -> Option<String> {
     let (owner, group, mode) = (metadata.uid(), metadata.gid(), metadata.mode());
     if owner != 0 && owner != geteuid().as_raw() {

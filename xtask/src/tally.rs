@@ -59,7 +59,8 @@ impl Tally {
         }
     }
 
-    /// Adds what came of tests elsewhere, whose names then begin with `place`, unless that is empty.
+    /// Adds what came of tests elsewhere, whose names then begin with `place`, unless that is
+    /// empty.
     pub(crate) fn absorb(&mut self, place: &str, other: Self) {
         let there = |name: String| match place {
             "" => name,
@@ -73,8 +74,9 @@ impl Tally {
         self.skipped.extend(other.skipped.into_iter().map(there));
     }
 
-    /// The tests to run again in CI, whose machine is shared and slow at times: those that failed, if they are
-    /// few, and if nothing but tests failed. Elsewhere, none: a test that fails at times is to be mended.
+    /// The tests to run again in CI, whose machine is shared and slow at times: those that failed,
+    /// if they are few, and if nothing but tests failed. Elsewhere, none: a test that fails at
+    /// times is to be mended.
     pub(crate) fn worth_another_run(&self) -> Vec<String> {
         let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
         // The names of this program's own checks, and of documentation tests, have blanks in them.
@@ -87,8 +89,8 @@ impl Tally {
         }
     }
 
-    /// Takes in what became of tests that were run again, alone: those that passed then have passed, and are
-    /// listed as flaky.
+    /// Takes in what became of tests that were run again, alone: those that passed then have
+    /// passed, and are listed as flaky.
     pub(crate) fn settle(&mut self, names: &[String], again: &Self) {
         if again.passed + again.failed < names.len() {
             return;

@@ -55,11 +55,12 @@ impl PortSet {
     }
 }
 
-/// The guarded ports, if they are few: most packets are to another, and seen to be by comparing numbers
-/// that are always at the same place.
+/// The guarded ports, if they are few: most packets are to another, and seen to be by comparing
+/// numbers that are always at the same place.
 ///
-/// As [`VacantBlocks`], it only errs towards more to look at: a port is in it before it is guarded, and
-/// until after it was. A packet reads it as one word, and it is stored as one: while it changes, it is unknown.
+/// As [`VacantBlocks`], it only errs towards more to look at: a port is in it before it is guarded,
+/// and until after it was. A packet reads it as one word, and it is stored as one: while it
+/// changes, it is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FewPorts {
@@ -234,7 +235,8 @@ pub mod flag {
     pub const RATE: u32 = 4;
     /// Guard packets to some destinations only.
     pub const SELECTIVE: u32 = 8;
-    /// Which of the two sets of [destinations](crate::abi::DestinationKey) these are: the second one.
+    /// Which of the two sets of [destinations](crate::abi::DestinationKey) these are: the second
+    /// one.
     pub const SECOND_SET: u32 = 16;
 
     /// The set of destinations that flags tell of.
@@ -274,7 +276,8 @@ pub struct State {
     pub vacant_v4: VacantBlocks,
     /// Where no IPv6 prefix is, whichever epoch.
     pub vacant_v6: VacantBlocks,
-    /// Where no IPv4 prefix is that is too short to be a [`BloomKey`](super::BloomKey), whichever epoch.
+    /// Where no IPv4 prefix is that is too short to be a [`BloomKey`](super::BloomKey), whichever
+    /// epoch.
     pub vacant_of_short_v4: VacantBlocks,
     /// As [`Self::vacant_of_short_v4`], of IPv6.
     pub vacant_of_short_v6: VacantBlocks,

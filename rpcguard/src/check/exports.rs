@@ -33,7 +33,8 @@ fn read(text: &str) -> Vec<String> {
     lines.collect()
 }
 
-/// The words of a line, up to a comment: blanks separate them, quotes and `\040` keep blanks in them.
+/// The words of a line, up to a comment: blanks separate them, quotes and `\040` keep blanks in
+/// them.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = None::<String>;

@@ -70,7 +70,8 @@ pub(super) fn starters(machine: &Machine, units: &[Unit]) -> Vec<Starter> {
     starters::starters(machine, &disabled)
 }
 
-/// The units of systemd that open port 111 for another service than a portmapper, unless a portmapper's own does.
+/// The units of systemd that open port 111 for another service than a portmapper, unless a
+/// portmapper's own does.
 pub(super) fn other_sockets(machine: &Machine, units: &[Unit]) -> Vec<String> {
     let active = |unit: &Unit| unit.name.ends_with(".socket") && unit.state.starts_with("active");
     if Init::of(machine) != Init::Systemd || units.iter().any(active) {

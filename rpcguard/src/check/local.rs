@@ -54,7 +54,8 @@ pub struct LocalReport {
 /// Why a portmapper was not asked that is there only when it is.
 const NOT_ASKED: &str = "it is not running, and asking would have it started";
 
-/// A port of the portmapper that can be reached through interfaces that do not guard it, or not fully.
+/// A port of the portmapper that can be reached through interfaces that do not guard it, or not
+/// fully.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
     /// How it is reached.
@@ -67,8 +68,8 @@ pub struct Exposure {
     pub cover: Cover,
 }
 
-/// Looks whether the portmapper of the calling thread's network namespace is exposed. Asks it for what is
-/// registered, and sends nothing to other hosts.
+/// Looks whether the portmapper of the calling thread's network namespace is exposed. Asks it for
+/// what is registered, and sends nothing to other hosts.
 ///
 /// # Errors
 ///
@@ -130,8 +131,8 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
     Ok(report)
 }
 
-/// The ports on which anybody can use the portmapper of this network namespace, in words: as in the summary of a
-/// [`LocalReport`]. `None` if there is none.
+/// The ports on which anybody can use the portmapper of this network namespace, in words: as in the
+/// summary of a [`LocalReport`]. `None` if there is none.
 ///
 /// # Errors
 ///
@@ -150,8 +151,8 @@ pub fn exposed_ports(registry: &Registry) -> Result<Option<String>> {
     Ok(exposed.then(|| ports(&exposures, Cover::None)))
 }
 
-/// The ports on which the portmapper can be reached from outside, by their transport: 111, and others on which it
-/// was heard.
+/// The ports on which the portmapper can be reached from outside, by their transport: 111, and
+/// others on which it was heard.
 pub(super) fn reachable_ports(inventory: &Inventory, heard: &Heard) -> BTreeSet<(Kind, u16)> {
     let others = inventory
         .portmapper_extra()
@@ -176,7 +177,8 @@ fn exposures(
         let mut by_cover: BTreeMap<Cover, Vec<String>> = BTreeMap::new();
         for interface in interfaces {
             let found = cover(interface.index());
-            // It is enough to name the bridge whose port it is, or the interface that it is stacked on.
+            // It is enough to name the bridge whose port it is, or the interface that it is stacked
+            // on.
             let is_named = |index| interfaces.iter().any(|other| other.index() == index);
             let mut others = interface.passes().filter(|index| is_named(*index));
             if others.all(|index| cover(index) != found) {
@@ -313,8 +315,8 @@ impl LocalReport {
     }
 }
 
-/// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports 111,
-/// 50000 and TCP port 111 (through eth0, eth1)`.
+/// The ports that are covered so badly, and through which interfaces they are reached: `UDP ports
+/// 111, 50000 and TCP port 111 (through eth0, eth1)`.
 pub(super) fn ports(exposures: &[Exposure], cover: Cover) -> String {
     let mut through: Vec<(&[String], Vec<&Exposure>)> = Vec::new();
     for exposure in exposures.iter().filter(|found| found.cover == cover) {

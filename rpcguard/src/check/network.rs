@@ -46,8 +46,8 @@ pub struct Guarded {
     pub allows_everybody: bool,
     /// Whether the filter is attached still.
     pub attached: bool,
-    /// Whether packets to some address of this host are none of its business. Those of links, to which nobody
-    /// sends from afar, do not count.
+    /// Whether packets to some address of this host are none of its business. Those of links, to
+    /// which nobody sends from afar, do not count.
     pub leaves_addresses_out: bool,
 }
 
@@ -144,7 +144,8 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
     Ok(interfaces)
 }
 
-/// The interfaces on which the kernel's rules see packets of other hosts: those of a bridge or bond come from it.
+/// The interfaces on which the kernel's rules see packets of other hosts: those of a bridge or bond
+/// come from it.
 ///
 /// # Errors
 ///
@@ -181,8 +182,8 @@ fn hears_others(interface: &Interface) -> bool {
     interface.up && !interface.loopback && !SILENT.contains(&&*interface.kind)
 }
 
-/// How well a port is guarded from what arrives on the interface with this index: by a guard of its own, or
-/// by that of an interface that its packets pass as well.
+/// How well a port is guarded from what arrives on the interface with this index: by a guard of its
+/// own, or by that of an interface that its packets pass as well.
 pub(super) fn cover(
     interfaces: &[NetworkInterface],
     index: u32,
@@ -229,8 +230,8 @@ impl NetworkInterface {
         self.index
     }
 
-    /// The indices of other interfaces that its packets pass: the bridge or bond that it is a port of, the
-    /// interface that it is stacked on.
+    /// The indices of other interfaces that its packets pass: the bridge or bond that it is a port
+    /// of, the interface that it is stacked on.
     pub(super) fn passes(&self) -> impl Iterator<Item = u32> {
         [self.master, self.lower].into_iter().flatten()
     }

@@ -1,5 +1,5 @@
-//! Options that make a portmapper answer more than it should. The same letter means another thing to another
-//! program: `-i` of the old portmap is the address that it binds to.
+//! Options that make a portmapper answer more than it should. The same letter means another thing
+//! to another program: `-i` of the old portmap is the address that it binds to.
 
 use std::{fs, path::Path};
 
@@ -19,8 +19,9 @@ pub struct InsecureOption {
 /// The options of rpcbind(8) that take a value.
 const RPCBIND_WITH_VALUE: &[char] = &['h'];
 
-/// The insecure options that this portmapper was started with: none, if it has gone, and if its program, which was
-/// proven to be a portmapper, has no such options. `is_reached` is whether other hosts reach it.
+/// The insecure options that this portmapper was started with: none, if it has gone, and if its
+/// program, which was proven to be a portmapper, has no such options. `is_reached` is whether other
+/// hosts reach it.
 #[must_use]
 pub fn insecure_options(process: &Process, is_reached: bool) -> Vec<InsecureOption> {
     let program = process.exe.as_deref().and_then(Path::file_name);

@@ -1,5 +1,5 @@
-//! Tells this host's own addresses from those of others: what it asks itself over loopback, no guard and no firewall
-//! sees.
+//! Tells this host's own addresses from those of others: what it asks itself over loopback, no
+//! guard and no firewall sees.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 

@@ -1,4 +1,5 @@
-//! Units of systemd that start a portmapper which is not enabled itself: those that want or require it.
+//! Units of systemd that start a portmapper which is not enabled itself: those that want or require
+//! it.
 //!
 //! The files are read, as systemd reads them, from directories that only root can write.
 
@@ -57,7 +58,8 @@ pub struct Starter {
     pub unit: String,
 }
 
-/// Directories of files that have units started when a message or a device comes, the setting, and what they are.
+/// Directories of files that have units started when a message or a device comes, the setting, and
+/// what they are.
 const EVENTS: [(&str, &str, &str); 7] = [
     ("etc/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
     ("run/udev/rules.d", "SYSTEMD_WANTS", "udev rules"),
@@ -90,7 +92,8 @@ pub(super) fn other_sockets(machine: &Machine, portmappers: &[&str]) -> Vec<Stri
         .collect()
 }
 
-/// The units that want or require one of `portmappers` that is there and not masked; those of the boot first.
+/// The units that want or require one of `portmappers` that is there and not masked; those of the
+/// boot first.
 pub(super) fn starters(machine: &Machine, portmappers: &[&str]) -> Vec<Starter> {
     let units = Units::read(machine);
     let at_boot = units.started_from(&BASIC);

@@ -1,5 +1,5 @@
-//! Runs other programs to ask for what the kernel or systemd knows: root's own only, with a clean environment, a
-//! deadline and a limit to what they say.
+//! Runs other programs to ask for what the kernel or systemd knows: root's own only, with a clean
+//! environment, a deadline and a limit to what they say.
 
 use std::{
     fs,
@@ -28,7 +28,8 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// A program that says nothing for longer is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest output that is read, in bytes: the rules of a large Kubernetes node are a tenth of it.
+/// The longest output that is read, in bytes: the rules of a large Kubernetes node are a tenth of
+/// it.
 const MAX_OUTPUT: u64 = 64 << 20;
 
 /// Finds the first of these programs that belongs to root alone.

@@ -47,23 +47,23 @@ pub(super) struct Args {
     /// Guard this destination port, instead of 111 [repeatable].
     #[arg(long, value_name = "N")]
     port: Vec<u16>,
-    /// Guard as well the UDP ports besides 111 on which this host's rpcbind answers now: one in each family, if
-    /// it relays calls (-r). They are others after each of its starts. A port below 1024, or one that another
-    /// process has too, is left alone.
+    /// Guard as well the UDP ports besides 111 on which this host's rpcbind answers now: one in
+    /// each family, if it relays calls (-r). They are others after each of its starts. A port below
+    /// 1024, or one that another process has too, is left alone.
     #[arg(long)]
     rpcbind_ports: bool,
     /// Guard TCP to the same ports as well, by dropping the segments that open connections.
     #[arg(long)]
     tcp: bool,
-    /// Guard only packets to destinations in this prefix, and leave those to others alone: where packets of
-    /// guests go through the interface [repeatable].
+    /// Guard only packets to destinations in this prefix, and leave those to others alone: where
+    /// packets of guests go through the interface [repeatable].
     #[arg(long, value_name = "CIDR")]
     only_to: Vec<PrefixArg>,
     /// Count only, and let everything pass.
     #[arg(long)]
     observe: bool,
-    /// Serve each source that no prefix covers at this rate, instead of dropping all that it sends: a
-    /// number of packets a second, minute or hour, as in 5/s, 100/m, 20/h.
+    /// Serve each source that no prefix covers at this rate, instead of dropping all that it sends:
+    /// a number of packets a second, minute or hour, as in 5/s, 100/m, 20/h.
     #[arg(long, value_name = "N/UNIT", help_heading = "Rate policy")]
     rate: Option<Rate>,
     #[command(flatten)]
@@ -76,9 +76,9 @@ pub(super) struct Args {
     /// gap. Lists and counters stay; prefixes and settings given here are added to what they have.
     #[arg(long)]
     replace: bool,
-    /// Detach again, unless somebody confirms within so many seconds (1 to 3600) that this machine can still be
-    /// reached: with Enter here, or with `rpcguard confirm` in another session. The kernel also detaches when
-    /// this command ends in any other way.
+    /// Detach again, unless somebody confirms within so many seconds (1 to 3600) that this machine
+    /// can still be reached: with Enter here, or with `rpcguard confirm` in another session. The
+    /// kernel also detaches when this command ends in any other way.
     #[arg(long, value_name = "SECONDS", conflicts_with = "replace", value_parser = clap::value_parser!(u16).range(1..=3600))]
     confirm: Option<u16>,
     /// Have the program in the kernel log its decisions, and print them until Ctrl-C. Slow; for
@@ -192,7 +192,8 @@ impl Args {
     }
 }
 
-/// The UDP ports on which rpcbind answers; says so if there is none but the one that it is known by.
+/// The UDP ports on which rpcbind answers; says so if there is none but the one that it is known
+/// by.
 fn rpcbind_ports() -> Result<BTreeSet<u16>> {
     let inventory = Inventory::read()?;
     let mut heard = Heard::default();

@@ -19,7 +19,8 @@ use crate::{
     output::{self, Format},
 };
 
-/// Tell whether a portmapper is exposed: that of this host, by looking; that of another, by asking it.
+/// Tell whether a portmapper is exposed: that of this host, by looking; that of another, by asking
+/// it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status: 0 not exposed, or at a limited rate only; 3 exposed; 1 could not tell; 2 wrong usage.
@@ -47,8 +48,8 @@ pub(super) struct Args {
     /// The host to ask, by name or address [default: look at this one].
     #[arg(value_name = "HOST")]
     host: Option<String>,
-    /// Write a report for an abuse desk to this new file: times, addresses, each probe and its result, and
-    /// the verdict.
+    /// Write a report for an abuse desk to this new file: times, addresses, each probe and its
+    /// result, and the verdict.
     #[arg(long, value_name = "FILE", requires = "host")]
     evidence: Option<PathBuf>,
     /// Ask for a relayed call too. This may crash rpcbind up to 0.2.1.

@@ -10,7 +10,8 @@ use crate::{
     output,
 };
 
-/// Columns by which the further lines of a message are indented, so that none looks like the next message.
+/// Columns by which the further lines of a message are indented, so that none looks like the next
+/// message.
 const INDENT: &str = "\n    ";
 
 impl Cli {

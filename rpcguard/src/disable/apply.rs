@@ -13,8 +13,8 @@ use crate::{
     guard::Lock,
 };
 
-/// How often the machine is looked at again after all steps were made: what only then shows, such as a
-/// process that is no service's, is dealt with in the next round.
+/// How often the machine is looked at again after all steps were made: what only then shows, such
+/// as a process that is no service's, is dealt with in the next round.
 const ROUNDS: usize = 3;
 
 /// How long what was stopped may take to end by itself.
@@ -45,13 +45,13 @@ pub struct Undone {
     pub differs: Vec<String>,
 }
 
-/// Switches the portmapper off, and makes sure that it is, and stays so for some seconds; `tell` hears of each
-/// step before it is made.
+/// Switches the portmapper off, and makes sure that it is, and stays so for some seconds; `tell`
+/// hears of each step before it is made.
 ///
 /// # Errors
 ///
-/// The first step that failed, [`DisableError::StillOpen`], [`DisableError::Restarted`], a lock or a record that
-/// cannot be had.
+/// The first step that failed, [`DisableError::StillOpen`], [`DisableError::Restarted`], a lock or
+/// a record that cannot be had.
 pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> {
     let _lock = lock(machine)?;
     let first = State::look(machine)?;
@@ -143,8 +143,9 @@ fn begin(machine: &Machine, state: State) -> Result<Record> {
     Ok(record)
 }
 
-/// Restores what was before, as it is recorded, and takes the record away; `tell` hears of each step
-/// before it is made. Only services are started, and what somebody has set anew is left as it is.
+/// Restores what was before, as it is recorded, and takes the record away; `tell` hears of each
+/// step before it is made. Only services are started, and what somebody has set anew is left as it
+/// is.
 ///
 /// # Errors
 ///
@@ -158,7 +159,8 @@ pub fn undo(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Undone> {
     let mut differs = Vec::new();
     if let Some(left) = record.left.take() {
         differs = record.before.keep_untouched(&left, &state);
-        // From here on, what is neither as it was left nor as it was before is the work of this command.
+        // From here on, what is neither as it was left nor as it was before is the work of this
+        // command.
         record.save(machine)?;
     }
     let steps = state

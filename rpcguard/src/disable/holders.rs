@@ -13,7 +13,8 @@ use crate::{
 pub struct Holder {
     /// The process; its arguments are read only of a portmapper.
     pub process: Process,
-    /// Whether it is proven to be the portmapper: root's program, run by root or by rpcbind's account.
+    /// Whether it is proven to be the portmapper: root's program, run by root or by rpcbind's
+    /// account.
     pub is_portmapper: bool,
     /// Where it belongs, as far as its control group tells.
     pub place: Option<Place>,
@@ -31,7 +32,8 @@ pub struct Holders {
 }
 
 impl Holder {
-    /// The step that frees the port, for people; `shared` are socket units that have other ports as well.
+    /// The step that frees the port, for people; `shared` are socket units that have other ports as
+    /// well.
     #[must_use]
     pub fn remedy(&self, shared: &[String]) -> String {
         let Self { process, place, .. } = self;
@@ -125,7 +127,8 @@ impl Holders {
                     let is_portmapper = proven.contains(&process.pid);
                     let group = process.control_group().unwrap_or_default();
                     (read.started == process.started).then(|| Holder {
-                        // As of version 2 of control groups: what is before the path does not matter.
+                        // As of version 2 of control groups: what is before the path does not
+                        // matter.
                         place: place(&format!("0::{group}")),
                         process: if is_portmapper {
                             read.with_arguments(machine)
@@ -153,8 +156,8 @@ impl Holders {
         self.known.is_empty() && self.unseen.is_empty()
     }
 
-    /// The processes that are proven to be the portmapper of this machine, and not of a container that shares its
-    /// network.
+    /// The processes that are proven to be the portmapper of this machine, and not of a container
+    /// that shares its network.
     pub fn portmappers(&self) -> impl Iterator<Item = &Process> {
         let proven = self.known.iter().filter(|holder| holder.is_ours());
         proven.map(|holder| &holder.process)

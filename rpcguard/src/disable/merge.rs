@@ -17,9 +17,9 @@ pub(super) trait Item: Clone {
     }
 }
 
-/// Adds what is found now to what is recorded. Something that somebody has set anew since rpcguard `left` it is
-/// recorded anew; without a record of that, because the command was interrupted, something that is more than it
-/// was.
+/// Adds what is found now to what is recorded. Something that somebody has set anew since rpcguard
+/// `left` it is recorded anew; without a record of that, because the command was interrupted,
+/// something that is more than it was.
 pub(super) fn merge<T: Item>(before: &mut Vec<T>, left: Option<&[T]>, now: &[T]) {
     for is in now {
         let Some(was) = before.iter_mut().find(|was| was.name() == is.name()) else {
@@ -33,7 +33,8 @@ pub(super) fn merge<T: Item>(before: &mut Vec<T>, left: Option<&[T]>, now: &[T])
     }
 }
 
-/// Takes what somebody has set anew since rpcguard `left` it out of what is to be restored, and says what it was.
+/// Takes what somebody has set anew since rpcguard `left` it out of what is to be restored, and
+/// says what it was.
 pub(super) fn keep_untouched<T: Item>(before: &mut Vec<T>, left: &[T], now: &[T]) -> Vec<String> {
     let mut differs = Vec::new();
     before.retain(|was| {

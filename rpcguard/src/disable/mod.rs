@@ -1,8 +1,9 @@
 //! Switching this machine's portmapper off, for good, and on again.
 //!
-//! A [`State`] is what starts the portmapper here, and what of it runs. From one follow the [`Step`]s that
-//! disable it; from two of them, those that make the one into the other: so an undo needs no more than the
-//! state that was recorded before, and works from wherever an interrupted command has left the machine.
+//! A [`State`] is what starts the portmapper here, and what of it runs. From one follow the
+//! [`Step`]s that disable it; from two of them, those that make the one into the other: so an undo
+//! needs no more than the state that was recorded before, and works from wherever an interrupted
+//! command has left the machine.
 
 mod apply;
 mod error;
@@ -62,7 +63,8 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Looks at the machine that this runs on, and asks its portmapper what is registered if it runs.
+    /// Looks at the machine that this runs on, and asks its portmapper what is registered if it
+    /// runs.
     ///
     /// # Errors
     ///
@@ -88,8 +90,8 @@ impl Survey {
     }
 }
 
-/// What is registered with the portmapper of this network namespace. It may never answer, and is asked on a thread
-/// that is left behind then.
+/// What is registered with the portmapper of this network namespace. It may never answer, and is
+/// asked on a thread that is left behind then.
 fn registrations() -> anyhow::Result<Vec<Registration>> {
     let (answer, answered) = mpsc::channel();
     thread::spawn(move || {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Runtimes, by what stands before the container's id in the name of its control group, with the command
-/// that stops a container.
+/// Runtimes, by what stands before the container's id in the name of its control group, with the
+/// command that stops a container.
 const RUNTIMES: [(&str, &str, &str); 5] = [
     ("docker-", "docker", "docker stop"),
     ("libpod-", "podman", "podman stop"),
@@ -29,7 +29,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads what /proc/PID/cgroup says. `None` for what an ordinary user can name, and what is not known.
+    /// Reads what /proc/PID/cgroup says. `None` for what an ordinary user can name, and what is not
+    /// known.
     #[must_use]
     pub fn of(cgroup: &str) -> Option<Self> {
         let paths: Vec<Vec<&str>> = cgroup
@@ -93,8 +94,8 @@ fn is_id(id: &str) -> bool {
     !id.is_empty() && !id.starts_with(['-', '.']) && id.len() <= 128 && id.bytes().all(is_plain)
 }
 
-/// Whether a word is the plain name of a unit or a service: no path, no option, and nothing that a shell or
-/// systemctl(1) takes for more than a name.
+/// Whether a word is the plain name of a unit or a service: no path, no option, and nothing that a
+/// shell or systemctl(1) takes for more than a name.
 pub(super) fn is_unit_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-@:".contains(&byte);
     !name.is_empty()

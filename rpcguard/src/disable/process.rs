@@ -26,8 +26,8 @@ pub struct Process {
     /// The arguments behind the program's name: only to be shown, and never run.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two processes have
-    /// their number and this in common.
+    /// When it started, in clock ticks since the machine did (proc(5), `starttime`). No two
+    /// processes have their number and this in common.
     #[serde(default)]
     pub started: u64,
     /// The number of the process that started it, or that adopted it.
@@ -39,8 +39,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Those of these names that are in this process's network namespace: other ones belong to containers,
-    /// and serve others.
+    /// Those of these names that are in this process's network namespace: other ones belong to
+    /// containers, and serve others.
     #[must_use]
     pub fn find(machine: &Machine, names: &[&str]) -> Vec<Self> {
         let network = machine.target("proc/self/ns/net");
@@ -117,8 +117,8 @@ impl Process {
         }
     }
 
-    /// The command that starts it again by hand. `None` unless its program is a portmapper that root alone
-    /// can change, and its arguments mean the same to every shell.
+    /// The command that starts it again by hand. `None` unless its program is a portmapper that
+    /// root alone can change, and its arguments mean the same to every shell.
     #[must_use]
     pub fn by_hand(&self, machine: &Machine) -> Option<String> {
         let is_known = PORTMAPPERS.contains(&self.program_name())

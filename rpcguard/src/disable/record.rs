@@ -16,8 +16,8 @@ const NAME: &str = "disable.json";
 /// Of the form of the record.
 const VERSION: u32 = 1;
 
-/// What was there before, and what has been done since. The file is written anew before each step, and
-/// is only ever there as a whole.
+/// What was there before, and what has been done since. The file is written anew before each step,
+/// and is only ever there as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
@@ -26,8 +26,8 @@ pub struct Record {
     /// What was done, or begun: the last one may not have come to its end. It is there for people.
     #[serde(default)]
     begun: Vec<Value>,
-    /// What there was after all of it: what is otherwise now was changed by somebody else. `None` as long
-    /// as it is under way, and as soon as it is being undone.
+    /// What there was after all of it: what is otherwise now was changed by somebody else. `None`
+    /// as long as it is under way, and as soon as it is being undone.
     #[serde(default)]
     pub left: Option<State>,
 }
@@ -77,8 +77,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// If others than root could have written it, if it has another form, or if it names what rpcguard
-    /// never changes.
+    /// If others than root could have written it, if it has another form, or if it names what
+    /// rpcguard never changes.
     pub fn load(machine: &Machine) -> Result<Option<Self>, DisableError> {
         let Some(store) = Store::open(&machine.path(""), DIRECTORY)? else {
             return Ok(None);

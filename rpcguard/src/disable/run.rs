@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a command that only asks may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// How long a command that does something may take: systemd gives a unit 90 seconds to stop, and then kills it.
+/// How long a command that does something may take: systemd gives a unit 90 seconds to stop, and
+/// then kills it.
 const DOING: Duration = Duration::from_secs(150);
 
 /// No more is kept of what a command says, in bytes.
@@ -51,8 +52,8 @@ pub(super) fn question(words: &[String]) -> io::Result<Ran> {
 
 /// Runs a command to its end, or kills it with its children when it takes longer than that.
 ///
-/// What it says goes to a file in memory, and not through a pipe: a daemon that it starts may keep its end
-/// of a pipe open for as long as it runs.
+/// What it says goes to a file in memory, and not through a pipe: a daemon that it starts may keep
+/// its end of a pipe open for as long as it runs.
 fn command(words: &[String], patience: Duration) -> io::Result<Ran> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut said = File::from(memfd_create("rpcguard", MemfdFlags::CLOEXEC)?);
@@ -104,7 +105,8 @@ pub(super) fn ask(words: &[String]) -> Result<String, DisableError> {
     }
 }
 
-/// A command with nothing to read, that speaks English, and is with its children a group of its own.
+/// A command with nothing to read, that speaks English, and is with its children a group of its
+/// own.
 fn prepared(program: &str) -> Command {
     let mut command = Command::new(program);
     command
@@ -115,8 +117,8 @@ fn prepared(program: &str) -> Command {
     command
 }
 
-/// The absolute directories of `PATH`, and [`SBIN`] after them: in the working directory, anybody may have put a
-/// command.
+/// The absolute directories of `PATH`, and [`SBIN`] after them: in the working directory, anybody
+/// may have put a command.
 fn path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path)
@@ -195,7 +197,8 @@ fn move_aside(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Ends a process. What is signalled is a descriptor of it: its number may be another's at any moment.
+/// Ends a process. What is signalled is a descriptor of it: its number may be another's at any
+/// moment.
 fn end(machine: &Machine, process: &Process) -> Result<(), String> {
     let id = Pid::from_raw(process.id).ok_or("it has no valid number")?;
     let descriptor = match pidfd_open(id, PidfdFlags::empty()) {

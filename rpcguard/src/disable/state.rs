@@ -15,7 +15,8 @@ use super::{
 pub struct State {
     /// Its services.
     pub services: Services,
-    /// Processes that are proven to be a portmapper, and none of these services', as far as can be told.
+    /// Processes that are proven to be a portmapper, and none of these services', as far as can be
+    /// told.
     pub strays: Vec<Process>,
     /// All processes that hold its port.
     #[serde(skip)]
@@ -112,7 +113,8 @@ impl State {
         self.services.unknown_name()
     }
 
-    /// Those that hold the port and that these steps do not end: they are no portmapper, or the first process.
+    /// Those that hold the port and that these steps do not end: they are no portmapper, or the
+    /// first process.
     #[must_use]
     pub fn in_the_way(&self, steps: &[Step]) -> Holders {
         let listens = match &self.services {
@@ -170,8 +172,8 @@ impl State {
         })
     }
 
-    /// Adds what is found `now` to what is recorded, where `left` is how rpcguard has left the machine; `None` if
-    /// that is under another init system.
+    /// Adds what is found `now` to what is recorded, where `left` is how rpcguard has left the
+    /// machine; `None` if that is under another init system.
     #[must_use]
     pub fn merged_with(mut self, left: Option<&Self>, now: &Self) -> Option<Self> {
         fn add(to: &mut Vec<String>, from: &[String]) {
@@ -208,8 +210,8 @@ impl State {
         Some(self)
     }
 
-    /// Takes out of this state, which is to be restored, what somebody has set anew since rpcguard has `left` the
-    /// machine, and says what that is.
+    /// Takes out of this state, which is to be restored, what somebody has set anew since rpcguard
+    /// has `left` the machine, and says what that is.
     pub(super) fn keep_untouched(&mut self, left: &Self, now: &Self) -> Vec<String> {
         // Without it, those that need it are not started either.
         let settle = |mut differs: Vec<String>, dependents: &mut Vec<String>| {

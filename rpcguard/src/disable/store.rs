@@ -1,8 +1,8 @@
 //! Files that root alone can have written.
 //!
-//! What is kept decides what root does later. So each directory on the way to it, and the file itself, has
-//! to be root's, and nobody else may be able to write it. That is seen on descriptors, which cannot be
-//! exchanged for others in between.
+//! What is kept decides what root does later. So each directory on the way to it, and the file
+//! itself, has to be root's, and nobody else may be able to write it. That is seen on descriptors,
+//! which cannot be exchanged for others in between.
 
 use std::{
     fs::File,
@@ -120,7 +120,8 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Writes a file in the place of the one that is there, in one go, and makes sure that it lasts.
+    /// Writes a file in the place of the one that is there, in one go, and makes sure that it
+    /// lasts.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DisableError> {
         let scratch = format!("{name}.new");
         let write = || -> io::Result<()> {
@@ -149,7 +150,8 @@ fn unlink(store: &Store, name: &str) -> io::Result<()> {
     }
 }
 
-/// Refuses what others own or can write. Other than root, only the user that this runs as is no other.
+/// Refuses what others own or can write. Other than root, only the user that this runs as is no
+/// other.
 fn is_roots(path: &Path, file: &File) -> Result<(), DisableError> {
     let metadata = file.metadata().map_err(file_error("look at", path))?;
     let why = if ![0, geteuid().as_raw()].contains(&metadata.uid()) {

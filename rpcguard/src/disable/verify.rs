@@ -118,7 +118,8 @@ fn probe_port(port: u16) -> Vec<Probe> {
         .collect()
 }
 
-/// An empty datagram, which no portmapper answers: it is about the ICMP error of a port without a socket.
+/// An empty datagram, which no portmapper answers: it is about the ICMP error of a port without a
+/// socket.
 fn over_udp(address: SocketAddr) -> io::Result<()> {
     let socket = UdpSocket::bind((unspecified(address), 0))?;
     socket.connect(address)?;
@@ -178,8 +179,8 @@ pub(super) const fn listener(kind: Kind, address: &Address) -> Option<Listener> 
     Some(Listener { transport, address })
 }
 
-/// Waits for the port to be nobody's, and tries to reach it; `shared` are socket units that have other ports
-/// as well.
+/// Waits for the port to be nobody's, and tries to reach it; `shared` are socket units that have
+/// other ports as well.
 pub(super) fn closed(machine: &Machine, shared: &[String]) -> Result<Vec<Probe>> {
     let begun = Instant::now();
     loop {

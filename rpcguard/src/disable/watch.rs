@@ -10,8 +10,8 @@ use super::{
 };
 use crate::error::Result;
 
-/// How long the port is watched. runit and s6 wait for one second before they start something again, systemd for a
-/// tenth of one unless told otherwise.
+/// How long the port is watched. runit and s6 wait for one second before they start something
+/// again, systemd for a tenth of one unless told otherwise.
 const WATCHED: Duration = Duration::from_secs(5);
 
 /// How often it is looked at.

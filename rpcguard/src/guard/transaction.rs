@@ -5,7 +5,8 @@
 //! what is done about an interrupted change:
 //!
 //! 1. [`State::changing`] is set, and the other side of the settings written;
-//! 2. prefix [entries](super::entries) are written, shorter prefixes first, because the entry of a prefix
+//! 2. prefix [entries](super::entries) are written, shorter prefixes first, because the entry of
+//!    a prefix
 //!    that is not in the list says what its longest listed ancestor says;
 //! 3. the epoch is stored;
 //! 4. entries of prefixes that are in no list any more are removed, once no packet is under way
@@ -13,8 +14,8 @@
 //! 5. [`State::changing`] is cleared.
 //!
 //! Who finds `changing` set undoes the steps before the third, or finishes those after it, by
-//! looking at every entry's epoch. A change of several guards that was interrupted in the third step
-//! is first [carried on](super::unfinished).
+//! looking at every entry's epoch. A change of several guards that was interrupted in the third
+//! step is first [carried on](super::unfinished).
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -43,8 +44,8 @@ use crate::{
     sys::{mapped::MappedArray, packets, random},
 };
 
-/// Carries out a change on each of several guards, on all of them or on none; with something else that is to
-/// be done if the changes can be made, and only then: before anything is written.
+/// Carries out a change on each of several guards, on all of them or on none; with something else
+/// that is to be done if the changes can be made, and only then: before anything is written.
 pub(super) fn commit_with(
     guards: &mut [Guard],
     _lock: &Lock,
@@ -283,7 +284,8 @@ impl Guard {
         })
     }
 
-    /// What there is to do, and the sum of it. `listed` is all that is listed, if the change is large.
+    /// What there is to do, and the sum of it. `listed` is all that is listed, if the change is
+    /// large.
     fn plan(
         &self,
         change: &Change,
@@ -341,8 +343,8 @@ impl Guard {
         self.ends.lapsed() != PrefixCounts::default()
     }
 
-    /// Removes the prefixes that have [lapsed](Change::add_until), which are in force no more, and returns how
-    /// many there were. Every change to the lists does that first.
+    /// Removes the prefixes that have [lapsed](Change::add_until), which are in force no more, and
+    /// returns how many there were. Every change to the lists does that first.
     ///
     /// # Errors
     ///
@@ -425,7 +427,8 @@ impl Guard {
 const FEW_PORTS: usize = offset_of!(State, few_ports) + FewPorts::WORD;
 const FEW_PORTS_UNKNOWN: usize = offset_of!(State, few_ports) + FewPorts::UNKNOWN_WORD;
 
-/// Has packets ask the set of ports: the state can then be written as a whole, which is no store of one word.
+/// Has packets ask the set of ports: the state can then be written as a whole, which is no store of
+/// one word.
 fn forget_few_ports(array: &MappedArray) {
     array.store_u64(FEW_PORTS_UNKNOWN, 1);
     array.store_u64(FEW_PORTS, FewPorts::UNKNOWN.word());

@@ -80,7 +80,8 @@ pub fn read(path: &Path) -> Result<List, ListFileError> {
     read_opened(path, File::open(path), |_| true)
 }
 
-/// As [`read`], but for what is no regular file: reading a pipe would wait for whoever writes to it.
+/// As [`read`], but for what is no regular file: reading a pipe would wait for whoever writes to
+/// it.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What is around the portmapper of this host: rules that forward its port, units that would start it, and the
-//! services that are registered with it.
+//! What is around the portmapper of this host: rules that forward its port, units that would start
+//! it, and the services that are registered with it.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -124,8 +124,8 @@ const fn json_name(transport: Transport) -> &'static str {
     }
 }
 
-/// The registered services besides the portmapper that other hosts reach through some interface without a guard of
-/// their port, each port once.
+/// The registered services besides the portmapper that other hosts reach through some interface
+/// without a guard of their port, each port once.
 pub(super) fn reachable(report: &LocalReport) -> Vec<Reachable> {
     let services = report.services();
     let mut found = BTreeMap::new();
@@ -235,8 +235,8 @@ pub(super) fn print_surroundings(
     print_services(out, report)
 }
 
-/// A command that frees port 111 of a process, or shows what to stop. Its program's name may be made up: what is
-/// printed does no harm by itself.
+/// A command that frees port 111 of a process, or shows what to stop. Its program's name may be
+/// made up: what is printed does no harm by itself.
 fn freed_by(process: &Process, group: Option<&str>) -> Option<String> {
     let program = process.exe.as_deref()?.file_name()?.to_str()?;
     let is = |names: &[&str]| names.iter().any(|name| program.starts_with(name));

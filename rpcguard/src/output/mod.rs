@@ -1,7 +1,7 @@
 //! How things are shown: text for people, JSON for programs.
 //!
-//! Text goes to a terminal and to a pipe alike: aligned columns, no colour, no frames. What others chose
-//! is escaped on the way out: see [`crate::foreign_text`].
+//! Text goes to a terminal and to a pipe alike: aligned columns, no colour, no frames. What others
+//! chose is escaped on the way out: see [`crate::foreign_text`].
 
 pub(crate) mod check_host;
 pub(crate) mod check_local;

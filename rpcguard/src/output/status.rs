@@ -161,8 +161,8 @@ enum View {
     Unreadable(UnreadableView),
 }
 
-/// The UDP ports on which this host's rpcbind answers others. None, where that cannot be told: a guard can be
-/// shown without.
+/// The UDP ports on which this host's rpcbind answers others. None, where that cannot be told: a
+/// guard can be shown without.
 fn rpcbind_ports() -> BTreeSet<u16> {
     match Heard::default().udp_ports() {
         Ok(ports) => ports,

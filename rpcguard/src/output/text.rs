@@ -29,7 +29,8 @@ pub(super) enum Align {
     Right,
 }
 
-/// Writes rows, the first of which is the header, in columns. A cell is one line, whatever is in it.
+/// Writes rows, the first of which is the header, in columns. A cell is one line, whatever is in
+/// it.
 pub(super) fn table<const N: usize>(
     out: &mut impl Write,
     align: [Align; N],

@@ -27,9 +27,9 @@ pub struct Table {
 
 /// Asks the portmapper of this network namespace for everything that is registered with it.
 ///
-/// It is asked on loopback, or else on the addresses that it listens on; its socket in the file system is
-/// the last resort, and only root's own is asked. `None` if nothing listens. Each place is asked for a second in
-/// each version at most.
+/// It is asked on loopback, or else on the addresses that it listens on; its socket in the file
+/// system is the last resort, and only root's own is asked. `None` if nothing listens. Each place
+/// is asked for a second in each version at most.
 ///
 /// # Errors
 ///
@@ -59,8 +59,8 @@ pub fn table(inventory: &Inventory) -> io::Result<Option<Table>> {
     error.map_or(Ok(None), Err)
 }
 
-/// Where the portmapper can be asked, the best place first: a connection, which takes replies of any
-/// length, before a datagram, and loopback before other addresses, which a firewall may guard.
+/// Where the portmapper can be asked, the best place first: a connection, which takes replies of
+/// any length, before a datagram, and loopback before other addresses, which a firewall may guard.
 fn places(inventory: &Inventory) -> Vec<(Kind, Address)> {
     let mut sockets: Vec<&ListeningSocket> = inventory.portmapper().collect();
     sockets.sort_by_key(|socket| {

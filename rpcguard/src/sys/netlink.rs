@@ -1,5 +1,5 @@
-//! Interfaces as rtnetlink describes them, what a driver says when it refuses a program, and what it says that it
-//! can do.
+//! Interfaces as rtnetlink describes them, what a driver says when it refuses a program, and what
+//! it says that it can do.
 //!
 //! Attributes are read one by one, so that one that is unknown or malformed cannot get in the way
 //! of the few that matter.
@@ -220,8 +220,8 @@ fn interface(index: u32, name: Option<DefaultNla>) -> io::Result<Option<Interfac
     }
 }
 
-/// What a driver says that it does for XDP programs (`NETDEV_XDP_ACT_*`, linux/netdev.h; Linux 6.3); `None` if the
-/// kernel cannot tell.
+/// What a driver says that it does for XDP programs (`NETDEV_XDP_ACT_*`, linux/netdev.h; Linux
+/// 6.3); `None` if the kernel cannot tell.
 pub(crate) fn xdp_features(index: u32) -> io::Result<Option<u64>> {
     let text = |kind, text: &str| DefaultNla::new(kind, [text.as_bytes(), &[0]].concat());
     let generic = |kind, command: u8, attribute| {
@@ -253,7 +253,8 @@ pub(crate) fn xdp_features(index: u32) -> io::Result<Option<u64>> {
     }))
 }
 
-/// Whether a packet of this host to this address stays on it; `scope` is the index of an interface, or zero.
+/// Whether a packet of this host to this address stays on it; `scope` is the index of an interface,
+/// or zero.
 pub(crate) fn is_local(address: IpAddr, scope: u32) -> io::Result<bool> {
     let (family, octets) = match address {
         IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
@@ -359,7 +360,8 @@ fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> V
     message
 }
 
-/// What comes before the attributes of a request about one interface, or about all of them if `index` is zero.
+/// What comes before the attributes of a request about one interface, or about all of them if
+/// `index` is zero.
 fn interface_header(index: u32) -> [u8; INTERFACE_HEADER_LEN] {
     let mut header = [0; INTERFACE_HEADER_LEN];
     header[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -383,8 +385,8 @@ fn malformed() -> Refusal {
     Refusal::from(io::Error::from(io::ErrorKind::InvalidData))
 }
 
-/// Sends one request, of which `header` comes before the attributes, and waits for the one answer: its type, and what
-/// comes after netlink's header.
+/// Sends one request, of which `header` comes before the attributes, and waits for the one answer:
+/// its type, and what comes after netlink's header.
 fn exchange(
     protocol: isize,
     kind: u16,

@@ -91,8 +91,8 @@ fn a_silent_host_is_sent_so_many_packets_for_so_long_and_no_more() {
         .skip(1)
         .map(|rest| rest.split(' ').next().unwrap().parse().unwrap())
         .collect();
-    // Five probes, four times, at two addresses; no answer came from which to learn of another port.
-    // Linux repeats a SYN after a second; since 6.5, after each.
+    // Five probes, four times, at two addresses; no answer came from which to learn of another
+    // port. Linux repeats a SYN after a second; since 6.5, after each.
     assert_eq!(packets[0], 2 * 20, "{rules}");
     assert!((2..=2 * 3).contains(&packets[1]), "{rules}");
     assert_eq!(packets[2], 0, "{rules}");

@@ -1,4 +1,5 @@
-//! Rules of the kernel that forward port 111: what other hosts reach then listens nowhere on this host.
+//! Rules of the kernel that forward port 111: what other hosts reach then listens nowhere on this
+//! host.
 
 use rpcguard_tests::lab::Host;
 

@@ -74,7 +74,8 @@ impl Scene {
         check(&self.host, code)
     }
 
-    /// What who asks says about a host, with this exit status: without waiting for long, unless told to.
+    /// What who asks says about a host, with this exit status: without waiting for long, unless
+    /// told to.
     #[track_caller]
     pub(crate) fn ask(&self, host: &str, code: i32) -> HostDocument {
         let wait = if host.contains("--wait") {
@@ -128,7 +129,8 @@ pub(crate) fn replace_file(host: &Host, path: &str, text: &str) {
     });
 }
 
-/// Registers a service of the host with its portmapper, over loopback as it wants it: SET of version 2.
+/// Registers a service of the host with its portmapper, over loopback as it wants it: SET of
+/// version 2.
 pub(crate) fn register(host: &Host, program: u32, version: u32, port: u16) {
     const SET: u32 = 1;
     const UDP: u32 = 17;

@@ -102,7 +102,8 @@ fn hints_name_no_port_of_a_forwarder_besides_111() {
         return;
     };
     let copy = perl_called(&scene, "rpcbind");
-    // Under any name; also one that is proven to be a portmapper. Of another, it cannot be told what answers.
+    // Under any name; also one that is proven to be a portmapper. Of another, it cannot be told
+    // what answers.
     for (program, verdict, code) in [("perl", "unknown", 1), (&copy, "exposed", 3)] {
         let _forwarder = Stranger::start_as(&scene.host, 0, program, FORWARDER).unwrap();
         let [found, guarded, unguarded] = told(&scene);

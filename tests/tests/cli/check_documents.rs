@@ -28,13 +28,15 @@ pub(crate) struct LocalDocument {
     pub(crate) interfaces: Option<Vec<Interface>>,
     /// Options that the portmapper runs with and had better not.
     pub(crate) insecure_options: Vec<InsecureOption>,
-    /// Ports on which it is reached through interfaces that do not guard them, or at a limited rate.
+    /// Ports on which it is reached through interfaces that do not guard them, or at a limited
+    /// rate.
     pub(crate) exposures: Vec<Exposure>,
     /// How this host was named, if it was; else null.
     pub(crate) named: Option<Named>,
     /// Processes that hold port 111 and are no portmapper, nor systemd for one.
     pub(crate) other_holders: Vec<Holder>,
-    /// Rules of the kernel (nftables, iptables, IPVS) that forward port 111 of this host, or another port to it.
+    /// Rules of the kernel (nftables, iptables, IPVS) that forward port 111 of this host, or
+    /// another port to it.
     pub(crate) forwards: Vec<Forward>,
     /// Rules that could not be read, and why, a text each.
     pub(crate) forwards_unread: Vec<String>,
@@ -64,7 +66,8 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
     /// Its name, of at most 15 bytes.
     pub(crate) name: String,
-    /// Its control group, which names a unit or container; null if others than root could have made it up.
+    /// Its control group, which names a unit or container; null if others than root could have made
+    /// it up.
     pub(crate) control_group: Option<String>,
 }
 
@@ -252,8 +255,8 @@ pub(crate) struct Exposure {
     pub(crate) transport: String,
     /// The port.
     pub(crate) port: u16,
-    /// Through which interfaces. The ports of a bridge or bond, and what is stacked on another interface, are
-    /// only named if that one is better guarded.
+    /// Through which interfaces. The ports of a bridge or bond, and what is stacked on another
+    /// interface, are only named if that one is better guarded.
     pub(crate) interfaces: Vec<String>,
     /// How well it is guarded there.
     pub(crate) cover: Cover,
@@ -307,8 +310,8 @@ pub(crate) struct Address {
     pub(crate) probes: Vec<Probe>,
     /// What is registered; null if nobody said.
     pub(crate) registrations: Option<Vec<Registration>>,
-    /// What the answers amount to: `no_answer`, `refuses`, `small_only`, `not_asked`, `unclear`, `answers`, `tells`,
-    /// `relays` or `amplifies`.
+    /// What the answers amount to: `no_answer`, `refuses`, `small_only`, `not_asked`, `unclear`,
+    /// `answers`, `tells`, `relays` or `amplifies`.
     pub(crate) finding: String,
     /// Whether small replies come over UDP, and larger ones may be lost on the way.
     pub(crate) may_lose_large_replies: bool,
@@ -333,7 +336,8 @@ pub(crate) struct RemoteService {
     pub(crate) outcome: Outcome,
     /// Why the call was refused, or what else there is to say; else null.
     pub(crate) detail: Option<String>,
-    /// The directories that everybody may mount; null if mountd did not say, or it is another service.
+    /// The directories that everybody may mount; null if mountd did not say, or it is another
+    /// service.
     pub(crate) exports_to_everybody: Option<Vec<String>>,
 }
 

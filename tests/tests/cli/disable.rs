@@ -32,7 +32,8 @@ pub(crate) struct DisableDocument {
     pub(crate) holders: Vec<Holder>,
     /// Processes that --apply has ended and --undo does not start: no service had started them.
     pub(crate) ended: Vec<Ended>,
-    /// Services that somebody has set anew since --apply, and that --undo leaves as they are, for people.
+    /// Services that somebody has set anew since --apply, and that --undo leaves as they are, for
+    /// people.
     pub(crate) differs: Vec<String>,
 }
 

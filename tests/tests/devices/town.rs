@@ -179,8 +179,9 @@ impl Town {
         })
     }
 
-    /// Waits until each client is answered over an unguarded port: there is a link, and both ends know the
-    /// hardware address of every address of the other, so that no later answer waits for it.
+    /// Waits until each client is answered over an unguarded port: there is a link, and both ends
+    /// know the hardware address of every address of the other, so that no later answer waits for
+    /// it.
     pub(crate) fn wait_until_answered(&self) {
         let deadline = Instant::now() + PATIENCE;
         let limit = Some(Duration::from_millis(50));

@@ -13,9 +13,9 @@ use nix::unistd::Uid;
 use rpcguard_tests::lab::{Finished, find_tool, missing_tools, rpcguard_binary, skip};
 use tempfile::TempDir;
 
-/// Holds the file system: the tree below, and above it what is changed. Both this and [`BOOT`] print the
-/// number that their process has outside, and end when the test does, since nobody else has the other
-/// end of what they read.
+/// Holds the file system: the tree below, and above it what is changed. Both this and [`BOOT`]
+/// print the number that their process has outside, and end when the test does, since nobody else
+/// has the other end of what they read.
 const HOLD: &str = r#"
     set -e
     mount --make-rprivate /
@@ -90,7 +90,8 @@ impl Drop for Process {
 }
 
 impl Container {
-    /// Makes one of the tree of this name, and boots it; says that `test` is skipped if that cannot be.
+    /// Makes one of the tree of this name, and boots it; says that `test` is skipped if that cannot
+    /// be.
     pub(crate) fn boot_or_skip(tree: &str, test: &str) -> Option<Self> {
         if !Uid::effective().is_root() {
             skip(test, "needs root, for namespaces and mounts");
@@ -147,8 +148,8 @@ impl Container {
         container
     }
 
-    /// Ends every process of the system, forgets /run and the network, and starts anew with nothing but
-    /// the first process.
+    /// Ends every process of the system, forgets /run and the network, and starts anew with nothing
+    /// but the first process.
     pub(crate) fn boot(&mut self) {
         self.init = None;
         let mut boot = Command::new("nsenter");
@@ -196,8 +197,8 @@ impl Container {
         self.run(&["sh", "-ec", script]).succeeded().stdout
     }
 
-    /// Starts a script in the background, as this user, and returns when it listens on port 111 or has ended its
-    /// preparations: when it has made the file /tmp/ready.
+    /// Starts a script in the background, as this user, and returns when it listens on port 111 or
+    /// has ended its preparations: when it has made the file /tmp/ready.
     #[track_caller]
     pub(crate) fn start(&self, user: u32, command: &str) {
         self.shell(&format!(

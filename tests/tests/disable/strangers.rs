@@ -1,4 +1,5 @@
-//! Processes of ordinary users that pretend to be the portmapper, and files that they could have written.
+//! Processes of ordinary users that pretend to be the portmapper, and files that they could have
+//! written.
 
 use std::time::{Duration, Instant};
 

@@ -18,7 +18,8 @@ pub(in crate::check) struct ExposedForward<'a> {
 }
 
 impl ExposedForward<'_> {
-    /// A rule does not tell who answers, but for a certain one that leads to this host's portmapper.
+    /// A rule does not tell who answers, but for a certain one that leads to this host's
+    /// portmapper.
     pub(in crate::check) fn verdict(&self, portmapper_is_reached: bool) -> Verdict {
         match self.cover {
             Cover::Full => Verdict::NotExposed,
@@ -68,7 +69,8 @@ fn cover(interfaces: &[NetworkInterface], name: &str, forward: &Forward) -> Cove
     covers.into_iter().min().unwrap_or(Cover::None)
 }
 
-/// The command that has a guard drop what the rule would forward. XDP sees a packet before any rule does.
+/// The command that has a guard drop what the rule would forward. XDP sees a packet before any rule
+/// does.
 pub(in crate::check) fn remedy(
     exposed: &[&ExposedForward<'_>],
     interfaces: &[NetworkInterface],

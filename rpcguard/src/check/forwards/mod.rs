@@ -1,7 +1,7 @@
 //! Rules of the kernel that lead port 111 elsewhere, or another port to the portmapper.
 //!
-//! A packet that rules forward reaches no socket of this host, so that no socket tells who answers. XDP sees it
-//! before any of these rules.
+//! A packet that rules forward reaches no socket of this host, so that no socket tells who answers.
+//! XDP sees it before any of these rules.
 
 pub(super) mod exposed;
 mod ipvs;
@@ -63,7 +63,8 @@ impl Forwards {
     }
 }
 
-/// The interfaces through which hosts of their link reach 127.0.0.1, by ip-sysctl's `route_localnet`.
+/// The interfaces through which hosts of their link reach 127.0.0.1, by ip-sysctl's
+/// `route_localnet`.
 pub(super) fn to_loopback(arrivals: &[Arrival], transports: &[Transport]) -> Vec<Forward> {
     let is_set = |name: &str| {
         let path = format!("/proc/sys/net/ipv4/conf/{name}/route_localnet");

@@ -89,7 +89,8 @@ struct Reader<'v> {
 }
 
 impl<'v> Reader<'v> {
-    /// Adds what a rule does, in order: it may do several things, and a map makes one of each element.
+    /// Adds what a rule does, in order: it may do several things, and a map makes one of each
+    /// element.
     fn rule(&mut self, rule: &'v Value, chain: &mut Vec<Rule>) {
         let scope = key(rule, "nothing");
         let handle = rule

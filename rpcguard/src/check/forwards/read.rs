@@ -1,4 +1,5 @@
-//! Asks for the rules: nftables by nft(8), those of xtables by iptables-save(8), and IPVS by its table.
+//! Asks for the rules: nftables by nft(8), those of xtables by iptables-save(8), and IPVS by its
+//! table.
 
 use std::{fs, io};
 

@@ -1,4 +1,5 @@
-//! Packet rules in the form that the readers of nft and iptables share, and what they do with a packet.
+//! Packet rules in the form that the readers of nft and iptables share, and what they do with a
+//! packet.
 //!
 //! A test that is not understood may be true and may not: a forward behind one is only possible.
 

@@ -33,7 +33,8 @@ const GRAPHICAL: (&str, &str) = (
     "[Unit]\nRequires=multi-user.target\n",
 );
 
-/// What the units of this machine come to: `nfs-server.service > rpcbind.socket`, with a `?` if not at boot.
+/// What the units of this machine come to: `nfs-server.service > rpcbind.socket`, with a `?` if not
+/// at boot.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -71,7 +72,8 @@ fn units_that_want_a_disabled_portmapper_are_named() {
             "rpc-statd.service ? rpcbind.socket"
         ]
     );
-    // Through another that is enabled, a drop-in, an alias, a directory of links, an instance, a timer.
+    // Through another that is enabled, a drop-in, an alias, a directory of links, an instance, a
+    // timer.
     for more in [
         &[
             (

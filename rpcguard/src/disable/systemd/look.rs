@@ -1,7 +1,7 @@
 //! Asking systemd which units are the portmapper's.
 //!
-//! Besides those of the known names, that is a socket unit of any name that listens on port 111 and nowhere else, and
-//! a service whose main process is proven to be the portmapper.
+//! Besides those of the known names, that is a socket unit of any name that listens on port 111 and
+//! nowhere else, and a service whose main process is proven to be the portmapper.
 
 use super::{NAMES, Units, answers, is_active, question};
 use crate::{
@@ -91,7 +91,8 @@ fn services(holders: &Holders) -> Result<Vec<String>, DisableError> {
     Ok(services)
 }
 
-/// The socket units that listen on port 111, by what systemctl says of all: several lines of `Listen` each.
+/// The socket units that listen on port 111, by what systemctl says of all: several lines of
+/// `Listen` each.
 fn sockets_on_port(output: &str) -> Vec<SocketUnit> {
     let blocks = output.split("\n\n").filter_map(|block| {
         let of = |key: &'static str| {

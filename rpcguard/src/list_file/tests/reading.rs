@@ -90,7 +90,8 @@ fn a_pipe_is_read_to_the_limit_and_no_further() {
     assert_eq!(input.0, MAX_BYTES + 1);
 }
 
-/// A list file that is read again by itself may have become a pipe to which nothing is ever written.
+/// A list file that is read again by itself may have become a pipe to which nothing is ever
+/// written.
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};

@@ -127,7 +127,8 @@ impl Scene {
         });
     }
 
-    /// Makes the machine look like one of systemd, all of whose units have hostile names and states.
+    /// Makes the machine look like one of systemd, all of whose units have hostile names and
+    /// states.
     pub(super) fn boot_systemd(&self) {
         const SYSTEMCTL: &str = "/usr/bin/systemctl";
         let unit = |name: &str| {
