@@ -80,7 +80,7 @@ pub(super) fn other_sockets(machine: &Machine, units: &[Unit]) -> Vec<String> {
     starters::other_sockets(machine, &[&UNITS[..], &["portmap.socket"]].concat())
 }
 
-/// What systemctl says about the units; `None` if it says nothing.
+/// The answer of systemctl about the units; `None` if it says nothing.
 fn systemctl() -> Option<String> {
     let program = tool::find(&["systemctl"])?;
     let properties = "--property=Id,LoadState,ActiveState,SubState,UnitFileState";

@@ -109,7 +109,7 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
     let transports: Vec<_> = on_loopback.into_iter().map(transport_of).collect();
     let found = &mut forwards.found;
     found.extend(forwards::to_loopback(&arrivals, &transports));
-    // What leads to the portmapper leads nowhere without one.
+    // Without a portmapper, a forward to its port leads nowhere.
     let listens = inventory.portmapper().any(|socket| socket.port().is_some());
     forwards.found.retain(|forward| listens || !forward.inward);
     let mut report = LocalReport {
@@ -235,7 +235,7 @@ impl LocalReport {
         })
     }
 
-    /// What to do first about an exposed portmapper, if a command does it.
+    /// The first step against an exposed portmapper, if a command does it.
     pub(super) fn remedy(&self) -> Option<String> {
         let exposed: Vec<&Exposure> = self
             .guardable()

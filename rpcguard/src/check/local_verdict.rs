@@ -1,4 +1,4 @@
-//! What the local report comes to, in words and with the next step.
+//! The verdict of the local report in words, with the next step.
 
 use super::{
     Cover, Verdict,

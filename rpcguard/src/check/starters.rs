@@ -29,7 +29,7 @@ const DIRECTORIES: [&str; 13] = [
     "run/systemd/generator.late",
 ];
 
-/// What systemd starts whatever is enabled, once it starts anything.
+/// Units that systemd always starts.
 const BASIC: [&str; 6] = [
     "default.target",
     "sysinit.target",

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             .with_survey(&survey)
             .print()?,
     }
-    // What `--apply` would not free.
+    // `--apply` would not free these.
     let Survey { state, .. } = &survey;
     let is_free =
         state.in_the_way(&state.disable()).is_empty() && state.services.shared().is_empty();

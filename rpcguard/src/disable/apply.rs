@@ -34,14 +34,14 @@ pub struct Applied {
     pub probes: Vec<Probe>,
 }
 
-/// What undoing has come to.
+/// The outcome of undoing.
 #[derive(Clone, Debug, Default)]
 pub struct Undone {
     /// Whether there was a record.
     pub was_recorded: bool,
     /// Processes that were ended, and are not started again: no service has started them.
     pub ended: Vec<Process>,
-    /// What somebody has set anew in the meantime, and so was left as it is.
+    /// Services that were changed by hand in the meantime, and so were left as they are.
     pub differs: Vec<String>,
 }
 

@@ -48,9 +48,9 @@ pub enum DisableError {
     Restarted {
         /// Which process it is now.
         process: String,
-        /// What has started it.
+        /// The process that started it.
         by: String,
-        /// What ends that.
+        /// The command that ends that.
         remedy: String,
     },
     /// The steps were made, and are recorded, and more of the same would be to do.
@@ -65,7 +65,7 @@ pub enum DisableError {
     Record {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// Others than root could have written what was recorded.
@@ -76,7 +76,7 @@ pub enum DisableError {
     Untrusted {
         /// The file, or a directory that it is in.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
         /// Whether it is a directory.
         is_directory: bool,
@@ -163,7 +163,7 @@ fn listed<T: ToString>(items: &[T]) -> String {
     items.collect()
 }
 
-/// What commands say, line by line, without anything that a terminal obeys.
+/// The output of commands, line by line, without anything that a terminal obeys.
 fn lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(printable).collect();
     lines.join("\n")

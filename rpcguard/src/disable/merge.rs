@@ -10,7 +10,7 @@ pub(super) trait Item: Clone {
     fn is_same(&self, other: &Self) -> bool;
     /// Whether it runs, or is started, where it was not.
     fn is_more_than(&self, was: &Self) -> bool;
-    /// What is to be restored of it when somebody has set it anew in the meantime.
+    /// The state to restore if it was changed by hand in the meantime.
     fn set_anew(&self, was: &Self) -> Self {
         let _ = was;
         self.clone()

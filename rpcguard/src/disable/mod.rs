@@ -90,7 +90,7 @@ impl Survey {
     }
 }
 
-/// What is registered with the portmapper of this network namespace. It may never answer, and is
+/// The registrations with the portmapper of this network namespace. It may never answer, and is
 /// asked on a thread that is left behind then.
 fn registrations() -> anyhow::Result<Vec<Registration>> {
     let (answer, answered) = mpsc::channel();

@@ -19,7 +19,7 @@ pub enum Place {
     Unit(String),
     /// A container.
     Container {
-        /// What runs it.
+        /// The unit or container that runs it.
         runtime: &'static str,
         /// Its id, or its name.
         id: String,
@@ -133,7 +133,7 @@ mod tests {
                 "/lxc.payload.web/system.slice/rpcbind.service",
                 Some("lxc container web"),
             ),
-            // What a user has named.
+            // The name is a user's.
             (
                 "/user.slice/user-1000.slice/user@1000.service/app.slice/rpcbind.service",
                 None,

@@ -16,17 +16,17 @@ const NAME: &str = "disable.json";
 /// Of the form of the record.
 const VERSION: u32 = 1;
 
-/// What was there before, and what has been done since. The file is written anew before each step,
+/// The state before, and the steps since. The file is written anew before each step,
 /// and is only ever there as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
     /// What is to be restored.
     pub before: State,
-    /// What was done, or begun: the last one may not have come to its end. It is there for people.
+    /// The steps that were done, or begun: the last one may not have come to its end. It is there for people.
     #[serde(default)]
     begun: Vec<Value>,
-    /// What there was after all of it: what is otherwise now was changed by somebody else. `None`
+    /// The state after all of it: a difference from it was made by somebody else. `None`
     /// as long as it is under way, and as soon as it is being undone.
     #[serde(default)]
     pub left: Option<State>,

@@ -52,7 +52,7 @@ pub(super) fn question(words: &[String]) -> io::Result<Ran> {
 
 /// Runs a command to its end, or kills it with its children when it takes longer than that.
 ///
-/// What it says goes to a file in memory, and not through a pipe: a daemon that it starts may keep
+/// Its output goes to a file in memory, and not through a pipe: a daemon that it starts may keep
 /// its end of a pipe open for as long as it runs.
 fn command(words: &[String], patience: Duration) -> io::Result<Ran> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;

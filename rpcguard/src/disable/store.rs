@@ -1,6 +1,6 @@
 //! Files that root alone can have written.
 //!
-//! What is kept decides what root does later. So each directory on the way to it, and the file
+//! The record decides what root does later. So each directory on the way to it, and the file
 //! itself, has to be root's, and nobody else may be able to write it. That is seen on descriptors,
 //! which cannot be exchanged for others in between.
 

@@ -85,7 +85,7 @@ fn parent_place(cgroup: &str, own: Option<&Place>) -> String {
     }
 }
 
-/// What ends the supervision, as far as the parent tells.
+/// The command that ends the supervision, as far as the parent tells.
 fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> String {
     if let Some(Place::Container { runtime, id, stop }) = &holder.place {
         return match *runtime {

@@ -59,15 +59,15 @@ pub enum Error {
     UnsafeDirectory {
         /// Where it would be pinned.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// Somebody else could take all pins away.
+    /// Others could take all pins away.
     #[error("a filter is not safe in {path}: {why}", path = foreign_text::path(path))]
     UnsafeBpffs {
         /// The BPF file system.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// The kernel lacks something.
@@ -247,7 +247,7 @@ pub enum Error {
     /// A file that would be written is there already.
     #[error("{} is there already, and evidence is not overwritten", foreign_text::path(.0))]
     EvidenceExists(PathBuf),
-    /// What this host finds out about itself is no evidence.
+    /// Findings of this host about itself are no evidence.
     #[error("`{0}` is this host itself: there is no evidence to be had from here")]
     OwnAddress(String),
     /// The portmapper could not be disabled, or enabled again.

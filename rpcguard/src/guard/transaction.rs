@@ -284,7 +284,7 @@ impl Guard {
         })
     }
 
-    /// What there is to do, and the sum of it. `listed` is all that is listed, if the change is
+    /// The steps, and their sum. `listed` is all that is listed, if the change is
     /// large.
     fn plan(
         &self,

@@ -36,7 +36,7 @@ struct HostDocument {
     addresses: Vec<AddressView>,
     /// Addresses that were not asked.
     more_addresses: usize,
-    /// What this host found out about itself; null if none of the addresses is its own.
+    /// The findings of this host about itself; null if none of the addresses is its own.
     local: Option<LocalDocument>,
     /// How long answers were waited for.
     wait_seconds: f64,

@@ -1,4 +1,4 @@
-//! What is around the portmapper of this host: rules that forward its port, units that would start
+//! The surroundings of the portmapper of this host: rules that forward its port, units that would start
 //! it, and the services that are registered with it.
 
 use std::{collections::BTreeMap, io::Write};

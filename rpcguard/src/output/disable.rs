@@ -364,7 +364,7 @@ pub(crate) fn print_applied(applied: &Applied, machine: &Machine) -> io::Result<
     out.flush()
 }
 
-/// What undoing has come to.
+/// The outcome of undoing.
 pub(crate) fn print_undone(machine: &Machine, undone: &Undone) -> io::Result<()> {
     let mut out = stdout();
     if !undone.was_recorded {

@@ -33,7 +33,7 @@ fn a_process_on_port_111_that_is_no_portmapper_is_named() {
         .lines()
         .find(|text| text.starts_with("holds port 111, and is not rpcbind: "));
     assert!(named.is_some_and(|text| text.contains(&line)), "{text}");
-    // What is named as the next step works here.
+    // The next step that is named works here.
     scene.does(
         &next
             .replace("rpcguard ", "")

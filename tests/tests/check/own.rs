@@ -74,7 +74,7 @@ fn a_name_of_this_host_and_another_is_looked_at_and_asked() {
     assert_eq!(nothing.addresses.len(), 1);
     assert_eq!(nothing.addresses[0].address, ASKER[0]);
     assert_eq!(nothing.local.unwrap().verdict, Verdict::NotExposed);
-    // What this host finds out about itself counts.
+    // The findings of this host about itself count.
     let _rpcbind = scene.rpcbind("");
     let exposed = check(3);
     assert_eq!(exposed.verdict, Verdict::Exposed);

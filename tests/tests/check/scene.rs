@@ -74,7 +74,7 @@ impl Scene {
         check(&self.host, code)
     }
 
-    /// What who asks says about a host, with this exit status: without waiting for long, unless
+    /// The answer about a host of the one who asks, with this exit status: without waiting for long, unless
     /// told to.
     #[track_caller]
     pub(crate) fn ask(&self, host: &str, code: i32) -> HostDocument {

@@ -287,7 +287,7 @@ pub(crate) struct HostDocument {
     pub(crate) addresses: Vec<Address>,
     /// How many more it has.
     pub(crate) more_addresses: usize,
-    /// What this host found out about itself; null if none of the addresses is its own.
+    /// The findings of this host about itself; null if none of the addresses is its own.
     pub(crate) local: Option<LocalDocument>,
     /// How long answers were waited for.
     pub(crate) wait_seconds: f64,
@@ -310,7 +310,7 @@ pub(crate) struct Address {
     pub(crate) probes: Vec<Probe>,
     /// What is registered; null if nobody said.
     pub(crate) registrations: Option<Vec<Registration>>,
-    /// What the answers amount to: `no_answer`, `refuses`, `small_only`, `not_asked`, `unclear`,
+    /// The sum of the answers: `no_answer`, `refuses`, `small_only`, `not_asked`, `unclear`,
     /// `answers`, `tells`, `relays` or `amplifies`.
     pub(crate) finding: String,
     /// Whether small replies come over UDP, and larger ones may be lost on the way.
@@ -332,7 +332,7 @@ pub(crate) struct RemoteService {
     pub(crate) transport: String,
     /// The port, as registered.
     pub(crate) port: u16,
-    /// What came of it.
+    /// The outcome.
     pub(crate) outcome: Outcome,
     /// Why the call was refused, or what else there is to say; else null.
     pub(crate) detail: Option<String>,
@@ -366,7 +366,7 @@ pub(crate) struct Probe {
     pub(crate) started_at: String,
     /// How often it was sent.
     pub(crate) attempts: u32,
-    /// What came of it.
+    /// The outcome.
     pub(crate) outcome: Outcome,
     /// Why the call was refused, or what else there is to say; else null.
     pub(crate) detail: Option<String>,

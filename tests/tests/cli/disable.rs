@@ -28,7 +28,7 @@ pub(crate) struct DisableDocument {
     pub(crate) steps: Vec<String>,
     /// What became of trying to reach port 111 after --apply.
     pub(crate) probes: Vec<Probe>,
-    /// What holds port 111, before anything was done; empty for an undo.
+    /// The holders of port 111, before anything was done; empty for an undo.
     pub(crate) holders: Vec<Holder>,
     /// Processes that --apply has ended and --undo does not start: no service had started them.
     pub(crate) ended: Vec<Ended>,

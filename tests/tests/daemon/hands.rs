@@ -124,7 +124,7 @@ fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
         assert!(!ports().as_array().unwrap().contains(&port.into()));
     }
     drop(stranger);
-    // What somebody else has as well is left to both, and the log has it.
+    // A port that another process has as well is left to both, and the log has it.
     let taken = ports().as_array().unwrap()[1].clone();
     let script = format!("tcp({taken})");
     let _stranger = Stranger::start(&scene.site.host, &script).unwrap();

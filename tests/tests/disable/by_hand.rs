@@ -97,7 +97,7 @@ fn an_old_record_does_not_win_over_what_a_second_apply_finds() {
         return;
     };
     let _ = apply(&machine).succeeded();
-    // Somebody wants it in runlevel 3 alone, and not at once.
+    // The operator wants it in runlevel 3 alone, and not at once.
     machine.shell("mv /etc/rc3.d/K01rpcbind /etc/rc3.d/S01rpcbind");
     let by_hand = links(&machine);
     let _ = apply(&machine).succeeded();

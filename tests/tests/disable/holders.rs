@@ -1,4 +1,4 @@
-//! What holds port 111 and is no portmapper is named, with the step that frees it.
+//! A holder of port 111 that is no portmapper is named, with the step that frees it.
 
 use std::process::{Child, Stdio};
 
@@ -82,7 +82,7 @@ fn a_holder_outside_of_the_process_namespace_could_not_be_told() {
     }
 }
 
-/// What systemctl says on a machine with units of these properties.
+/// The answer of systemctl on a machine with units of these properties.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >>/tmp/asked
 case $* in

@@ -61,7 +61,7 @@ const SETTINGS: [(&str, Option<&str>); 18] = [
         None,
     ),
     ("printf '[nfsd]\\nvers3=y\\n' >/etc/nfs.conf", None),
-    // What users can do themselves, which may be shown and stops nothing.
+    // Things that users can do themselves, which may be shown and stop nothing.
     (
         "cp /bin/sleep /tmp/ypbind; setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/ypbind 600 \
          >/dev/null 2>&1 & sleep 0.3; pidof ypbind",

@@ -34,7 +34,7 @@ fn a_shell_loop_that_starts_it_again_is_named() {
         &format!("started by process {id} (sh, /"),
         &format!("`kill {id}`"),
     );
-    // What it says is what helps.
+    // The commands that it prints help.
     machine.shell(&format!("kill {id}"));
     let _ = machine.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert!(!machine.listens());

@@ -8,7 +8,7 @@ use crate::check::{Cover, NetworkInterface, Verdict, network};
 /// More ports than this in one rule are not looked at one by one.
 const MAX_PORTS: usize = 64;
 
-/// What other hosts reach by a rule.
+/// The ports that other hosts reach by a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::check) struct ExposedForward<'a> {
     pub(in crate::check) forward: &'a Forward,

@@ -37,12 +37,12 @@ pub struct Forward {
     pub interfaces: Vec<String>,
 }
 
-/// What the kernel's rules forward.
+/// The forwards among the kernel's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwards {
     /// The rules found.
     pub found: Vec<Forward>,
-    /// What could not be read, and why.
+    /// The rules that could not be read, and why.
     pub unread: Vec<String>,
 }
 

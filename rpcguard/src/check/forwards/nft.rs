@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::rules::{Action, Rule, Ruleset, Target, Test};
 
-/// What a rule of nft asks a packet for.
+/// The conditions of a rule of nft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     Port,
@@ -67,7 +67,7 @@ fn text_of<'v>(object: &'v Value, name: &str) -> &'v str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What a chain or set is known by: `ip nat PREROUTING`.
+/// The name of a chain or set: `ip nat PREROUTING`.
 fn key(object: &Value, name: &str) -> String {
     let part = |name| text_of(object, name);
     format!("{} {} {}", part("family"), part("table"), part(name))
@@ -258,7 +258,7 @@ impl<'v> Reader<'v> {
     }
 }
 
-/// What is asked for, and what is true of every packet that is asked: UDP has UDP's ports.
+/// The conditions, and those that follow from them: UDP has UDP's ports.
 fn fields(left: Option<&Value>) -> (Vec<Test>, Vec<Field>) {
     let Some(left) = left else {
         return (vec![], vec![Field::Other]);

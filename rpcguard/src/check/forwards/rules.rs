@@ -53,7 +53,7 @@ pub(super) struct Target {
     pub(super) port: Option<RangeInclusive<u16>>,
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Forward(Target),

@@ -6,7 +6,7 @@ use rpcguard_common::parse::Transport;
 
 use super::{Arrival, Forward, collect, ipvs, nft, rules::Ruleset, xtables};
 
-/// What rules forward on a host with eth0 and Docker's bridge.
+/// The forwards on a host with eth0 and Docker's bridge.
 fn forwards(rules: &Ruleset) -> Vec<Forward> {
     let arrivals: Vec<Arrival> = ["eth0", "docker0"]
         .map(|name| (name.to_owned(), vec![name.to_owned()]))
@@ -181,7 +181,7 @@ fn rules_of_nft_that_forward_111_are_found() {
     ] {
         assert_eq!(lines(&ruleset(&rule(&expressions))), found, "{expressions}");
     }
-    // What only iptables-save shows is not read as nothing.
+    // Rules that only iptables-save shows are not taken for none.
     let xt = rule(&format!(
         r#"{UDP_111}, {{"xt": {{"type": "target", "name": "DNAT"}}}}"#
     ));

@@ -33,7 +33,7 @@ const GRAPHICAL: (&str, &str) = (
     "[Unit]\nRequires=multi-user.target\n",
 );
 
-/// What the units of this machine come to: `nfs-server.service > rpcbind.socket`, with a `?` if not
+/// The chains of units of this machine: `nfs-server.service > rpcbind.socket`, with a `?` if not
 /// at boot.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use crate::{
     policy::PORTMAPPER_PORT,
 };
 
-/// What socket units listen on; it takes no list of names.
+/// The addresses that socket units listen on; it takes no list of names.
 const SOCKETS: [&str; 5] = [
     "systemctl",
     "show",

@@ -10,7 +10,7 @@ use rpcguard::commands::Cli;
 
 use self::scene::{GUARDED, OTHER, Scene};
 
-/// What is added to every command, to see its log too.
+/// The options that are added to every command, to see its log too.
 const VERBOSE: &str = "-vv";
 
 /// An argument that no command knows.

@@ -202,7 +202,7 @@ impl Drop for Scene {
     }
 }
 
-/// What a terminal would obey, or would take for a line of ours.
+/// Text that a terminal would obey, or that looks like a line of ours.
 fn fault(bytes: &[u8]) -> Option<String> {
     let Ok(text) = str::from_utf8(bytes) else {
         return Some(format!("not UTF-8: {}", bytes.escape_ascii()));
