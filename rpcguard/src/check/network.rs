@@ -105,10 +105,12 @@ pub struct NetworkInterface {
     lower: Option<u32>,
 }
 
-/// Kinds that no packet of another host arrives on.
-const SILENT: [&str; 3] = ["dummy", "ifb", "nlmon"];
+/// Kinds that no packet of another host arrives on. Those of a VRF arrive on its ports: XDP on the
+/// VRF sees none of them.
+const SILENT: [&str; 4] = ["dummy", "ifb", "nlmon", "vrf"];
 
-/// Kinds whose packets XDP sees on the interface below, as they arrive.
+/// Kinds whose packets XDP sees on the interface below, as they arrive, unless they come from a
+/// sibling.
 const STACKED: [&str; 5] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"];
 
 /// Interfaces can be stacked and be ports of others so many times.
@@ -137,7 +139,9 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
             guard: guard.map(|guard| Guarded::of(guard)).transpose()?,
             index: found.index,
             master: found.master,
-            lower: found.lower.filter(|_| STACKED.contains(&&*found.kind)),
+            lower: found
+                .lower
+                .filter(|_| STACKED.contains(&&*found.kind) && !found.hears_siblings),
             name: found.name,
         });
     }
@@ -200,27 +204,39 @@ fn cover_within(
     port: u16,
     depth: usize,
 ) -> Cover {
-    let find = |index| interfaces.iter().find(|found| found.index == index);
-    let own = |interface: &NetworkInterface| {
-        let guard = interface.guard.as_ref();
-        guard.map_or(Cover::None, |guard| guard.covers(transport, port))
-    };
-    let Some(interface) = find(index).filter(|_| depth != 0) else {
+    let found = interfaces.iter().find(|found| found.index == index);
+    let Some(interface) = found.filter(|_| depth != 0) else {
         return Cover::None;
     };
-    let others = interface
-        .passes()
-        .map(|index| cover_within(interfaces, index, transport, port, depth - 1));
+    let above = interface.master.map_or(Cover::None, |master| {
+        cover_within(interfaces, master, transport, port, depth - 1)
+    });
+    above.max(cover_below(interfaces, index, transport, port, depth))
+}
+
+/// How well a port is guarded by the time that a packet has come up to this interface.
+fn cover_below(
+    interfaces: &[NetworkInterface],
+    index: u32,
+    transport: Transport,
+    port: u16,
+    depth: usize,
+) -> Cover {
+    let found = interfaces.iter().find(|found| found.index == index);
+    let Some(interface) = found.filter(|_| depth != 0) else {
+        return Cover::None;
+    };
+    let below = |index| cover_below(interfaces, index, transport, port, depth - 1);
+    let guard = interface.guard.as_ref();
+    let own = guard.map_or(Cover::None, |guard| guard.covers(transport, port));
+    // What an interface is stacked on hands its packets over before its own bridge gets them.
+    let lower = interface.lower.map_or(Cover::None, below);
     // What arrives on a bridge or bond came through one of its ports.
     let ports = interfaces
         .iter()
         .filter(|other| other.master == Some(index))
-        .map(own);
-    let through_ports = ports.min().unwrap_or(Cover::None);
-    others
-        .chain([own(interface), through_ports])
-        .max()
-        .unwrap_or(Cover::None)
+        .map(|port| below(port.index));
+    own.max(lower).max(ports.min().unwrap_or(Cover::None))
 }
 
 impl NetworkInterface {
@@ -332,6 +348,43 @@ mod tests {
         }
         assert_eq!(cover(&of_one, 1, Udp, 111), Cover::None);
         assert_eq!(cover(&of_one, 3, Udp, 111), Cover::None);
+    }
+
+    #[test]
+    fn guards_below_a_bond_or_a_vlan_cover_the_bridge_above_it() {
+        let stacked = |index, master, lower| NetworkInterface {
+            master,
+            lower,
+            ..interface(index, None)
+        };
+        let full = |index, master| NetworkInterface {
+            master,
+            ..interface(index, guarded(|_| ()))
+        };
+        // A bridge of a bond of two interfaces, and one of a VLAN of an interface.
+        let bond = [
+            interface(1, None),
+            stacked(2, Some(1), None),
+            full(3, Some(2)),
+            full(4, Some(2)),
+        ];
+        let vlan = [
+            interface(1, None),
+            stacked(2, Some(1), Some(3)),
+            full(3, None),
+        ];
+        for index in 1..=3 {
+            assert_eq!(cover(&bond, index, Udp, 111), Cover::Full, "{index}");
+            assert_eq!(cover(&vlan, index, Udp, 111), Cover::Full, "{index}");
+        }
+        // A VLAN gets its packets before the bridge does that its interface is a port of.
+        let beside = [
+            full(1, None),
+            stacked(2, Some(1), None),
+            stacked(3, None, Some(2)),
+        ];
+        assert_eq!(cover(&beside, 2, Udp, 111), Cover::Full);
+        assert_eq!(cover(&beside, 3, Udp, 111), Cover::None);
     }
 
     #[test]

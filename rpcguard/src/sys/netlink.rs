@@ -38,6 +38,8 @@ const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
 const IFLA_BOND_MODE: u16 = 1;
 const IFLA_BOND_XMIT_HASH_POLICY: u16 = 14;
 const IFLA_XDP_FD: u16 = 1;
@@ -72,6 +74,11 @@ const RTN_LOCAL: u8 = 2;
 // linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 const NFT_MSG_NEWTABLE: u16 = 10 << 8;
 const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
+
+/// `MACVLAN_MODE_BRIDGE`.
+const MACVLAN_BRIDGE: u32 = 4;
+/// `IPVLAN_F_PRIVATE` and `IPVLAN_F_VEPA`.
+const IPVLAN_APART: u16 = 1 | 2;
 
 // linux/if.h
 const IFF_UP: u32 = 1;
@@ -111,6 +118,9 @@ pub(crate) struct Interface {
     pub(crate) master: Option<u32>,
     /// Index of the interface of this network namespace that it is stacked on.
     pub(crate) lower: Option<u32>,
+    /// Whether others that are stacked on the same interface, in any network namespace, send to it
+    /// past that interface.
+    pub(crate) hears_siblings: bool,
     /// At most one in the driver or the network stack, and one on the device.
     pub(crate) xdp: Vec<XdpProgram>,
     /// How a bond distributes packets.
@@ -445,6 +455,17 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
             hash: setting(IFLA_BOND_XMIT_HASH_POLICY).unwrap_or_default(),
         }
     });
+    let setting = |kind| attribute(attribute(info, IFLA_INFO_DATA).unwrap_or_default(), kind);
+    // What a tap gets, it hands to a process, as to a guest.
+    let hears_siblings = match kind.as_deref() {
+        Some("macvlan") => {
+            setting(IFLA_MACVLAN_MODE).is_none_or(|mode| read_u32(mode) == MACVLAN_BRIDGE)
+        }
+        Some("ipvlan") => {
+            setting(IFLA_IPVLAN_FLAGS).is_none_or(|flags| read_u16(flags) & IPVLAN_APART == 0)
+        }
+        _ => false,
+    };
     let flags = read_u32(&body[8..12]);
     let index_in = |kind| {
         let index = attribute(attributes, kind).map(read_u32)?;
@@ -461,6 +482,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         loopback: flags & IFF_LOOPBACK != 0,
         master: index_in(IFLA_MASTER),
         lower: index_in(IFLA_LINK).filter(|_| !elsewhere),
+        hears_siblings,
         xdp: programs.collect(),
         bond,
     })
