@@ -295,6 +295,7 @@ impl LocalReport {
         if guard.policy.observe {
             command.push_str(" --observe off");
         }
+        command.push_str(&guard.completed());
         let exposed = self
             .guardable()
             .filter(|exposure| exposure.interfaces.iter().any(|found| found == name));

@@ -22,7 +22,7 @@ pub use forwards::{Forward, Forwards};
 pub use init::{InitSystem, Unit, units};
 pub(crate) use local::transport_name;
 pub use local::{Exposure, LocalReport, exposed_ports, local};
-pub use network::{Cover, Guarded, NetworkInterface};
+pub use network::{Cover, Guarded, LeftOut, NetworkInterface};
 pub use options::{InsecureOption, insecure_options};
 pub use own::{SplitAddresses, split};
 pub use probe::{Answered, Outcome, Probe, ProbeResult};

@@ -1,6 +1,6 @@
 //! The interfaces that packets arrive on, and what guards them.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use rpcguard_common::parse::Transport;
 
@@ -9,6 +9,7 @@ use crate::{
     error::{Doing as _, Error, Result},
     guard::{Entry, Guard, Registry},
     policy::{Destinations, Policy},
+    prefix::Prefix,
     sys::netlink::{self, Interface},
 };
 
@@ -46,20 +47,29 @@ pub struct Guarded {
     pub allows_everybody: bool,
     /// Whether the filter is attached still.
     pub attached: bool,
-    /// Whether packets to some address of this host are none of its business. Those of links, to
-    /// which nobody sends from afar, do not count.
-    pub leaves_addresses_out: bool,
+    /// The addresses of this host that it leaves out: packets to them are none of its business.
+    /// Those of links, to which nobody sends from afar, do not count.
+    pub left_out: Vec<LeftOut>,
 }
+
+/// Addresses of this host that a guard leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// The addresses.
+    pub prefix: Prefix,
+    /// Whether it is the broadcast address of a link, to which its neighbours can send over UDP.
+    pub broadcast: bool,
+}
+
+/// More prefixes than this are not named in a command.
+const MAX_NAMED: usize = 16;
 
 impl Guarded {
     fn of(guard: &Guard) -> Result<Self> {
         let counts = guard.prefix_counts()?;
         let policy = guard.policy()?;
         Ok(Self {
-            leaves_addresses_out: policy.destinations != Destinations::All
-                && own_addresses()?
-                    .into_iter()
-                    .any(|address| !policy.destinations.contain(address)),
+            left_out: left_out(&policy.destinations)?,
             policy,
             allowed: u64::from(counts.allow_v4) + u64::from(counts.allow_v6),
             allows_everybody: guard.allows_everybody()?,
@@ -79,7 +89,7 @@ impl Guarded {
         } = &self.policy;
         let guarded = ports.contains(&port) && (*tcp || transport == Transport::Udp);
         if !self.attached
-            || self.leaves_addresses_out
+            || self.leaves_out(transport)
             || self.allows_everybody
             || *observe
             || !guarded
@@ -89,6 +99,67 @@ impl Guarded {
             Cover::Limited
         } else {
             Cover::Full
+        }
+    }
+
+    fn leaves_out(&self, transport: Transport) -> bool {
+        let mut left_out = self.left_out.iter();
+        left_out.any(|left_out| transport == Transport::Udp || !left_out.broadcast)
+    }
+
+    /// The options of `rpcguard set` that have it leave out none of this host's addresses; empty if
+    /// it does not.
+    pub(super) fn completed(&self) -> String {
+        let Destinations::Only(prefixes) = &self.policy.destinations else {
+            return String::new();
+        };
+        if self.left_out.is_empty() {
+            return String::new();
+        }
+        let left_out = self.left_out.iter().map(|left_out| left_out.prefix);
+        let named: BTreeSet<Prefix> = prefixes.iter().copied().chain(left_out).collect();
+        if named.len() > MAX_NAMED {
+            return " --only-to all".to_owned();
+        }
+        let named = named.iter().map(|prefix| format!(" --only-to {prefix}"));
+        named.collect()
+    }
+}
+
+/// The addresses of this host that are not among these destinations: also those that only a route
+/// makes its own.
+fn left_out(destinations: &Destinations) -> Result<Vec<LeftOut>> {
+    let Destinations::Only(prefixes) = destinations else {
+        return Ok(Vec::new());
+    };
+    let routes = netlink::own_routes().doing("list the routes of this host")?;
+    let routes = routes.into_iter().filter_map(|route| {
+        Some(LeftOut {
+            prefix: Prefix::new(route.address, route.length)?,
+            broadcast: route.broadcast,
+        })
+    });
+    let addresses = own_addresses()?.into_iter().map(|address| LeftOut {
+        prefix: address.into(),
+        broadcast: false,
+    });
+    let mut left_out: Vec<LeftOut> = addresses
+        .chain(routes.filter(|route| is_reached_from_afar(route.prefix)))
+        .filter(|own| !prefixes.iter().any(|prefix| prefix.contains(own.prefix)))
+        .collect();
+    left_out.sort();
+    left_out.dedup();
+    Ok(left_out)
+}
+
+/// Whether these are neither the addresses of a link nor those of the host to itself.
+fn is_reached_from_afar(prefix: Prefix) -> bool {
+    match prefix.address() {
+        IpAddr::V4(address) => {
+            prefix.length() == 0 || !(address.is_loopback() || address.is_link_local())
+        }
+        IpAddr::V6(address) => {
+            prefix.length() == 0 || !(address.is_loopback() || address.is_unicast_link_local())
         }
     }
 }
@@ -257,7 +328,7 @@ impl NetworkInterface {
 mod tests {
     use rpcguard_common::parse::Transport::{Tcp, Udp};
 
-    use super::{Cover, Guarded, NetworkInterface, cover};
+    use super::{Cover, Guarded, LeftOut, NetworkInterface, cover};
     use crate::policy::{Policy, RatePolicy};
 
     fn guarded(change: impl FnOnce(&mut Guarded)) -> Option<Guarded> {
@@ -266,10 +337,17 @@ mod tests {
             allowed: 1,
             allows_everybody: false,
             attached: true,
-            leaves_addresses_out: false,
+            left_out: Vec::new(),
         };
         change(&mut guarded);
         Some(guarded)
+    }
+
+    fn left_out(prefix: &str, broadcast: bool) -> LeftOut {
+        LeftOut {
+            prefix: prefix.parse().unwrap(),
+            broadcast,
+        }
     }
 
     fn interface(index: u32, guard: Option<Guarded>) -> NetworkInterface {
@@ -300,9 +378,21 @@ mod tests {
             ),
             (guarded(|g| g.attached = false), Cover::None, Cover::None),
             (
-                guarded(|g| g.leaves_addresses_out = true),
+                guarded(|g| {
+                    g.policy.tcp = true;
+                    g.left_out = vec![left_out("10.8.0.0/24", false)];
+                }),
                 Cover::None,
                 Cover::None,
+            ),
+            (
+                // A neighbour can send a broadcast, and connect to none.
+                guarded(|g| {
+                    g.policy.tcp = true;
+                    g.left_out = vec![left_out("192.0.2.255", true)];
+                }),
+                Cover::None,
+                Cover::Full,
             ),
             (
                 guarded(|g| g.policy.ports = [2049].into()),

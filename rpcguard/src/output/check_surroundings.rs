@@ -14,6 +14,9 @@ use crate::{
     sockets::{Process, Reach},
 };
 
+/// More addresses that a guard leaves out than this are not named in a line.
+const MAX_LEFT_OUT: usize = 3;
+
 /// More directories than this are not named in a line.
 const MAX_EXPORTS: usize = 8;
 
@@ -308,6 +311,23 @@ pub(super) fn describe(guard: &Guarded) -> String {
         (false, ..) => "to no effect: it is not attached any more".to_owned(),
         _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
         (true, true, _) => "observed only, nothing is dropped".to_owned(),
+        _ if !guard.left_out.is_empty() => {
+            let left_out = guard.left_out.iter();
+            let named: Vec<_> = left_out
+                .take(MAX_LEFT_OUT)
+                .map(|left_out| left_out.prefix.to_string())
+                .collect();
+            let more = guard.left_out.len() - named.len();
+            format!(
+                "leaves out {}{}",
+                named.join(", "),
+                if more == 0 {
+                    String::new()
+                } else {
+                    format!(" and {more} more")
+                }
+            )
+        }
         (true, false, None) => format!(
             "from {} only",
             counted(guard.allowed, "allowed prefix", "allowed prefixes")

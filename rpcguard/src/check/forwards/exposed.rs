@@ -110,6 +110,7 @@ pub(in crate::check) fn remedy(
         Some(_) => format!("rpcguard set {name}"),
         None => format!("rpcguard attach {name} --allow YOUR_NETWORK"),
     };
+    command.push_str(&guard.map(network::Guarded::completed).unwrap_or_default());
     if tcp && !had_tcp {
         command.push_str(if guard.is_some() {
             " --tcp on"
