@@ -19,6 +19,7 @@ mod verdict;
 mod wire;
 
 pub use forwards::{Forward, Forwards};
+pub(crate) use init::main_process;
 pub use init::{InitSystem, Unit, units};
 pub(crate) use local::transport_name;
 pub use local::{Exposure, LocalReport, exposed_ports, local};

@@ -27,9 +27,8 @@ pub fn insecure_options(process: &Process, is_reached: bool) -> Vec<InsecureOpti
     let program = process.exe.as_deref().and_then(Path::file_name);
     let program = program.map(|name| name.to_string_lossy().into_owned());
     // After an upgrade, it runs on from the old file.
-    let is_rpcbind = program.is_some_and(|name| {
-        name.strip_suffix(" (deleted)").unwrap_or(&name) == "rpcbind"
-    });
+    let is_rpcbind =
+        program.is_some_and(|name| name.strip_suffix(" (deleted)").unwrap_or(&name) == "rpcbind");
     if !process.runs_portmapper || !is_rpcbind {
         return Vec::new();
     }

@@ -259,7 +259,9 @@ mod tests {
             ("2000::/4", false),
             ("0.0.0.0/1 8000::/1", false),
         ] {
-            let prefixes = prefixes.split_whitespace().map(|text| text.parse().unwrap());
+            let prefixes = prefixes
+                .split_whitespace()
+                .map(|text| text.parse().unwrap());
             assert_eq!(covers_a_public_network(prefixes.clone()), is);
         }
     }

@@ -169,11 +169,16 @@ pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
 fn dump() -> io::Result<Option<Vec<Interface>>> {
     let mut interfaces = Vec::new();
     let header = interface_header(0);
-    let consistent = dump_each(RTM_GETLINK, &header, &[without_statistics()], |kind, body| {
-        if kind == RTM_NEWLINK {
-            interfaces.extend(parse_interface(body));
-        }
-    })?;
+    let consistent = dump_each(
+        RTM_GETLINK,
+        &header,
+        &[without_statistics()],
+        |kind, body| {
+            if kind == RTM_NEWLINK {
+                interfaces.extend(parse_interface(body));
+            }
+        },
+    )?;
     Ok(consistent.then_some(interfaces))
 }
 
