@@ -1,7 +1,7 @@
 //! The verdict of the local report in words, with the next step.
 
 use super::{
-    Cover, Starter, Verdict,
+    Cover, Guarded, Starter, Verdict,
     forwards::exposed::{self, ExposedForward},
     local::{LocalReport, ports, reachable_ports, transport_name, transport_of},
 };
@@ -176,6 +176,15 @@ impl LocalReport {
         } else {
             match self.interfaces.as_deref() {
                 Ok([]) => "there is no interface that packets could come in through",
+                Ok(interfaces)
+                    if interfaces
+                        .iter()
+                        .filter_map(|interface| interface.guard.as_ref())
+                        .any(Guarded::leaves_links_out) =>
+                {
+                    "every interface guards the portmapper, but for addresses of the link itself \
+                     (fe80::/10), at which neighbours may reach it"
+                }
                 _ => "every interface guards the portmapper",
             }
         };

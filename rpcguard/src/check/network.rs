@@ -1,6 +1,9 @@
 //! The interfaces that packets arrive on, and what guards them.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use rpcguard_common::parse::Transport;
 
@@ -100,6 +103,13 @@ impl Guarded {
         } else {
             Cover::Full
         }
+    }
+
+    /// Whether it leaves out the addresses that IPv6 hosts have on every link, which nobody reaches
+    /// from afar.
+    pub(super) fn leaves_links_out(&self) -> bool {
+        const OF_A_LINK: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        !self.policy.destinations.contain(OF_A_LINK.into())
     }
 
     fn leaves_out(&self, transport: Transport) -> bool {

@@ -345,7 +345,9 @@ fn a_guard_that_leaves_somebody_in_is_not_called_one() {
                 --only-to 2001:db8::1/128";
     assert_eq!(found.next_step.as_deref(), Some(next));
     scene.does(next.strip_prefix("rpcguard ").unwrap());
-    assert_eq!(scene.check(0).verdict, Verdict::NotExposed);
+    let found = scene.check(0);
+    assert_eq!(found.verdict, Verdict::NotExposed);
+    assert!(found.summary.contains("(fe80::/10)"), "{}", found.summary);
     for route in ["203.0.113.0/24", "2001:db8:1::/64"] {
         scene
             .host

@@ -178,6 +178,14 @@ fn rules_of_nft_that_forward_111_are_found() {
             vec!["udp 111 > 10.0.0.1 eth0,docker0".to_owned()],
         ),
         (format!(r#"{UDP_111}, {{"accept": null}}"#), vec![]),
+        (
+            format!(r#"{UDP_111}, "jump {{\n\t\t\tdnat to 10.0.0.7\n\t\t}}""#),
+            vec![
+                "udp 111 ? somewhere, as a chain without a name says eth0,docker0".to_owned(),
+                "udp 111 ? port 111 of this host eth0,docker0".to_owned(),
+            ],
+        ),
+        (format!(r#"{UDP_111}, "jump {{\n\t\t\tcounter\n\t\t}}""#), vec![]),
     ] {
         assert_eq!(lines(&ruleset(&rule(&expressions))), found, "{expressions}");
     }
