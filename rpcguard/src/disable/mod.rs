@@ -6,6 +6,7 @@
 //! command has left the machine.
 
 mod apply;
+mod assurance;
 mod error;
 mod holders;
 mod init;
@@ -27,6 +28,7 @@ mod verify;
 mod watch;
 
 pub use apply::{Applied, Undone, apply, undo};
+pub use assurance::not_assured;
 pub use error::DisableError;
 pub use holders::{Holder, Holders};
 pub use init::Init;
@@ -40,6 +42,7 @@ pub use services::Services;
 pub use state::State;
 pub use step::Step;
 pub use verify::{Answer, Listener, Probe, listeners, probe};
+pub use watch::WATCHED;
 
 use std::{sync::mpsc, thread, time::Duration};
 

@@ -16,6 +16,18 @@ fn a_process_is_ended_and_not_started_again_but_the_command_is_printed() {
     let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert_eq!(steps(&applied), [format!("kill {}", id.trim())]);
     assert_shut(&applied);
+    for words in [
+        "port 111 stayed shut for the 5 s that it was watched",
+        "belonged to no service: what had started it may start it again",
+        "nothing here keeps the next boot from starting it",
+        "the portmapper does not run now",
+    ] {
+        assert!(
+            applied.stdout.contains(words),
+            "{words} is not in {applied}"
+        );
+    }
+    assert!(!applied.stdout.contains("is disabled"), "{applied}");
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
     assert!(
         undone.stdout.contains("rpcbind -w -i` starts it"),

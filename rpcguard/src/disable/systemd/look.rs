@@ -3,9 +3,9 @@
 //! Besides those of the known names, that is a socket unit of any name that listens on port 111 and
 //! nowhere else, and a service whose main process is proven to be the portmapper.
 
-use super::{NAMES, Units, answers, is_active, question};
+use super::{NAMES, Units, is_active, question};
 use crate::{
-    disable::{DisableError, Holders, Machine, place::Place, run},
+    disable::{DisableError, Holders, Machine, holders, place::Place, run},
     policy::PORTMAPPER_PORT,
 };
 
@@ -80,10 +80,7 @@ fn services(holders: &Holders) -> Result<Vec<String>, DisableError> {
         if NAMES.contains(&unit.as_str()) || !unit.ends_with(".service") {
             continue;
         }
-        let words = ["systemctl", "show", "--property=MainPID", "--", unit];
-        let answer = run::ask(&words.map(str::to_owned))?;
-        let answers = answers(&answer);
-        let main = answers.first().and_then(|of| of.get("MainPID").copied());
+        let main = holders::main_process(unit)?;
         if main.is_some_and(|main| main == holder.process.id.to_string()) {
             services.push(unit.clone());
         }
