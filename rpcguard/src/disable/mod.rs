@@ -14,6 +14,7 @@ mod machine;
 mod merge;
 mod needs;
 pub(crate) mod openrc;
+mod openrc_needs;
 mod place;
 mod process;
 mod record;

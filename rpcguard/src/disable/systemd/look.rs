@@ -9,6 +9,9 @@ use crate::{
     policy::PORTMAPPER_PORT,
 };
 
+/// Units are stopped by way of so many others at most.
+const MAX_DEPTH: usize = 8;
+
 /// The addresses that socket units listen on; it takes no list of names.
 const SOCKETS: [&str; 5] = [
     "systemctl",
@@ -59,10 +62,14 @@ impl Units {
         found
             .units
             .retain(|unit| NAMES.contains(&unit.name.as_str()) || unit.is_known());
-        if !found.dependents.is_empty() {
-            let dependents = found.dependents.iter().map(String::as_str);
+        let mut known = 0;
+        for _ in 0..MAX_DEPTH {
+            if found.dependents.len() == known {
+                break;
+            }
+            let dependents = found.dependents[known..].iter().map(String::as_str);
             let answer = run::ask(&question(dependents))?;
-            found.keep_active_dependents(&answer);
+            known = found.follow_dependents(&names, known, &answer);
         }
         let shared = shared.into_iter().filter(|socket| socket.is_active);
         found.shared = shared.map(|socket| socket.name).collect();
