@@ -166,6 +166,8 @@ impl Holders {
             let of = machine.target(format!("proc/{id}/ns/pid"));
             of.is_some() && namespace.is_some() && of != namespace
         };
+        let network = machine.target("proc/self/ns/net");
+        let is_here = |id: u32| machine.target(format!("proc/{id}/ns/net")) == network;
         let mut known: BTreeMap<u32, Option<Holder>> = BTreeMap::new();
         let mut unseen = Vec::new();
         for socket in inventory.portmapper() {
@@ -174,17 +176,23 @@ impl Holders {
                 unseen.extend(listener);
             }
             for process in &socket.processes {
+                // A socket of the file system may be another network namespace's.
+                if socket.kind == Kind::Unix && !is_here(process.pid) {
+                    continue;
+                }
                 let holder = known.entry(process.pid).or_insert_with(|| {
                     let read = Process::read(machine, process.pid.cast_signed())?;
-                    let is_portmapper = proven.contains(&process.pid);
+                    let is_portmapper = proven.contains(&process.pid) && is_here(process.pid);
                     let group = process.control_group().unwrap_or_default();
                     // As of version 2 of control groups: what is before the path does not matter.
                     let place = place(&format!("0::{group}"))
                         .or_else(|| is_apart(process.pid).then(Place::apart));
+                    // Those of a container may be on a file system of its own, and never come.
+                    let is_ours = is_portmapper && !matches!(place, Some(Place::Container { .. }));
                     (read.started == process.started).then(|| Holder {
                         is_main: !is_portmapper && is_main(machine, place.as_ref(), process.pid),
                         place,
-                        process: if is_portmapper {
+                        process: if is_ours {
                             read.with_arguments(machine)
                         } else {
                             read

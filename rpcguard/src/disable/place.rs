@@ -78,7 +78,11 @@ impl fmt::Display for Place {
 }
 
 fn container(path: &[&str]) -> Option<Place> {
+    // The outermost one: groups below it are for its own root to name.
     for (index, part) in path.iter().enumerate() {
+        if let Some(machine) = machine(part) {
+            return Some(machine);
+        }
         let part = part.strip_suffix(".scope").unwrap_or(part);
         for (prefix, above, runtime, stop) in RUNTIMES {
             // `docker-<id>.scope` under systemd, `docker/<id>` elsewhere.
@@ -91,7 +95,7 @@ fn container(path: &[&str]) -> Option<Place> {
             }
         }
     }
-    machine(path).or_else(|| pod(path))
+    pod(path)
 }
 
 /// A container of a pod of Kubernetes, where its runtime does not name itself:
@@ -113,20 +117,15 @@ fn pod(path: &[&str]) -> Option<Place> {
 
 /// A machine of systemd-nspawn, or one that systemd-machined knows: in `systemd-nspawn@<name>.service`
 /// or `machine-<name>.scope`. Virtual machines are none: their process is one of this machine.
-fn machine(path: &[&str]) -> Option<Place> {
-    path.iter().find_map(|part| {
-        let service = |part: &str| {
-            let name = part.strip_prefix("systemd-nspawn@")?;
-            Some(name.strip_suffix(".service")?.replace("\\x2d", "-"))
-        };
-        let scope = |part: &str| {
-            let name = part.strip_prefix("machine-")?.strip_suffix(".scope")?;
-            Some(name.replace("\\x2d", "-"))
-        };
-        let name = service(part).or_else(|| scope(part))?;
-        let is_container = is_id(&name) && !name.starts_with("qemu-");
-        is_container.then(|| named("machinectl", &name, "machinectl terminate"))
-    })
+fn machine(part: &str) -> Option<Place> {
+    let service = || {
+        let name = part.strip_prefix("systemd-nspawn@")?;
+        name.strip_suffix(".service")
+    };
+    let scope = || part.strip_prefix("machine-")?.strip_suffix(".scope");
+    let name = service().or_else(scope)?.replace("\\x2d", "-");
+    let is_container = is_id(&name) && !name.starts_with("qemu-");
+    is_container.then(|| named("machinectl", &name, "machinectl terminate"))
 }
 
 fn named(runtime: &'static str, id: &str, stop: &str) -> Place {
@@ -212,7 +211,7 @@ mod tests {
                 Some("machinectl container web-1"),
             ),
             (
-                "/machine.slice/machine-web.scope/payload",
+                &format!("/machine.slice/machine-web.scope/payload/docker-{id}.scope"),
                 Some("machinectl container web"),
             ),
             ("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", None),
