@@ -135,12 +135,12 @@ fn runs_portmapper(text: &str) -> bool {
         .any(|setting| line.starts_with(setting))
     };
     let starts = |line: &str| {
-        let program = line.strip_prefix("ExecStart=")?.trim_start();
+        let program = line.strip_prefix("ExecStart=").map_or("", str::trim_start);
         let program = program.trim_start_matches(['-', '@', ':', '+', '!', '|']);
-        program.split_whitespace().next()?.rsplit('/').next()
+        let program = program.split_whitespace().next().unwrap_or_default();
+        PORTMAPPERS.contains(&program.rsplit('/').next().unwrap_or_default())
     };
     let mut lines = text.lines().map(str::trim);
-    let starts = |line| starts(line).is_some_and(|name| PORTMAPPERS.contains(&name));
     lines.clone().any(starts) && !lines.any(is_apart)
 }
 
