@@ -1,5 +1,7 @@
 //! The things that disabling the portmapper cannot make sure of.
 
+use crate::sockets::PORTMAPPERS;
+
 use super::{
     Init, Process,
     machine::Machine,
@@ -20,7 +22,8 @@ pub fn not_assured(machine: &Machine, init: Init, strays: &[Process]) -> Vec<Str
             )
         })
         .collect();
-    if init == Init::Unknown {
+    let is_installed = PORTMAPPERS.iter().any(|name| machine.has_command(name));
+    if init == Init::Unknown && (is_installed || !said.is_empty()) {
         said.push(
             "nothing here keeps the next boot from starting it, because what starts services is not known: look for it \
              in /etc/rc.d, /etc/inittab, /etc/sv, /etc/init and cron jobs"
@@ -100,8 +103,9 @@ mod tests {
         for (files, init, strays, words) in [
             (vec![], Init::Systemd, vec![], None),
             (vec![], Init::Systemd, vec![stray], Some("process 7")),
+            (vec![], Init::Unknown, vec![], None),
             (
-                vec![],
+                vec![("sbin/rpcbind", "")],
                 Init::Unknown,
                 vec![],
                 Some("nothing here keeps the next boot from starting it"),

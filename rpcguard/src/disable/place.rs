@@ -115,8 +115,8 @@ fn pod(path: &[&str]) -> Option<Place> {
     is_pods.then(|| id.map_or_else(pod, |id| named("kubernetes", id, "crictl stop")))
 }
 
-/// A machine of systemd-nspawn, or one that systemd-machined knows: in `systemd-nspawn@<name>.service`
-/// or `machine-<name>.scope`. Virtual machines are none: their process is one of this machine.
+/// A machine of systemd-nspawn, or one that systemd-machined knows: in a group called
+/// `systemd-nspawn@<name>.service` or `machine-<name>.scope`. Virtual machines are none: their process is one of this machine.
 fn machine(part: &str) -> Option<Place> {
     let service = || {
         let name = part.strip_prefix("systemd-nspawn@")?;

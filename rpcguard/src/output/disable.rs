@@ -274,9 +274,6 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         for step in &steps {
             writeln!(out, "  {step}")?;
         }
-        for line in disable::not_assured(machine, init, &state.strays) {
-            writeln!(out, "not assured: {}", printable(&line))?;
-        }
         let is_needed = needs.iter().any(Need::blocks);
         let force = if is_needed { " --force" } else { "" };
         writeln!(
@@ -284,6 +281,9 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
             "`rpcguard disable --apply{force}` does that and makes sure that port 111 is shut; \
              `rpcguard disable --undo` takes it back"
         )?;
+    }
+    for line in disable::not_assured(machine, init, &state.strays) {
+        writeln!(out, "not assured: {}", printable(&line))?;
     }
     if !in_the_way.is_empty() {
         writeln!(

@@ -53,6 +53,27 @@ fn the_portmapper_of_a_container_is_left_alone() {
     debian.shell("pidof rpcbind");
 }
 
+/// Its network is shared, and its process namespace tells that it is a container's.
+#[test]
+fn a_portmapper_in_a_process_namespace_of_its_own_is_left_alone() {
+    let test = "process::a_portmapper_in_a_process_namespace_of_its_own_is_left_alone";
+    let Some(debian) = Container::plain_or_skip(test) else {
+        return;
+    };
+    debian.shell("unshare --pid --fork rpcbind -f -w </dev/null >/dev/null 2>&1 &");
+    debian.wait_for("the port is held", || debian.listens());
+    for arguments in [&["disable"][..], &["disable", "--apply"]] {
+        let failed = debian
+            .run(&[&["rpcguard"], arguments].concat())
+            .exited_with(1);
+        let said = format!("{}{}", failed.stdout, failed.stderr);
+        let words = "of a container with a process namespace of its own";
+        assert!(said.contains(words), "{failed}");
+        assert!(!said.contains("kill "), "{failed}");
+    }
+    assert!(debian.listens());
+}
+
 /// What has the port and is no portmapper is named, and left alone.
 #[test]
 fn something_else_on_the_port_is_a_failure_that_names_it() {

@@ -108,8 +108,8 @@ fn services(holders: &Holders) -> Result<Vec<String>, DisableError> {
     Ok(services)
 }
 
-/// Services of any name whose files run a portmapper in this network namespace: they may start it at
-/// the next boot.
+/// Services of any name whose files run a portmapper in this network namespace: they may start it
+/// at the next boot.
 fn of_other_names(machine: &Machine) -> Vec<String> {
     let mut found = Vec::new();
     for directory in DIRECTORIES {

@@ -236,8 +236,8 @@ impl Units {
         }
     }
 
-    /// Follows the answer about the dependents from `first` on: leaves only those that run, and adds
-    /// those that are stopped with one of them. Returns how many are known to run.
+    /// Follows the answer about the dependents from `first` on: leaves only those that run, and
+    /// adds those that are stopped with one of them. Returns how many are known to run.
     fn follow_dependents(&mut self, names: &[&str], first: usize, output: &str) -> usize {
         let asked = self.dependents.split_off(first);
         let answers = answers(output);
