@@ -116,7 +116,8 @@ fn pod(path: &[&str]) -> Option<Place> {
 }
 
 /// A machine of systemd-nspawn, or one that systemd-machined knows: in a group called
-/// `systemd-nspawn@<name>.service` or `machine-<name>.scope`. Virtual machines are none: their process is one of this machine.
+/// `systemd-nspawn@<name>.service` or `machine-<name>.scope`. Virtual machines are none: their
+/// process is one of this machine.
 fn machine(part: &str) -> Option<Place> {
     let service = || {
         let name = part.strip_prefix("systemd-nspawn@")?;

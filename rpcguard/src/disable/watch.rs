@@ -11,8 +11,8 @@ use super::{
 };
 use crate::error::Result;
 
-/// How long the port is watched after it was shut. runit and s6 wait for one second before they start something
-/// again, systemd for a tenth of one unless told otherwise.
+/// How long the port is watched after it was shut. runit and s6 wait for one second before they
+/// start something again, systemd for a tenth of one unless told otherwise.
 pub const WATCHED: Duration = Duration::from_secs(5);
 
 /// How often it is looked at.
