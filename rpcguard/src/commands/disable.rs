@@ -32,8 +32,8 @@ those before it stay made: the same command goes on from there, and --undo takes
 A portmapper is a process that holds port 111 and runs root's rpcbind or portmap. Another process on
 port 111 is named, with the step that frees the port, and left alone: exit status 1, also without
 --apply. After --apply, the port is watched for five seconds: if a supervisor starts the portmapper
-again, it is named, and the exit status is 1. Whatever may start it later, --apply says so: a process
-that was no service's, upstart, or an init system that is not known.
+again, it is named, and the exit status is 1. --apply also says what may start it later: what had
+started a process that was no service's, upstart, or an init system that is not known.
 
 --undo starts services only, and leaves alone what was set anew since --apply. If no service had
 started the portmapper, --undo prints the command that starts it.")]
