@@ -34,7 +34,7 @@ pub struct Process {
     /// the container.
     pub exe: Option<PathBuf>,
     /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can
-    /// write, as root or as the account that rpcbind changes to.
+    /// write, as root or as the account that rpcbind changes to, and in this network namespace.
     ///
     /// It is the portmapper of this network namespace if it holds the portmapper's sockets too:
     /// [`Inventory::portmapper_processes`](super::Inventory::portmapper_processes).
@@ -79,7 +79,7 @@ impl Process {
     }
 
     /// Looks at a process; `None` if it has ended.
-    fn read(process: &Proc, exe: Option<PathBuf>, accounts: &BTreeSet<u32>) -> Option<Self> {
+    fn read(process: &Proc, exe: Option<PathBuf>, proof: &Proof) -> Option<Self> {
         let name = text(process, "comm")?.trim_end_matches('\n').to_owned();
         // The name is in parentheses, and may have any characters in it.
         let stat = text(process, "stat")?;
@@ -88,8 +88,9 @@ impl Process {
         let started = after.split_whitespace().nth(19)?.parse().ok()?;
         let uid = uid(&text(process, "status")?);
         // A file of somebody else's file system is not asked: it may never answer.
-        let runs_portmapper = uid.is_some_and(|uid| accounts.contains(&uid))
+        let runs_portmapper = uid.is_some_and(|uid| proof.accounts.contains(&uid))
             && exe.as_deref().is_some_and(is_portmapper_name)
+            && network_of(&process.pid.to_string()).is_some_and(|of| Some(of) == proof.network)
             && exe_is_roots(process);
         Some(Self {
             pid: process.pid.unsigned_abs(),
@@ -171,6 +172,29 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
     accounts.chain([0]).collect()
 }
 
+/// What a process is measured by.
+struct Proof {
+    /// The users that a portmapper may run as.
+    accounts: BTreeSet<u32>,
+    /// The network namespace of the calling thread.
+    network: Option<PathBuf>,
+}
+
+impl Proof {
+    fn new() -> Self {
+        Self {
+            // Without the file, root alone.
+            accounts: portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default()),
+            network: network_of("thread-self"),
+        }
+    }
+}
+
+/// The network namespace of a process.
+fn network_of(process: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/net")).ok()
+}
+
 /// The processes of each socket, by its inode number.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
@@ -203,8 +227,7 @@ impl Holders {
             of: HashMap::new(),
             complete: sees_every_process(),
         };
-        // Without the file, root alone.
-        let accounts = portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default());
+        let proof = Proof::new();
         for process in all_processes().doing("list the processes in /proc")? {
             // A process may end at any moment.
             let Ok(process) = process else { continue };
@@ -227,7 +250,7 @@ impl Holders {
             if sockets.is_empty() {
                 continue;
             }
-            let Some(found) = Process::read(&process, exe, &accounts) else {
+            let Some(found) = Process::read(&process, exe, &proof) else {
                 continue;
             };
             if which == Which::Portmappers && !found.runs_portmapper {

@@ -24,8 +24,8 @@ use crate::foreign_text::printable;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
+pub(super) const NLMSG_ERROR: u16 = 2;
+pub(super) const NLMSG_DONE: u16 = 3;
 const NLM_F_DUMP_INTR: u16 = 1 << 4;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -77,7 +77,7 @@ const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
 const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 1 << 3;
 
-const NETLINK_HEADER_LEN: usize = 16;
+pub(super) const NETLINK_HEADER_LEN: usize = 16;
 const INTERFACE_HEADER_LEN: usize = 16;
 
 /// Where an XDP program runs.
@@ -191,7 +191,7 @@ fn dump() -> io::Result<Option<Vec<Interface>>> {
 }
 
 /// The first of several messages, and what follows it.
-fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = read_u32(bytes.get(..4)?) as usize;
     if length < NETLINK_HEADER_LEN {
         return None;
@@ -348,7 +348,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// A request, of which `header` comes before the attributes.
-fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
+pub(super) fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
     let start = NETLINK_HEADER_LEN + header.len();
     let mut message = vec![0; start + attributes.buffer_len()];
     let len = message.len() as u32;
@@ -467,7 +467,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
 }
 
 /// The value of the first attribute of this type.
-fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(super) fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     NlasIterator::new(attributes)
         .map_while(Result::ok)
         .find(|attribute| attribute.kind() & NLA_TYPE_MASK == kind)
@@ -479,11 +479,11 @@ fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
         })
 }
 
-fn read_u16(bytes: &[u8]) -> u16 {
+pub(super) fn read_u16(bytes: &[u8]) -> u16 {
     bytes.first_chunk().copied().map_or(0, u16::from_ne_bytes)
 }
 
-fn read_u32(bytes: &[u8]) -> u32 {
+pub(super) fn read_u32(bytes: &[u8]) -> u32 {
     bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes)
 }
 

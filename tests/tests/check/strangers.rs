@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rpcguard_tests::lab::{STRANGERS_TOOLS, Stranger, find_tool};
+use rpcguard_tests::lab::{Host, STRANGERS_TOOLS, Stranger, find_tool};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, rpcguard};
@@ -27,8 +27,12 @@ fn scene(test: &str) -> Option<Scene> {
 
 /// A program of root's of this name that runs Perl: where it is.
 fn perl_called(scene: &Scene, name: &str) -> String {
+    perl_in(&scene.host, name)
+}
+
+fn perl_in(host: &Host, name: &str) -> String {
     let (perl, copy) = (find_tool("perl").unwrap(), format!("/run/{name}"));
-    scene.host.enter(|| {
+    host.enter(|| {
         fs::copy(&perl, &copy).unwrap();
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     });
@@ -91,6 +95,40 @@ fn a_socket_at_the_portmappers_path_in_other_mounts_is_not_the_portmappers() {
     let script = r#"$0 = "rpcbind"; udp(40053); deaf("/run/rpcbind.sock")"#;
     let _stranger = Stranger::start_in_own_mounts(&scene.host, script).unwrap();
     assert_eq!(told(&scene), before);
+}
+
+/// The name of a socket has the end of a line in it, and then what looks like root's own socket.
+fn forged(inode: &str) -> String {
+    format!(
+        r#"socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die $!;
+        held($socket, pack_sockaddr_un("\0x\n0 2 0 10000 1 1 {inode} /run/rpcbind.sock"));
+        listen($socket, 5) or die $!"#
+    )
+}
+
+#[test]
+fn a_line_made_up_in_the_table_of_sockets_makes_no_portmapper() {
+    let Some(scene) = scene("a_line_made_up_in_the_table_of_sockets_makes_no_portmapper") else {
+        return;
+    };
+    // Root's rpcbind of another network namespace, as of a container.
+    let copy = perl_in(&scene.asker, "rpcbind");
+    let other = Stranger::start_as(&scene.asker, 0, &copy, "udp(40053)").unwrap();
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", other.id())).unwrap();
+    let inode = descriptors.flatten().find_map(|descriptor| {
+        let target = fs::read_link(descriptor.path()).ok()?;
+        let target = target.to_str()?.strip_prefix("socket:[")?;
+        Some(target.strip_suffix(']')?.to_owned())
+    });
+    // One that ended has left its path behind.
+    let left = scene.host.enter(|| fs::write("/run/rpcbind.sock", ""));
+    left.unwrap();
+    let before = told(&scene);
+    assert_eq!(before[0]["summary"], "not exposed: no portmapper listens");
+    for inode in [inode.unwrap().as_str(), "7"] {
+        let _stranger = Stranger::start(&scene.host, &forged(inode)).unwrap();
+        assert_eq!(told(&scene), before, "{inode}");
+    }
 }
 
 /// A forwarder, a proxy, an embedded portmapper: its other ports are not the portmapper's.
