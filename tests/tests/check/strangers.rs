@@ -181,17 +181,32 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     let ports: Vec<_> = ports.map(|exposure| &exposure["port"]).collect();
     assert_eq!(json!(ports), json!([53, 111, 40053, 40054]));
     assert_eq!(guarded, json!([111, 40053, 40054]));
-    assert_eq!(unguarded, json!([]));
+    assert_eq!(unguarded, json!([53]));
+    let summary = found["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("no command is proposed for port 53"),
+        "{summary}"
+    );
     let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
     assert!(said.contains("answers on UDP port 53 too"), "{said}");
     let found_then = rpcguard(&scene.host, "check --json").exited_with(3).json();
     assert_eq!(found_then["next_step"], Value::Null, "{found_then:#}");
     scene.does("detach eth0");
-    // Another process takes one of the ports, in another way.
+    // Another process takes one of the ports, in another way. In TCP, it does not keep a guard of UDP
+    // from the other one.
     let _stranger = Stranger::start(&scene.host, "udp6_loopback(40053); tcp(40054)").unwrap();
     let [found, guarded, unguarded] = told(&scene);
-    assert_eq!(guarded, json!([111]));
-    assert_eq!(unguarded, json!([]));
+    assert_eq!(guarded, json!([111, 40054]));
+    assert_eq!(unguarded, json!([53, 40053]));
+    let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
+    assert!(
+        said.contains("answers on UDP port 53, 40053, 40054 too"),
+        "{said}"
+    );
+    let status = scene.does("status --json").json();
+    let unguarded = &status["interfaces"][0]["unguarded_rpcbind_ports"];
+    assert_eq!(*unguarded, json!([53, 40053, 40054]));
+    scene.does("detach eth0");
     let shown = found["exposures"].as_array().unwrap().len();
     assert_eq!(shown, 4, "the portmapper answers there all the same");
 }
