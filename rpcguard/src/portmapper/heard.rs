@@ -74,14 +74,8 @@ impl Heard {
     /// If /proc cannot be read.
     pub fn udp_ports(&mut self) -> Result<UdpPorts> {
         // To look into every process takes long where there are many.
-        let mut inventory = Inventory::of_portmappers()?;
-        if !inventory
-            .portmapper_extra()
-            .all(|socket| self.is_known(socket))
-        {
-            inventory = Inventory::read()?;
-            self.ask(&inventory);
-        }
+        let inventory = Inventory::of_portmappers()?;
+        self.ask(&inventory);
         Ok(self.udp_ports_of(&inventory))
     }
 

@@ -70,7 +70,9 @@ impl Inventory {
             inode: socket.inode,
             processes: Vec::new(),
         }));
-        let mut holders = Holders::read(which)?;
+        let all = sockets.iter().chain(&connected);
+        let inodes = all.map(|socket| socket.inode).collect();
+        let mut holders = Holders::read(which, &inodes)?;
         for socket in sockets.iter_mut().chain(&mut connected) {
             socket.processes = holders.of.remove(&socket.inode).unwrap_or_default();
         }
