@@ -154,15 +154,7 @@ pub fn exposed_ports(registry: &Registry) -> Result<Option<String>> {
 /// The ports on which the portmapper can be reached from outside, by their transport: 111, and
 /// others on which it was heard.
 pub(super) fn reachable_ports(inventory: &Inventory, heard: &Heard) -> BTreeSet<(Kind, u16)> {
-    let others = inventory
-        .portmapper_extra()
-        .filter(|socket| heard.has(socket));
-    inventory
-        .portmapper()
-        .chain(others)
-        .filter(|socket| socket.reach() == Reach::Outside)
-        .filter_map(|socket| Some((socket.kind, socket.port()?)))
-        .collect()
+    heard.answering(inventory)
 }
 
 fn exposures(
@@ -225,7 +217,11 @@ impl LocalReport {
 
     /// The exposures that a guard can end without harm to others: a hint names no other ports.
     fn guardable(&self) -> impl Iterator<Item = &Exposure> {
-        let ports = self.heard.ports_of(&self.inventory);
+        let guards = self.interfaces.iter().flatten();
+        let mut guards = guards.filter_map(|interface| interface.guard.as_ref());
+        let is_tcp = |exposure: &Exposure| exposure.transport == Transport::Tcp;
+        let tcp = self.exposures.iter().any(is_tcp) || guards.any(|guard| guard.policy.tcp);
+        let ports = self.heard.guardable(&self.inventory, tcp);
         self.exposures.iter().filter(move |exposure| {
             let kind = match exposure.transport {
                 Transport::Udp => Kind::Udp,
@@ -233,6 +229,17 @@ impl LocalReport {
             };
             ports.contains(&(kind, exposure.port))
         })
+    }
+
+    /// The other ports on which anybody can use the portmapper, and which no hint names.
+    pub(super) fn not_named(&self) -> BTreeSet<u16> {
+        let named: Vec<&Exposure> = self.guardable().collect();
+        let exposed = self.exposures.iter();
+        let exposed = exposed.filter(|exposure| exposure.cover == Cover::None);
+        exposed
+            .filter(|exposure| !named.contains(exposure))
+            .map(|exposure| exposure.port)
+            .collect()
     }
 
     /// The first step against an exposed portmapper, if a command does it.

@@ -96,8 +96,9 @@ impl LocalReport {
         let what = match (self.verdict, decisive) {
             (verdict, Some(found)) if verdict > self.of_sockets() => self.about_forward(found),
             (Verdict::Exposed, _) => format!(
-                "unless a firewall is in front, anybody can use {}",
-                ports(&self.exposures, Cover::None)
+                "unless a firewall is in front, anybody can use {}{}",
+                ports(&self.exposures, Cover::None),
+                self.why_not_named()
             ),
             (Verdict::Limited, _) => format!(
                 "anybody is served, at a limited rate, on {}",
@@ -114,6 +115,19 @@ impl LocalReport {
             (Verdict::NotExposed, _) => self.why_not_exposed(),
         };
         format!("{}: {what}", self.verdict.heading())
+    }
+
+    /// Why the next step leaves some of these ports out.
+    fn why_not_named(&self) -> String {
+        let ports: Vec<_> = self.not_named().iter().map(u16::to_string).collect();
+        match ports[..] {
+            [] => String::new(),
+            _ => format!(
+                "; no command is proposed for port {}: below 1024, or of another process as well, a port may be \
+                 needed by others",
+                ports.join(", ")
+            ),
+        }
     }
 
     fn about_forward(&self, found: &ExposedForward<'_>) -> String {

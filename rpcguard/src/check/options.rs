@@ -1,9 +1,9 @@
 //! Options that make a portmapper answer more than it should. The same letter means another thing
 //! to another program: `-i` of the old portmap is the address that it binds to.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use crate::sockets::Process;
+use crate::sockets::{Process, command_line};
 
 /// An option that a portmapper runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +32,7 @@ pub fn insecure_options(process: &Process, is_reached: bool) -> Vec<InsecureOpti
     if !process.runs_portmapper || !is_rpcbind {
         return Vec::new();
     }
-    let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
-    let words: Vec<String> = line
-        .split(|byte| *byte == 0)
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect();
+    let words = command_line(format!("/proc/{}/cmdline", process.pid).into());
     let letters = options(&words, RPCBIND_WITH_VALUE);
     let meaning = |option| match (option, is_reached) {
         ('i', _) => Some("any process of this host may register and unregister services of others"),

@@ -113,8 +113,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(BpfLogArg::Debug) => LogLevel::Debug,
     };
 
-    let policy_change = args.policy()?;
     let registry = Registry::new()?;
+    let policy_change = args.policy(&registry)?;
     let lock = registry.lock_to_attach()?;
     let guards = if args.replace {
         let mut change = Change::default();
@@ -175,12 +175,27 @@ fn show(args: &Args, registry: &Registry, guards: &[Guard], log: LogLevel) -> an
 }
 
 impl Args {
+    /// Whether TCP will be guarded as well on any of the interfaces.
+    fn guards_tcp(&self, registry: &Registry) -> Result<bool> {
+        if self.tcp || !self.replace {
+            return Ok(self.tcp);
+        }
+        // What is replaced keeps its settings.
+        for guard in registry.guards()? {
+            let is_named = self.interfaces.iter().any(|name| name == guard.interface());
+            if is_named && guard.policy()?.tcp {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The settings that were given.
-    fn policy(&self) -> Result<PolicyChange> {
+    fn policy(&self, registry: &Registry) -> Result<PolicyChange> {
         Ok(PolicyChange {
             ports: input::ports(&self.port),
             more_ports: if self.rpcbind_ports {
-                rpcbind_ports()?
+                rpcbind_ports(self.guards_tcp(registry)?)?
             } else {
                 BTreeSet::new()
             },
@@ -192,18 +207,19 @@ impl Args {
     }
 }
 
-/// The UDP ports on which rpcbind answers; says so if there is none but the one that it is known
-/// by.
-fn rpcbind_ports() -> Result<BTreeSet<u16>> {
+/// The UDP ports on which rpcbind answers, without those that a guard, of TCP as well or not, leaves
+/// alone: says so, also if there is none but the one that it is known by.
+fn rpcbind_ports(tcp: bool) -> Result<BTreeSet<u16>> {
     let inventory = Inventory::read()?;
     let mut heard = Heard::default();
     heard.ask(&inventory);
-    let ports = heard.udp_ports_of(&inventory);
+    let found = heard.udp_ports_of(&inventory);
+    let ports = found.for_guard(tcp).clone();
     if inventory.portmapper().next().is_none() {
         note("no rpcbind listens here now, so that it has no other ports to guard");
         return Ok(ports);
     }
-    let left_alone = heard.udp_ports_left_alone(&inventory);
+    let left_alone = found.left_alone(tcp);
     if !left_alone.is_empty() {
         let left_alone: Vec<String> = left_alone.iter().map(u16::to_string).collect();
         note(&format!(

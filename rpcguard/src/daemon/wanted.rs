@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     guard::{Change, Verdict},
     policy::{Policy, PolicyChange, RateChange, RatePolicy},
+    portmapper::UdpPorts,
     prefix::Prefix,
 };
 
@@ -20,10 +21,10 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// What a table says, where rpcbind has these ports open.
-    pub(super) fn by(table: &Table, rpcbind: &BTreeSet<u16>) -> Self {
+    pub(super) fn by(table: &Table, rpcbind: &UdpPorts) -> Self {
         let mut policy = table.policy.clone();
         if table.rpcbind_ports {
-            policy.ports.extend(rpcbind);
+            policy.ports.extend(rpcbind.for_guard(policy.tcp));
         }
         Self {
             policy,

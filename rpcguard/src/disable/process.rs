@@ -5,10 +5,10 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{machine::Machine, step::is_plain};
-use crate::{foreign_text::short, sockets::PORTMAPPERS};
-
-/// The longest command line that is read, in bytes.
-const MAX_COMMAND_LINE: usize = 4096;
+use crate::{
+    foreign_text::short,
+    sockets::{PORTMAPPERS, command_line},
+};
 
 /// Other users may write a file that has one of these bits.
 pub(super) const OTHERS_WRITE: u32 = 0o022;
@@ -83,11 +83,9 @@ impl Process {
     /// With its arguments, which it can change at any time.
     #[must_use]
     pub(super) fn with_arguments(self, machine: &Machine) -> Self {
-        let mut line = machine.text(format!("proc/{}/cmdline", self.id));
-        line.truncate(line.floor_char_boundary(MAX_COMMAND_LINE));
-        let arguments = line.split_terminator('\0').skip(1);
+        let words = command_line(machine.path(format!("proc/{}/cmdline", self.id)));
         Self {
-            arguments: arguments.map(ToOwned::to_owned).collect(),
+            arguments: words.into_iter().skip(1).collect(),
             ..self
         }
     }

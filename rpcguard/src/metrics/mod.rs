@@ -34,7 +34,8 @@ pub fn render(registry: &Registry, heard: &mut Heard) -> Result<String> {
     let ports = heard
         .udp_ports()
         .inspect_err(|error| log::debug!("cannot tell which ports rpcbind has open: {error}"))
-        .ok();
+        .ok()
+        .map(|ports| ports.answering);
     for entry in &entries {
         families.add(entry, ports.as_ref())?;
     }

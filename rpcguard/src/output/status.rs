@@ -1,6 +1,6 @@
 //! Guards: their settings and counters.
 
-use std::{collections::BTreeSet, io::Write};
+use std::io::Write;
 
 use serde::{Serialize, Serializer};
 
@@ -15,7 +15,7 @@ use crate::{
         Request,
     },
     policy::{Destinations, Policy, RateLimit, RatePolicy},
-    portmapper::Heard,
+    portmapper::{Heard, UdpPorts},
     prefix::Prefix,
 };
 
@@ -163,18 +163,18 @@ enum View {
 
 /// The UDP ports on which this host's rpcbind answers others. None, where that cannot be told: a
 /// guard can be shown without.
-fn rpcbind_ports() -> BTreeSet<u16> {
+fn rpcbind_ports() -> UdpPorts {
     match Heard::default().udp_ports() {
         Ok(ports) => ports,
         Err(error) => {
             log::warn!("cannot tell which ports rpcbind has open: {error}");
-            BTreeSet::new()
+            UdpPorts::default()
         }
     }
 }
 
 impl Status {
-    fn of(guard: &Guard, rpcbind_ports: &BTreeSet<u16>) -> Result<Self> {
+    fn of(guard: &Guard, rpcbind_ports: &UdpPorts) -> Result<Self> {
         let policy = guard.policy()?;
         let counts = guard.prefix_counts()?;
         let counters = guard.counters()?;
@@ -186,7 +186,10 @@ impl Status {
             link_id: guard.link_id(),
             attached_at: rfc3339(guard.attached_at()?),
             confirmed: guard.is_confirmed(),
-            unguarded_rpcbind_ports: rpcbind_ports.difference(&policy.ports).copied().collect(),
+            unguarded_rpcbind_ports: {
+                let unguarded = rpcbind_ports.answering.difference(&policy.ports);
+                unguarded.copied().collect()
+            },
             policy: PolicyView {
                 unlisted: match policy.rate {
                     Some(_) => "rate",
@@ -218,7 +221,7 @@ impl Status {
 }
 
 impl View {
-    fn of(entry: &Entry, rpcbind_ports: &BTreeSet<u16>) -> Result<Self> {
+    fn of(entry: &Entry, rpcbind_ports: &UdpPorts) -> Result<Self> {
         let unreadable = |name: &str, state, abi_version| {
             Self::Unreadable(UnreadableView {
                 name: name.to_owned(),
@@ -298,7 +301,7 @@ pub(crate) fn print_text(entries: &[Entry]) -> anyhow::Result<()> {
 fn print_guard(
     out: &mut impl Write,
     guard: &Guard,
-    rpcbind_ports: &BTreeSet<u16>,
+    rpcbind_ports: &UdpPorts,
 ) -> anyhow::Result<()> {
     let PrefixCounts {
         allow_v4,
@@ -307,7 +310,7 @@ fn print_guard(
         deny_v6,
     } = guard.prefix_counts()?;
     writeln!(out, "{}", summary(guard)?)?;
-    if let Some(warning) = warning(guard.interface(), &guard.policy()?.ports, rpcbind_ports) {
+    for warning in warnings(guard.interface(), &guard.policy()?, rpcbind_ports) {
         writeln!(out, "  {warning}")?;
     }
     if let Some(process) = guard.waiting_process() {
@@ -352,27 +355,38 @@ fn print_guard(
     Ok(())
 }
 
-/// What to say about a guard that leaves some of rpcbind's ports alone.
-fn warning(
-    interface: &str,
-    guarded: &BTreeSet<u16>,
-    rpcbind_ports: &BTreeSet<u16>,
-) -> Option<String> {
+/// What to say about a guard that leaves some of rpcbind's ports alone. A hint names only ports that
+/// the guard may have without harm to others.
+fn warnings(interface: &str, policy: &Policy, rpcbind_ports: &UdpPorts) -> Vec<String> {
+    let guarded = &policy.ports;
     let list = |ports: Vec<&u16>, separator: &str| {
         let ports = ports.into_iter().map(u16::to_string);
         ports.collect::<Vec<_>>().join(separator)
     };
-    let unguarded: Vec<_> = rpcbind_ports.difference(guarded).collect();
-    if unguarded.is_empty() {
-        return None;
+    let guardable = rpcbind_ports.for_guard(policy.tcp);
+    let left_alone = rpcbind_ports.left_alone(policy.tcp);
+    let s = |ports: &[&u16]| if ports.len() == 1 { "" } else { "s" };
+    let mut warnings = Vec::new();
+    let unguarded: Vec<_> = guardable.difference(guarded).collect();
+    if !unguarded.is_empty() {
+        warnings.push(format!(
+            "WARNING: rpcbind answers on UDP port{} {} as well, not guarded here: `rpcguard set {interface} \
+             --port {}` does",
+            s(&unguarded),
+            list(unguarded, ", "),
+            list(guarded.union(guardable).collect(), " --port ")
+        ));
     }
-    Some(format!(
-        "WARNING: rpcbind answers on UDP port{} {} as well, not guarded here: `rpcguard set {interface} \
-         --port {}` does",
-        if unguarded.len() == 1 { "" } else { "s" },
-        list(unguarded, ", "),
-        list(guarded.union(rpcbind_ports).collect(), " --port ")
-    ))
+    let left_alone: Vec<_> = left_alone.difference(guarded).collect();
+    if !left_alone.is_empty() {
+        warnings.push(format!(
+            "WARNING: rpcbind answers on UDP port{} {} as well, not guarded here: below 1024, or of another process \
+             as well, a port may be needed by others",
+            s(&left_alone),
+            list(left_alone, ", ")
+        ));
+    }
+    warnings
 }
 
 fn amount(count: u32) -> String {
@@ -459,20 +473,30 @@ pub(crate) fn summary(guard: &Guard) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::warning;
+    use super::{Policy, UdpPorts, warnings};
 
     #[test]
     fn ports_of_rpcbind_that_are_not_guarded_are_warned_of() {
-        let guarded = BTreeSet::from([111, 2049]);
-        assert_eq!(warning("eth0", &guarded, &BTreeSet::new()), None);
-        assert_eq!(warning("eth0", &guarded, &BTreeSet::from([111])), None);
-        let open = BTreeSet::from([111, 50_000, 50_001]);
-        assert_eq!(
-            warning("eth0", &guarded, &open).unwrap(),
-            "WARNING: rpcbind answers on UDP ports 50000, 50001 as well, not guarded here: `rpcguard set \
-             eth0 --port 111 --port 2049 --port 50000 --port 50001` does"
-        );
+        let mut policy = Policy {
+            ports: [111, 2049].into(),
+            ..Policy::default()
+        };
+        let mut open = UdpPorts::default();
+        assert!(warnings("eth0", &policy, &open).is_empty());
+        open.answering.insert(111);
+        open.of_udp.insert(111);
+        assert!(warnings("eth0", &policy, &open).is_empty());
+        open.answering.extend([53, 50_000, 50_001]);
+        open.of_udp.extend([50_000, 50_001]);
+        let hint = "WARNING: rpcbind answers on UDP ports 50000, 50001 as well, not guarded here: `rpcguard set \
+                    eth0 --port 111 --port 2049 --port 50000 --port 50001` does";
+        let left_alone = "WARNING: rpcbind answers on UDP port 53 as well, not guarded here: below 1024, or of \
+                          another process as well, a port may be needed by others";
+        assert_eq!(warnings("eth0", &policy, &open), [hint, left_alone]);
+        // Others listen there in TCP.
+        policy.tcp = true;
+        open.of_both = [111].into();
+        let told = warnings("eth0", &policy, &open);
+        assert!(matches!(&told[..], [told] if told.contains("UDP ports 53, 50000, 50001 as well")));
     }
 }

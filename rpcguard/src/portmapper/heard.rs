@@ -36,64 +36,86 @@ type Key = (u64, u32, u64);
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
     asked: BTreeMap<Key, (Instant, bool)>,
-    /// As [`Heard::udp_ports`] has found them last.
-    left_alone: BTreeSet<u16>,
+}
+
+/// The UDP ports on which the portmapper answers other hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UdpPorts {
+    /// All of them.
+    pub answering: BTreeSet<u16>,
+    /// 111, and those that a guard of UDP may have without harm to others.
+    pub(crate) of_udp: BTreeSet<u16>,
+    /// As these, for a guard of TCP as well.
+    pub(crate) of_both: BTreeSet<u16>,
+}
+
+impl UdpPorts {
+    /// Those that a guard may have without harm to others; `tcp` is whether it guards TCP as well.
+    #[must_use]
+    pub const fn for_guard(&self, tcp: bool) -> &BTreeSet<u16> {
+        if tcp { &self.of_both } else { &self.of_udp }
+    }
+
+    /// Those that such a guard leaves alone: others could need them.
+    #[must_use]
+    pub fn left_alone(&self, tcp: bool) -> BTreeSet<u16> {
+        let guarded = self.for_guard(tcp);
+        self.answering.difference(guarded).copied().collect()
+    }
 }
 
 impl Heard {
     /// Returns the UDP ports of this network namespace on which the portmapper can be reached from
-    /// outside, and that can be guarded without harm to others: 111, and those of its other ports
-    /// that are its alone and on which it was heard. Asks those that have not been asked.
+    /// outside: 111, and those of its other ports on which it was heard. Asks those that have not
+    /// been asked.
     ///
     /// # Errors
     ///
     /// If /proc cannot be read.
-    pub fn udp_ports(&mut self) -> Result<BTreeSet<u16>> {
+    pub fn udp_ports(&mut self) -> Result<UdpPorts> {
         // To look into every process takes long where there are many.
-        let mut inventory = Inventory::of_portmappers()?;
-        if !inventory
-            .portmapper_extra()
-            .all(|socket| self.is_known(socket))
-        {
-            inventory = Inventory::read()?;
-            self.ask(&inventory);
-        }
-        self.left_alone = self.udp_ports_left_alone(&inventory);
+        let inventory = Inventory::of_portmappers()?;
+        self.ask(&inventory);
         Ok(self.udp_ports_of(&inventory))
-    }
-
-    /// The [`Heard::udp_ports_left_alone`] when [`Heard::udp_ports`] was called last.
-    #[must_use]
-    pub const fn left_alone(&self) -> &BTreeSet<u16> {
-        &self.left_alone
     }
 
     /// As [`Heard::udp_ports`], of what is known already.
     #[must_use]
-    pub fn udp_ports_of(&self, inventory: &Inventory) -> BTreeSet<u16> {
-        let mut ports = self.ports_of(inventory);
-        ports.retain(|(kind, _)| *kind == Kind::Udp);
-        ports.into_iter().map(|(_, port)| port).collect()
+    pub fn udp_ports_of(&self, inventory: &Inventory) -> UdpPorts {
+        let of_udp = |ports: BTreeSet<(Kind, u16)>| {
+            let ports = ports.into_iter().filter(|(kind, _)| *kind == Kind::Udp);
+            ports.map(|(_, port)| port).collect()
+        };
+        UdpPorts {
+            answering: of_udp(self.answering(inventory)),
+            of_udp: of_udp(self.guardable(inventory, false)),
+            of_both: of_udp(self.guardable(inventory, true)),
+        }
     }
 
-    /// Other UDP ports on which the portmapper was heard, that a guard leaves alone: others could
-    /// need them.
+    /// The ports on which the portmapper answers other hosts, as far as is known.
     #[must_use]
-    pub fn udp_ports_left_alone(&self, inventory: &Inventory) -> BTreeSet<u16> {
-        inventory
-            .portmapper_extra()
-            .filter(|socket| socket.kind == Kind::Udp && socket.reach() == Reach::Outside)
-            .filter(|socket| self.has(socket) && !inventory.is_portmappers_alone(socket))
-            .filter_map(ListeningSocket::port)
-            .collect()
+    pub fn answering(&self, inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
+        self.ports(inventory, |_| true)
     }
 
-    /// As [`Heard::udp_ports_of`], with those of TCP.
+    /// Those of them that can be guarded without harm to others: 111, and those that are the
+    /// portmapper's alone. `tcp` is whether TCP is guarded as well.
     #[must_use]
-    pub fn ports_of(&self, inventory: &Inventory) -> BTreeSet<(Kind, u16)> {
-        let others = inventory
-            .portmapper_extra()
-            .filter(|socket| self.has(socket) && inventory.is_portmappers_alone(socket));
+    pub fn guardable(&self, inventory: &Inventory, tcp: bool) -> BTreeSet<(Kind, u16)> {
+        self.ports(inventory, |socket| {
+            inventory.is_portmappers_alone(socket, tcp)
+        })
+    }
+
+    /// 111, and others on which the portmapper was heard.
+    fn ports(
+        &self,
+        inventory: &Inventory,
+        counts: impl Fn(&ListeningSocket) -> bool,
+    ) -> BTreeSet<(Kind, u16)> {
+        let others = inventory.portmapper_extra();
+        let others = others.filter(|socket| self.has(socket) && counts(socket));
         let sockets = inventory.portmapper().chain(others);
         sockets
             .filter(|socket| socket.reach() == Reach::Outside)
@@ -344,9 +366,17 @@ mod tests {
         let mut theirs = udp("[::1]:50001", 7);
         theirs.processes[0] = Process::default();
         found.sockets.push(theirs);
-        assert_eq!(Vec::from_iter(heard.udp_ports_of(&found)), [111, 50_000]);
-        let left_alone = heard.udp_ports_left_alone(&found);
-        assert_eq!(Vec::from_iter(left_alone), [836, 50_001]);
+        let ports = heard.udp_ports_of(&found);
+        assert_eq!(ports.answering, [111, 836, 50_000, 50_001].into());
+        assert_eq!(*ports.for_guard(false), [111, 50_000].into());
+        assert_eq!(ports.left_alone(false), [836, 50_001].into());
+        // Who listens there in TCP keeps it only from a guard of TCP.
+        let mut theirs = udp("127.0.0.1:50000", 8);
+        (theirs.kind, theirs.processes) = (Kind::Tcp, Vec::new());
+        found.sockets.push(theirs);
+        let ports = heard.udp_ports_of(&found);
+        assert_eq!(*ports.for_guard(false), [111, 50_000].into());
+        assert_eq!(ports.left_alone(true), [836, 50_000, 50_001].into());
     }
 
     #[test]

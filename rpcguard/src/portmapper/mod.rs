@@ -18,7 +18,7 @@ mod xdr;
 
 pub use call::Call;
 pub use exports::exports_to_everybody;
-pub use heard::Heard;
+pub use heard::{Heard, UdpPorts};
 pub use names::ProgramNames;
 pub use record::{MAX_RECORD_LEN, read_record};
 pub use registration::{Registration, Registrations, universal_address};

@@ -1,6 +1,12 @@
 //! All sockets that wait for others.
 
-use std::{collections::BTreeSet, ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
 
 use procfs::{
     FromReadSI as _, ProcError, ProcResult, current_system_info,
@@ -11,7 +17,10 @@ use super::{
     Address, Kind, ListeningSocket, portmapper,
     processes::{Holders, Which},
 };
-use crate::error::{Doing as _, Result};
+use crate::{
+    error::{Doing as _, Result},
+    sys::unix_sockets::{self, UnixSocket},
+};
 
 /// The calling thread's: a process may be in several network namespaces.
 const NET: &str = "/proc/thread-self/net";
@@ -54,17 +63,39 @@ impl Inventory {
         // The sockets first: one whose process ended meanwhile is nobody's, and one that is new is
         // not seen.
         let (mut sockets, mut connected) = sockets()?;
-        let mut holders = Holders::read(which)?;
+        let unix = unix_sockets()?;
+        sockets.extend(unix.iter().map(|socket| ListeningSocket {
+            kind: Kind::Unix,
+            address: Address::Path(path_of(socket)),
+            inode: socket.inode,
+            processes: Vec::new(),
+        }));
+        let all = sockets.iter().chain(&connected);
+        let inodes = all.map(|socket| socket.inode).collect();
+        let mut holders = Holders::read(which, &inodes)?;
         for socket in sockets.iter_mut().chain(&mut connected) {
             socket.processes = holders.of.remove(&socket.inode).unwrap_or_default();
         }
         sockets.sort_by(|a, b| (a.kind, &a.address, a.inode).cmp(&(b.kind, &b.address, b.inode)));
-        // In a socket path, a line of the table can be made up.
+        // If the kernel cannot be asked, a line of the table can be made up in a socket path.
         sockets.dedup();
+        let roots_paths = portmapper::roots_paths();
+        let files = unix.iter().map(|socket| (socket.inode, socket.file));
+        let files: BTreeMap<u64, Option<(u32, u32)>> = files.collect();
+        sockets.retain(|socket| match &socket.address {
+            // Of the same name, there may be sockets in other mount namespaces.
+            Address::Path(path) if roots_paths.contains(path) => {
+                let file = files.get(&socket.inode).copied().flatten();
+                let mut processes = socket.processes.iter();
+                file.is_some_and(|file| file_at(path) == Some(file))
+                    || processes.any(|process| process.runs_portmapper)
+            }
+            _ => true,
+        });
         Ok(Self {
             sockets,
             connected,
-            roots_paths: portmapper::roots_paths(),
+            roots_paths,
             complete: holders.complete,
         })
     }
@@ -104,11 +135,44 @@ fn sockets() -> Result<(Vec<ListeningSocket>, Vec<ListeningSocket>)> {
             waiting.map(|entry| socket(Kind::Tcp, Address::Ip(entry.local_address), entry.inode)),
         );
     }
-    let unix = read("unix", |path| Ok(fs::read(path)?))?.unwrap_or_default();
-    for (path, inode) in unix_listeners(&unix) {
-        sockets.push(socket(Kind::Unix, Address::Path(path), inode));
-    }
     Ok((sockets, connected))
+}
+
+/// Sockets of the unix family that wait. The kernel may do without the way to ask for them: then
+/// they are those of /proc/net/unix, and are no known files.
+fn unix_sockets() -> Result<Vec<UnixSocket>> {
+    match unix_sockets::waiting() {
+        Ok(sockets) => Ok(sockets),
+        Err(error) => {
+            log::debug!("the kernel does not list unix sockets: {error}");
+            let table = read("unix", |path| Ok(fs::read(path)?))?.unwrap_or_default();
+            let listeners = unix_listeners(&table).into_iter();
+            let socket = |(path, inode): (PathBuf, u64)| UnixSocket {
+                name: path.into_os_string().into_encoded_bytes(),
+                inode,
+                file: None,
+            };
+            Ok(listeners.map(socket).collect())
+        }
+    }
+}
+
+/// The path of a socket, or its name after `@`, as in /proc/net/unix.
+fn path_of(socket: &UnixSocket) -> PathBuf {
+    let mut name = socket.name.clone();
+    if name.first() == Some(&0) {
+        for byte in name.iter_mut().filter(|byte| **byte == 0) {
+            *byte = b'@';
+        }
+    }
+    PathBuf::from(OsStr::from_bytes(&name))
+}
+
+/// The file at a path, as [`UnixSocket::file`] has it.
+fn file_at(path: &Path) -> Option<(u32, u32)> {
+    let found = path.metadata().ok()?;
+    let (major, minor) = (libc::major(found.dev()), libc::minor(found.dev()));
+    Some((major << 20 | minor, found.ino() as u32))
 }
 
 /// Where sockets of the file system wait, and their inodes, by /proc/net/unix.

@@ -4,12 +4,14 @@
 //! apart by the sockets that they hold, so those of other namespaces are not taken for them, even if they
 //! listen on the same port there.
 
+mod command_line;
 mod inventory;
 mod portmapper;
 mod processes;
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
+pub(crate) use command_line::command_line;
 pub use inventory::Inventory;
 pub(crate) use processes::PORTMAPPERS;
 pub use processes::Process;

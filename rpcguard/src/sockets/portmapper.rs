@@ -91,11 +91,13 @@ impl Inventory {
         })
     }
 
-    /// Whether the port of this other socket of the portmapper can only be the portmapper's: it is
-    /// none of those below 1024, and no other process holds the socket, or one of the same port in
-    /// any protocol.
+    /// Whether a guard of the port of this other socket of the portmapper stops nobody else's
+    /// traffic: it is none of those below 1024, and no other process holds the socket, or one of the
+    /// same port. Sockets of TCP matter only for a guard of TCP (`tcp`), or any process could keep a
+    /// port of the portmapper from being guarded.
     #[must_use]
-    pub fn is_portmappers_alone(&self, socket: &ListeningSocket) -> bool {
+    pub fn is_portmappers_alone(&self, socket: &ListeningSocket, tcp: bool) -> bool {
+        let tcp = tcp || socket.kind == Kind::Tcp;
         let Some(port) = socket.port() else {
             return false;
         };
@@ -109,7 +111,7 @@ impl Inventory {
                 .sockets
                 .iter()
                 .chain(&self.connected)
-                .filter(|other| other.port() == Some(port))
+                .filter(|other| other.port() == Some(port) && (tcp || other.kind == Kind::Udp))
                 .all(is_proven)
     }
 
@@ -210,12 +212,17 @@ mod tests {
             socket(Kind::Udp, "[::]:50005", &[]),
         ]);
         found.connected = vec![socket(Kind::Udp, "192.0.2.1:50004", &[51])];
-        let alone: Vec<_> = found
-            .portmapper_extra()
-            .filter(|socket| found.is_portmappers_alone(socket))
-            .map(|socket| socket.address.to_string())
-            .collect();
-        assert_eq!(alone, ["0.0.0.0:50000", "[::]:50000"]);
+        let alone = |tcp| -> Vec<String> {
+            let extra = found.portmapper_extra();
+            extra
+                .filter(|socket| found.is_portmappers_alone(socket, tcp))
+                .map(|socket| socket.address.to_string())
+                .collect()
+        };
+        assert_eq!(alone(true), ["0.0.0.0:50000", "[::]:50000"]);
+        // Whoever listens in TCP does not keep a guard of UDP away.
+        let of_udp = ["0.0.0.0:50000", "[::]:50000", "0.0.0.0:50003"];
+        assert_eq!(alone(false), of_udp);
     }
 
     #[test]

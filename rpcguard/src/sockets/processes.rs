@@ -4,11 +4,12 @@
 //! processes, so that none of them decides anything here.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt, fs,
     io::Read as _,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use procfs::process::{FDTarget, Process as Proc, all_processes};
@@ -34,7 +35,7 @@ pub struct Process {
     /// the container.
     pub exe: Option<PathBuf>,
     /// Whether it executes rpcbind or portmap: a file that belongs to root and that only root can
-    /// write, as root or as the account that rpcbind changes to.
+    /// write, as root or as the account that rpcbind changes to, and in this network namespace.
     ///
     /// It is the portmapper of this network namespace if it holds the portmapper's sockets too:
     /// [`Inventory::portmapper_processes`](super::Inventory::portmapper_processes).
@@ -79,7 +80,7 @@ impl Process {
     }
 
     /// Looks at a process; `None` if it has ended.
-    fn read(process: &Proc, exe: Option<PathBuf>, accounts: &BTreeSet<u32>) -> Option<Self> {
+    fn read(process: &Proc, exe: Option<PathBuf>, proof: &Proof) -> Option<Self> {
         let name = text(process, "comm")?.trim_end_matches('\n').to_owned();
         // The name is in parentheses, and may have any characters in it.
         let stat = text(process, "stat")?;
@@ -88,8 +89,9 @@ impl Process {
         let started = after.split_whitespace().nth(19)?.parse().ok()?;
         let uid = uid(&text(process, "status")?);
         // A file of somebody else's file system is not asked: it may never answer.
-        let runs_portmapper = uid.is_some_and(|uid| accounts.contains(&uid))
+        let runs_portmapper = uid.is_some_and(|uid| proof.accounts.contains(&uid))
             && exe.as_deref().is_some_and(is_portmapper_name)
+            && network_of(&process.pid.to_string()).is_some_and(|of| Some(of) == proof.network)
             && exe_is_roots(process);
         Some(Self {
             pid: process.pid.unsigned_abs(),
@@ -171,12 +173,35 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
     accounts.chain([0]).collect()
 }
 
+/// What a process is measured by.
+struct Proof {
+    /// The users that a portmapper may run as.
+    accounts: BTreeSet<u32>,
+    /// The network namespace of the calling thread.
+    network: Option<PathBuf>,
+}
+
+impl Proof {
+    fn new() -> Self {
+        Self {
+            // Without the file, root alone.
+            accounts: portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default()),
+            network: network_of("thread-self"),
+        }
+    }
+}
+
+/// The network namespace of a process.
+fn network_of(process: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/net")).ok()
+}
+
 /// The processes of each socket, by its inode number.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     pub(super) of: HashMap<u64, Vec<Process>>,
-    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, and no
-    /// container.
+    /// Whether every process could be looked into. It takes root, or CAP_SYS_PTRACE, no container,
+    /// and not too many of them.
     pub(super) complete: bool,
 }
 
@@ -196,51 +221,96 @@ pub(super) enum Which {
     Portmappers,
 }
 
+/// How long processes are looked into that are not proven to run a portmapper: any account can have
+/// many of them, with many descriptors each.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many processes of one socket are kept, besides those that run a portmapper.
+const MAX_HOLDERS: usize = 16;
+
 impl Holders {
-    /// Looks into processes.
-    pub(super) fn read(which: Which) -> Result<Self> {
+    /// Looks for the processes of these sockets.
+    pub(super) fn read(which: Which, wanted: &HashSet<u64>) -> Result<Self> {
+        Self::read_within(PATIENCE, which, wanted)
+    }
+
+    fn read_within(patience: Duration, which: Which, wanted: &HashSet<u64>) -> Result<Self> {
         let mut holders = Self {
             of: HashMap::new(),
             complete: sees_every_process(),
         };
-        // Without the file, root alone.
-        let accounts = portmapper_accounts(&fs::read_to_string("/etc/passwd").unwrap_or_default());
-        for process in all_processes().doing("list the processes in /proc")? {
-            // A process may end at any moment.
-            let Ok(process) = process else { continue };
-            // There is none of a process of the kernel.
+        let proof = Proof::new();
+        // A process may end at any moment.
+        let processes = all_processes().doing("list the processes in /proc")?;
+        let mut others = Vec::new();
+        for process in processes.flatten() {
             let exe = process.exe().ok();
-            if which == Which::Portmappers && !exe.as_deref().is_some_and(is_portmapper_name) {
-                continue;
+            let is_called_so = exe.as_deref().is_some_and(is_portmapper_name);
+            let found = is_called_so.then(|| Process::read(&process, exe, &proof));
+            match found.flatten().filter(|found| found.runs_portmapper) {
+                Some(found) => holders.look(&process, Some(found), wanted, &proof, None),
+                None => others.push(process.pid),
             }
-            let Ok(descriptors) = process.fd() else {
-                holders.complete &= !process.is_alive();
-                continue;
-            };
-            let sockets: BTreeSet<u64> = descriptors
-                .flatten()
-                .filter_map(|descriptor| match descriptor.target {
-                    FDTarget::Socket(inode) => Some(inode),
-                    _ => None,
-                })
-                .collect();
-            if sockets.is_empty() {
-                continue;
-            }
-            let Some(found) = Process::read(&process, exe, &accounts) else {
-                continue;
-            };
-            if which == Which::Portmappers && !found.runs_portmapper {
-                continue;
-            }
-            for inode in sockets {
-                holders.of.entry(inode).or_default().push(found.clone());
+        }
+        if which == Which::All {
+            let deadline = Instant::now() + patience;
+            // The first process of the system comes first.
+            others.sort_unstable();
+            for pid in others {
+                if Instant::now() >= deadline {
+                    holders.complete = false;
+                    break;
+                }
+                if let Ok(process) = Proc::new(pid) {
+                    holders.look(&process, None, wanted, &proof, Some(deadline));
+                }
             }
         }
         for processes in holders.of.values_mut() {
             processes.sort();
         }
         Ok(holders)
+    }
+
+    /// Looks into a process, which may be known already.
+    fn look(
+        &mut self,
+        process: &Proc,
+        known: Option<Process>,
+        wanted: &HashSet<u64>,
+        proof: &Proof,
+        deadline: Option<Instant>,
+    ) {
+        let Ok(descriptors) = process.fd() else {
+            self.complete &= !process.is_alive();
+            return;
+        };
+        let mut sockets = BTreeSet::new();
+        for descriptor in descriptors {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.complete = false;
+                break;
+            }
+            let target = descriptor.map(|descriptor| descriptor.target);
+            if let Ok(FDTarget::Socket(inode)) = target
+                && wanted.contains(&inode)
+            {
+                sockets.insert(inode);
+            }
+        }
+        if sockets.is_empty() {
+            return;
+        }
+        let read = || Process::read(process, process.exe().ok(), proof);
+        let Some(found) = known.or_else(read) else {
+            return;
+        };
+        for inode in sockets {
+            let holders = self.of.entry(inode).or_default();
+            if found.runs_portmapper || holders.len() < MAX_HOLDERS {
+                holders.push(found.clone());
+            }
+        }
     }
 }
 
@@ -306,5 +376,33 @@ mod tests {
         assert!(!is_roots_alone(&path), "/tmp is everybody's");
         // A link is as good as where it leads.
         assert!(is_roots_alone(&link));
+    }
+
+    #[test]
+    fn processes_that_take_too_long_are_given_up_and_only_sockets_that_wait_are_kept() {
+        use std::{
+            collections::HashSet,
+            net::UdpSocket,
+            os::{fd::AsRawFd as _, unix::net::UnixStream},
+            time::Duration,
+        };
+
+        use super::{Holders, Which};
+
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let _others = UnixStream::pair().unwrap();
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
+        let inode = link
+            .to_str()
+            .unwrap()
+            .trim_matches(|c: char| !c.is_ascii_digit());
+        let wanted = HashSet::from([inode.parse().unwrap()]);
+        let found = Holders::read(Which::All, &wanted).unwrap();
+        assert_eq!(
+            found.of.keys().collect::<Vec<_>>(),
+            wanted.iter().collect::<Vec<_>>()
+        );
+        let found = Holders::read_within(Duration::ZERO, Which::All, &wanted).unwrap();
+        assert!(found.of.is_empty() && !found.complete);
     }
 }

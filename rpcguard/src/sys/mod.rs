@@ -9,3 +9,4 @@ pub(crate) mod netlink;
 pub(crate) mod packets;
 pub(crate) mod random;
 pub(crate) mod unix_socket;
+pub(crate) mod unix_sockets;

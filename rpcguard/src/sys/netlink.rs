@@ -24,8 +24,8 @@ use crate::foreign_text::printable;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
+pub(super) const NLMSG_ERROR: u16 = 2;
+pub(super) const NLMSG_DONE: u16 = 3;
 const NLM_F_DUMP_INTR: u16 = 1 << 4;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -88,7 +88,7 @@ const IPVLAN_APART: u16 = 1 | 2;
 const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 1 << 3;
 
-const NETLINK_HEADER_LEN: usize = 16;
+pub(super) const NETLINK_HEADER_LEN: usize = 16;
 const INTERFACE_HEADER_LEN: usize = 16;
 
 /// Where an XDP program runs.
@@ -266,7 +266,7 @@ fn dump_each(
 }
 
 /// The first of several messages, and what follows it.
-fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn first_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = read_u32(bytes.get(..4)?) as usize;
     if length < NETLINK_HEADER_LEN {
         return None;
@@ -423,7 +423,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// A request, of which `header` comes before the attributes.
-fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
+pub(super) fn message(kind: u16, flags: u16, header: &[u8], attributes: &[DefaultNla]) -> Vec<u8> {
     let start = NETLINK_HEADER_LEN + header.len();
     let mut message = vec![0; start + attributes.buffer_len()];
     let len = message.len() as u32;
@@ -554,7 +554,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
 }
 
 /// The value of the first attribute of this type.
-fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(super) fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     NlasIterator::new(attributes)
         .map_while(Result::ok)
         .find(|attribute| attribute.kind() & NLA_TYPE_MASK == kind)
@@ -566,11 +566,11 @@ fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
         })
 }
 
-fn read_u16(bytes: &[u8]) -> u16 {
+pub(super) fn read_u16(bytes: &[u8]) -> u16 {
     bytes.first_chunk().copied().map_or(0, u16::from_ne_bytes)
 }
 
-fn read_u32(bytes: &[u8]) -> u32 {
+pub(super) fn read_u32(bytes: &[u8]) -> u32 {
     bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes)
 }
 

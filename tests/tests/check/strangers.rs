@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rpcguard_tests::lab::{STRANGERS_TOOLS, Stranger, find_tool};
+use rpcguard_tests::lab::{Host, STRANGERS_TOOLS, Stranger, find_tool};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, rpcguard};
@@ -27,8 +27,12 @@ fn scene(test: &str) -> Option<Scene> {
 
 /// A program of root's of this name that runs Perl: where it is.
 fn perl_called(scene: &Scene, name: &str) -> String {
+    perl_in(&scene.host, name)
+}
+
+fn perl_in(host: &Host, name: &str) -> String {
     let (perl, copy) = (find_tool("perl").unwrap(), format!("/run/{name}"));
-    scene.host.enter(|| {
+    host.enter(|| {
         fs::copy(&perl, &copy).unwrap();
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     });
@@ -93,6 +97,40 @@ fn a_socket_at_the_portmappers_path_in_other_mounts_is_not_the_portmappers() {
     assert_eq!(told(&scene), before);
 }
 
+/// The name of a socket has the end of a line in it, and then what looks like root's own socket.
+fn forged(inode: &str) -> String {
+    format!(
+        r#"socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die $!;
+        held($socket, pack_sockaddr_un("\0x\n0 2 0 10000 1 1 {inode} /run/rpcbind.sock"));
+        listen($socket, 5) or die $!"#
+    )
+}
+
+#[test]
+fn a_line_made_up_in_the_table_of_sockets_makes_no_portmapper() {
+    let Some(scene) = scene("a_line_made_up_in_the_table_of_sockets_makes_no_portmapper") else {
+        return;
+    };
+    // Root's rpcbind of another network namespace, as of a container.
+    let copy = perl_in(&scene.asker, "rpcbind");
+    let other = Stranger::start_as(&scene.asker, 0, &copy, "udp(40053)").unwrap();
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", other.id())).unwrap();
+    let inode = descriptors.flatten().find_map(|descriptor| {
+        let target = fs::read_link(descriptor.path()).ok()?;
+        let target = target.to_str()?.strip_prefix("socket:[")?;
+        Some(target.strip_suffix(']')?.to_owned())
+    });
+    // One that ended has left its path behind.
+    let left = scene.host.enter(|| fs::write("/run/rpcbind.sock", ""));
+    left.unwrap();
+    let before = told(&scene);
+    assert_eq!(before[0]["summary"], "not exposed: no portmapper listens");
+    for inode in [inode.unwrap().as_str(), "7"] {
+        let _stranger = Stranger::start(&scene.host, &forged(inode)).unwrap();
+        assert_eq!(told(&scene), before, "{inode}");
+    }
+}
+
 /// A forwarder, a proxy, an embedded portmapper: its other ports are not the portmapper's.
 const FORWARDER: &str = "udp(53); udp(111); udp(5000); tcp(111); tcp(8080)";
 
@@ -143,17 +181,32 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     let ports: Vec<_> = ports.map(|exposure| &exposure["port"]).collect();
     assert_eq!(json!(ports), json!([53, 111, 40053, 40054]));
     assert_eq!(guarded, json!([111, 40053, 40054]));
-    assert_eq!(unguarded, json!([]));
+    assert_eq!(unguarded, json!([53]));
+    let summary = found["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("no command is proposed for port 53"),
+        "{summary}"
+    );
     let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
     assert!(said.contains("answers on UDP port 53 too"), "{said}");
     let found_then = rpcguard(&scene.host, "check --json").exited_with(3).json();
     assert_eq!(found_then["next_step"], Value::Null, "{found_then:#}");
     scene.does("detach eth0");
-    // Another process takes one of the ports, in another way.
+    // Another process takes one of the ports, in another way. In TCP, it does not keep a guard of UDP
+    // from the other one.
     let _stranger = Stranger::start(&scene.host, "udp6_loopback(40053); tcp(40054)").unwrap();
     let [found, guarded, unguarded] = told(&scene);
-    assert_eq!(guarded, json!([111]));
-    assert_eq!(unguarded, json!([]));
+    assert_eq!(guarded, json!([111, 40054]));
+    assert_eq!(unguarded, json!([53, 40053]));
+    let said = scene.does("attach eth0 --rpcbind-ports --tcp").stderr;
+    assert!(
+        said.contains("answers on UDP port 53, 40053, 40054 too"),
+        "{said}"
+    );
+    let status = scene.does("status --json").json();
+    let unguarded = &status["interfaces"][0]["unguarded_rpcbind_ports"];
+    assert_eq!(*unguarded, json!([53, 40053, 40054]));
+    scene.does("detach eth0");
     let shown = found["exposures"].as_array().unwrap().len();
     assert_eq!(shown, 4, "the portmapper answers there all the same");
 }

@@ -1,5 +1,7 @@
 //! Changes by hand beside the daemon, and those that rpcbind makes.
 
+use std::{thread, time::Duration};
+
 use rpcguard_tests::{
     lab::{Rpcbind, STRANGERS_TOOLS, Stranger, missing_tools, skip},
     site::Site,
@@ -126,8 +128,14 @@ fn the_ports_of_a_stranger_called_rpcbind_are_not_followed() {
     drop(stranger);
     // A port that another process has as well is left to both, and the log has it.
     let taken = ports().as_array().unwrap()[1].clone();
+    // One of TCP is not its port: the daemon, which looks every five seconds, keeps it guarded.
     let script = format!("tcp({taken})");
-    let _stranger = Stranger::start(&scene.site.host, &script).unwrap();
+    let _of_tcp = Stranger::start(&scene.site.host, &script).unwrap();
+    thread::sleep(Duration::from_secs(6));
+    assert_eq!(ports().as_array().unwrap().len(), 3);
+    // rpcbind has it in one family alone.
+    let script = format!("eval {{ udp6_loopback({taken}) }} or udp({taken})");
+    let _of_udp = Stranger::start(&scene.site.host, &script).unwrap();
     scene.wait_until("left alone", || ports().as_array().unwrap().len() == 2);
     assert!(!ports().as_array().unwrap().contains(&taken));
     let log = daemon.log();

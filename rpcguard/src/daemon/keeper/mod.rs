@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     foreign_text,
     guard::{Entry, Leftover, Registry},
-    portmapper::Heard,
+    portmapper::{Heard, UdpPorts},
 };
 use look::Seen;
 use rpcbind::rpcbind_ports;
@@ -48,7 +48,7 @@ pub(super) struct Keeper {
     held: BTreeMap<u32, Held>,
     backoff: Backoff,
     /// The UDP ports that rpcbind had open when that was last looked at.
-    rpcbind: BTreeSet<u16>,
+    rpcbind: UdpPorts,
     /// Where rpcbind was heard to answer.
     heard: Heard,
     /// What was said already, and is not to be said again until it has been otherwise.
@@ -81,14 +81,14 @@ impl Keeper {
             places: BTreeMap::new(),
             held: BTreeMap::new(),
             backoff: Backoff::default(),
-            rpcbind: BTreeSet::new(),
+            rpcbind: UdpPorts::default(),
             heard: Heard::default(),
             told: BTreeSet::new(),
             told_of_mode: BTreeSet::new(),
             next_purge: Instant::now() + PURGE,
             progress,
         };
-        keeper.rpcbind = rpcbind_ports(&keeper.config, &mut keeper.heard)?;
+        keeper.rpcbind = rpcbind_ports(&keeper.config, &mut keeper.heard, &keeper.rpcbind)?;
         Ok(keeper)
     }
 
@@ -134,7 +134,7 @@ impl Keeper {
                 guarded: self.held.len(),
             }));
         }
-        let rpcbind = rpcbind_ports(&config, &mut self.heard)?;
+        let rpcbind = rpcbind_ports(&config, &mut self.heard, &self.rpcbind)?;
         let before = std::mem::replace(&mut self.rpcbind, rpcbind);
         let config = Arc::new(config);
         self.backoff.all_due(Instant::now());
@@ -161,7 +161,7 @@ impl Keeper {
 
     /// What is to be done now and then: other ports of rpcbind, and prefixes whose time is over.
     pub(super) fn periodically(&mut self) -> Result<()> {
-        let rpcbind = rpcbind_ports(&self.config, &mut self.heard)?;
+        let rpcbind = rpcbind_ports(&self.config, &mut self.heard, &self.rpcbind)?;
         if rpcbind != self.rpcbind {
             self.follow_rpcbind(&rpcbind)?;
             self.rpcbind = rpcbind;

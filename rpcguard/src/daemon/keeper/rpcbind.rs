@@ -9,13 +9,13 @@ use crate::{
     error::{Error, Result},
     guard::{self, Change, Entry, Guard},
     output,
-    policy::PolicyChange,
-    portmapper::Heard,
+    policy::{Policy, PolicyChange},
+    portmapper::{Heard, UdpPorts},
 };
 
 impl Keeper {
     /// Guards the ports that rpcbind has open now instead of those that it had open before.
-    pub(super) fn follow_rpcbind(&mut self, now: &BTreeSet<u16>) -> Result<()> {
+    pub(super) fn follow_rpcbind(&mut self, now: &UdpPorts) -> Result<()> {
         let config = Arc::clone(&self.config);
         let lock = match self.registry.lock() {
             Err(Error::NothingAttached) => return Ok(()),
@@ -37,9 +37,10 @@ impl Keeper {
                 continue;
             };
             // Ports that somebody has set by hand meanwhile stay.
-            let mut ports = guard.policy()?.ports;
-            ports.retain(|port| !self.rpcbind.contains(port) || table.policy.ports.contains(port));
-            ports.extend(now);
+            let Policy { mut ports, tcp, .. } = guard.policy()?;
+            let before = self.rpcbind.for_guard(tcp);
+            ports.retain(|port| !before.contains(port) || table.policy.ports.contains(port));
+            ports.extend(now.for_guard(tcp));
             let mut change = Change::default();
             change.policy(PolicyChange {
                 ports: Some(ports),
@@ -67,19 +68,27 @@ impl Keeper {
     }
 }
 
-/// The UDP ports on which rpcbind answers, if any table wants to know.
-pub(super) fn rpcbind_ports(config: &Config, heard: &mut Heard) -> Result<BTreeSet<u16>> {
-    if config.tables.iter().any(|table| table.rpcbind_ports) {
-        let before = heard.left_alone().clone();
-        let ports = heard.udp_ports()?;
-        for port in heard.left_alone().difference(&before) {
+/// The UDP ports on which rpcbind answers, if any table wants to know. Says which of them guards
+/// leave alone that they did not leave alone `before`.
+pub(super) fn rpcbind_ports(
+    config: &Config,
+    heard: &mut Heard,
+    before: &UdpPorts,
+) -> Result<UdpPorts> {
+    let tables = config.tables.iter().filter(|table| table.rpcbind_ports);
+    let guards: BTreeSet<bool> = tables.map(|table| table.policy.tcp).collect();
+    if guards.is_empty() {
+        return Ok(UdpPorts::default());
+    }
+    let ports = heard.udp_ports()?;
+    for tcp in guards {
+        for port in ports.left_alone(tcp).difference(&before.left_alone(tcp)) {
             log::warn!(
-                "rpcbind answers on UDP port {port} too, which is not guarded: it is below 1024, or another \
-                 process has it as well"
+                "rpcbind answers on UDP port {port} too, which is not guarded{}: it is below 1024, or another \
+                 process has it as well",
+                if tcp { " where TCP is guarded" } else { "" }
             );
         }
-        Ok(ports)
-    } else {
-        Ok(BTreeSet::new())
     }
+    Ok(ports)
 }
