@@ -37,8 +37,8 @@ const MIN_STATISTICS: usize = 3 * 17 * 4;
 /// dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
-    /// The procedure that does nothing.
-    Null,
+    /// The procedure that does nothing, in this version of the protocol.
+    Null(u32),
     /// Everything that is registered, in this version of the protocol.
     Dump(u32),
     /// How often each procedure was called.
@@ -57,7 +57,7 @@ impl Probe {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Null => "NULL",
+            Self::Null(_) => "NULL",
             Self::Dump(_) | Self::DumpOfRelay => "DUMP",
             Self::Statistics => "GETSTAT",
             Self::AddressList => "GETADDRLIST",
@@ -67,7 +67,8 @@ impl Probe {
 
     const fn question(self) -> Question {
         match self {
-            Self::Null => Question::Small,
+            Self::Null(4) => Question::SmallBeside,
+            Self::Null(_) => Question::Small,
             Self::AddressList => Question::Medium,
             Self::Dump(_) | Self::DumpOfRelay | Self::Statistics => Question::Large,
             Self::Relay => Question::Relay,
@@ -78,7 +79,7 @@ impl Probe {
         // Version 2 knows of no IPv6.
         let oldest = if ipv6 { 3 } else { 2 };
         match self {
-            Self::Null => Call::null(oldest),
+            Self::Null(version) => Call::null(version),
             Self::Dump(version) => Call::dump(version),
             Self::DumpOfRelay => Call::dump(oldest),
             Self::Statistics => Call::statistics(),
@@ -247,7 +248,7 @@ pub(super) fn answered(
                     answered.registrations.is_none()
                 }
                 Probe::Statistics => results.len() < MIN_STATISTICS,
-                Probe::Null | Probe::AddressList | Probe::Relay => false,
+                Probe::Null(_) | Probe::AddressList | Probe::Relay => false,
             };
         }
         Some(Reply::Refused(refusal)) => answered.refused = Some(refusal.to_string()),

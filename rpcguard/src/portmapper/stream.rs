@@ -35,7 +35,7 @@ impl Stream for UnixStream {
 
 /// A connection to a portmapper.
 pub struct Connection {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn Stream + Send>,
     /// The address that it was made from, for TCP.
     pub from: Option<SocketAddr>,
 }
