@@ -119,7 +119,7 @@ fn null(
     if transport == Transport::Udp {
         let asked = ask(address, call, xid, ReplyFrom::Anywhere, &[wait]);
         let sent = Sent {
-            probe: Probe::Null(version),
+            probe: Probe::Null,
             call,
             xid,
         };
@@ -127,14 +127,7 @@ fn null(
     }
     let begun = Instant::now();
     Ok(match over_tcp(address, call, xid, wait) {
-        Ok(message) => answered(
-            Probe::Null(version),
-            call,
-            xid,
-            &message,
-            address,
-            begun.elapsed(),
-        ),
+        Ok(message) => answered(Probe::Null, call, xid, &message, address, begun.elapsed()),
         Err(error) => Outcome::of_error(&error),
     })
 }

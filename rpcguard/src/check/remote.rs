@@ -15,7 +15,7 @@ use rpcguard_common::parse::Transport;
 
 use super::{
     AddressReport, HostReport, Outcome, Probe, ProbeResult, probe::answered, reachable::reachable,
-    unreachable,
+    unreachable, verdict::Finding,
 };
 use crate::{
     error::{Doing as _, Error, Result},
@@ -27,8 +27,8 @@ use crate::{
 /// The most addresses of a host that are asked.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// The most datagrams that are sent to an address without a relay: eight probes, four times each.
-pub const MAX_DATAGRAMS: usize = UDP_PROBES.len() * ATTEMPTS;
+/// The most datagrams that are sent to an address without a relay: seven probes, four times each.
+pub const MAX_DATAGRAMS: usize = (UDP_PROBES.len() + 1) * ATTEMPTS;
 
 /// The most TCP connections to an address, with a call on each: some servers take one call and go.
 pub const MAX_CALLS: usize = TCP_PROBES.len();
@@ -42,16 +42,15 @@ const ATTEMPTS: usize = 4;
 /// How long mountd and NFS are waited for, at most.
 const SERVICE_WAIT: Duration = Duration::from_secs(3);
 
-/// The questions over UDP: those that matter most first, where a host answers but a few.
-const UDP_PROBES: [Probe; 8] = [
+/// The questions over UDP: those that matter most first, where a host answers but a few. Linux
+/// reports a closed port for six datagrams at once, and for no more.
+const UDP_PROBES: [Probe; 6] = [
     Probe::Dump(4),
     Probe::Dump(3),
     Probe::Dump(2),
     Probe::Statistics,
-    Probe::AddressList,
-    Probe::Null(2),
-    Probe::Null(3),
-    Probe::Null(4),
+    Probe::Null,
+    Probe::NullBeside,
 ];
 
 /// The questions over TCP. Calls are relayed for UDP alone (RFC 1833 section 2.2.2).
@@ -60,7 +59,7 @@ const TCP_PROBES: [Probe; 5] = [
     Probe::Dump(3),
     Probe::Dump(2),
     Probe::Statistics,
-    Probe::Null(2),
+    Probe::Null,
 ];
 
 /// How a host is asked.
@@ -103,6 +102,16 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
+    // The C library takes it for octal, and a notice that pads with zeros means decimal.
+    let is_padded = |part: &str| part.len() > 1 && part.starts_with('0');
+    let is_numeric = bare
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_numeric && bare.split('.').any(is_padded) {
+        return Err(failed(
+            "numbers that begin with 0 can be read in two ways".to_owned(),
+        ));
+    }
     let found = (bare, PORTMAPPER_PORT).to_socket_addrs();
     let found = found.map_err(|error| failed(error.to_string()))?;
     let mut seen = BTreeSet::new();
@@ -124,7 +133,7 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
 
 /// Asks the portmapper of a host, at all its addresses at once: at most [`MAX_ADDRESSES`], and at
 /// each at most [`MAX_DATAGRAMS`] and [`MAX_CALLS`] connections; then mountd and NFS, if they are
-/// registered. It takes as long as [`Asking::wait`], and as long again for a relay.
+/// registered. It takes as long as [`Asking::wait`], and as long again for each further question.
 ///
 /// # Errors
 ///
@@ -185,6 +194,14 @@ fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
         (udp, joined(tcp))
     });
     let (mut probes, mut tcp) = (udp?, tcp?);
+    // It is asked only if all others showed nothing, since rpcbind makes a note of it.
+    let seen: Vec<_> = probes
+        .iter()
+        .map(|probe| probe.seen(address.is_ipv6()))
+        .collect();
+    if Finding::of(&seen) < Finding::Tells && probes.iter().any(|probe| probe.answer().is_some()) {
+        probes.push(over_udp(Probe::AddressList, address.port())?);
+    }
     // It comes last: a portmapper that dies of it has answered everything else.
     if asking.relay {
         probes.push(over_udp(Probe::Relay, address.port())?);
@@ -338,12 +355,17 @@ fn ask_over_tcp(address: SocketAddr, wait: Duration) -> Result<Vec<ProbeResult>>
 /// Returns the outcome where no connection is made. This host itself may be why.
 fn not_connected(address: SocketAddr, error: &io::Error) -> Outcome {
     let outcome = Outcome::of_error(error);
-    if !matches!(outcome, Outcome::Failed(_)) && matches!(lets_out(address), Ok(Some(false))) {
-        return Outcome::Failed(
-            "TCP to there does not leave this host: its own firewall".to_owned(),
-        );
+    if matches!(outcome, Outcome::Failed(_)) {
+        return outcome;
     }
-    outcome
+    match lets_out(address) {
+        Ok(Some(true) | None) => outcome,
+        Ok(Some(false)) => {
+            Outcome::Failed("TCP to there does not leave this host: its own firewall".to_owned())
+        }
+        // Its own routes, if it comes before anything is sent.
+        Err(error) => Outcome::Failed(format!("{error}, says this host itself")),
+    }
 }
 
 fn ask_on_connection(

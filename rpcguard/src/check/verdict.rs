@@ -166,8 +166,10 @@ impl Finding {
         let large = |wanted: Came| seen.contains(&(Question::Large, wanted));
         let held_back = seen.contains(&(Question::Medium, Came::Silence))
             && seen.contains(&(Question::SmallBeside, Came::Success));
-        let in_doubt =
-            large(Came::Garbage) || large(Came::NotAsked) || (large(Came::Silence) && !held_back);
+        let in_doubt = large(Came::Garbage) || (large(Came::Silence) && !held_back);
+        if !in_doubt && large(Came::NotAsked) {
+            return Self::NotAsked;
+        }
         match (small, in_doubt) {
             (true, false) => Self::SmallOnly,
             (true, true) => Self::Answers,
@@ -216,7 +218,7 @@ mod tests {
         let table = [
             [Exposed; 7],
             [
-                Exposed, Exposed, Limited, Exposed, Limited, Exposed, Exposed,
+                Exposed, Exposed, Limited, Exposed, Limited, Exposed, Unknown,
             ],
             [
                 Exposed, Exposed, Limited, Unknown, Limited, Unknown, Unknown,

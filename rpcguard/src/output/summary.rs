@@ -107,7 +107,7 @@ fn exposed(report: &AddressReport) -> String {
             probe.version
         );
     }
-    if report.may_lose_large_replies() || report.finding() == Finding::Answers {
+    if report.may_lose_large_replies() || report.finding_over(Transport::Udp) == Finding::Answers {
         text.push_str(
             "; larger replies may be lost on the way to here: what they amplify cannot be told from here",
         );
@@ -193,8 +193,16 @@ fn why_not_exposed(report: &AddressReport, seconds: u64) -> String {
     } else if BOTH.into_iter().any(closed) {
         format!("is closed, or silent to what comes from here: no answer within {seconds} s")
     } else {
+        let is_sent =
+            |probe: &ProbeResult| probe.transport == Transport::Tcp && probe.attempts != 0;
+        let connects = if report.probes.iter().any(is_sent) {
+            "takes connections over TCP, and "
+        } else {
+            ""
+        };
         format!(
-            "gives no answer from here within {seconds} s: filtered on the way or here, slow, or not there"
+            "{connects}gives no answer from here within {seconds} s: filtered (here, too: replies from \
+             another address of it), slow, or not there"
         )
     }
 }

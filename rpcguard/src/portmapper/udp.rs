@@ -15,6 +15,9 @@ const MAX_STRAY: u32 = 256;
 /// The wait ends after this many datagrams from elsewhere: they crowd the reply out.
 const MAX_FOREIGN: u32 = 16_384;
 
+/// How long a reply is waited for after an ICMP error, at most.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
 /// From where a reply is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyFrom {
@@ -128,7 +131,8 @@ fn exchange(
         }
         asked.attempts += 1;
         let sent = Instant::now();
-        while let Some(left) = wait
+        let mut until = *wait;
+        while let Some(left) = until
             .checked_sub(sent.elapsed())
             .filter(|left| !left.is_zero())
         {
@@ -137,7 +141,10 @@ fn exchange(
                 Ok(received) => received,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => {
-                    is_certain |= about_this(&socket, datagram, from, error, asked)?;
+                    if about_this(&socket, datagram, from, error, asked)? {
+                        is_certain = true;
+                        until = until.min(sent.elapsed() + AFTER_ERROR);
+                    }
                     continue;
                 }
             };
@@ -212,7 +219,9 @@ fn about_this(
         let compared = reported.quoted.len().min(datagram.len());
         if reported.quoted[..compared] == datagram[..compared] {
             let is_closed = reported.errno == libc::ECONNREFUSED;
-            is_certain |= asked.reported.replace(reported).is_some() || is_closed;
+            let is_again = asked.reported.replace(reported).is_some();
+            // Without a quotation, it may be about anything, and from anybody.
+            is_certain |= compared != 0 && (is_closed || is_again);
         }
         is_passing = true;
     }

@@ -60,7 +60,7 @@ fn evidence_has_times_addresses_probes_and_the_verdict() {
         .lines()
         .filter(|line| line.contains(" port ") && line.starts_with("20"))
         .collect();
-    assert_eq!(probes.len(), 10 + 5, "{text}");
+    assert_eq!(probes.len(), 8 + 5, "{text}");
     for probe in &probes {
         let sent = time(probe);
         assert!(begun - slack <= sent && sent <= ended, "{probe}");

@@ -47,7 +47,7 @@ fn each_address_of_a_name_is_asked_everything() {
     addresses.sort_by_key(|address| address.address.contains(':'));
     assert_eq!(addresses.len(), 2);
     let answered = |procedure, version| (procedure, version, Outcome::Answered);
-    for (family, address) in addresses.into_iter().enumerate() {
+    for (family, (address, oldest)) in addresses.into_iter().zip([2, 3]).enumerate() {
         assert_eq!(address.address, HOST[family]);
         assert_eq!(address.asked_from.as_deref(), Some(ASKER[family]));
         assert!(!address.own);
@@ -58,9 +58,7 @@ fn each_address_of_a_name_is_asked_everything() {
                 answered("DUMP", 3),
                 answered("DUMP", 2),
                 answered("GETSTAT", 4),
-                answered("GETADDRLIST", 4),
-                answered("NULL", 2),
-                answered("NULL", 3),
+                answered("NULL", oldest),
                 answered("NULL", 4),
             ]
         );
@@ -71,7 +69,7 @@ fn each_address_of_a_name_is_asked_everything() {
                 answered("DUMP", 3),
                 answered("DUMP", 2),
                 answered("GETSTAT", 4),
-                answered("NULL", 2),
+                answered("NULL", oldest),
             ]
         );
         let registrations = address.registrations.as_ref().unwrap();
