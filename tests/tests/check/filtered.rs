@@ -95,7 +95,7 @@ fn a_silent_host_is_sent_so_many_packets_for_so_long_and_no_more() {
         .map(|rest| rest.split(' ').next().unwrap().parse().unwrap())
         .collect();
     // Six probes, four times, at two addresses; no answer came from which to learn of another
-    // port. Linux repeats a SYN after a second; since 6.5, after each. One more connection is begun.
+    // port. Linux repeats a SYN after a second; since 6.5, after each. Another connection is begun.
     assert_eq!(packets[0], 2 * 24, "{rules}");
     assert!((2..=2 * 5).contains(&packets[1]), "{rules}");
     assert_eq!(packets[2], 0, "{rules}");
