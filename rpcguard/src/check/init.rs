@@ -9,7 +9,7 @@ use crate::disable::{
 };
 
 /// systemd's units of it.
-const UNITS: [&str; 3] = ["rpcbind.socket", "rpcbind.service", "portmap.service"];
+pub(super) const UNITS: [&str; 3] = ["rpcbind.socket", "rpcbind.service", "portmap.service"];
 
 /// What starts services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,16 @@ pub(super) fn other_sockets(machine: &Machine, units: &[Unit]) -> Vec<String> {
         return Vec::new();
     }
     starters::other_sockets(machine, &[&UNITS[..], &["portmap.socket"]].concat())
+}
+
+/// The main process of a service of systemd; `None` if it has none, or systemd does not say.
+#[must_use]
+pub(crate) fn main_process(service: &str) -> Option<u32> {
+    let program = tool::find(&["systemctl"])?;
+    let arguments = ["show", "--property=MainPID", "--", service];
+    let text = tool::run(&program, &arguments).ok()?;
+    let pid = text.trim().strip_prefix("MainPID=")?.parse().ok()?;
+    (pid != 0).then_some(pid)
 }
 
 /// The answer of systemctl about the units; `None` if it says nothing.

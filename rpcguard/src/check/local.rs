@@ -8,8 +8,8 @@ use std::{
 use rpcguard_common::parse::Transport;
 
 use super::{
-    Cover, Forwards, InsecureOption, NetworkInterface, Starter, Unit, Verdict, exports, forwards,
-    init, insecure_options, network,
+    Cover, Forwards, Guarded, InsecureOption, NetworkInterface, Starter, Unit, Verdict, exports,
+    forwards, init, insecure_options, network, own,
 };
 use crate::{
     disable::Machine,
@@ -100,7 +100,7 @@ pub fn local(registry: &Registry) -> Result<LocalReport> {
     let machine = Machine::new("/");
     let units = init::units(&machine);
     let arrivals = network::arrivals()?;
-    let mut forwards = Forwards::read(&arrivals, &network::own_addresses()?);
+    let mut forwards = Forwards::read(&arrivals, &own::own_addresses()?);
     let on_loopback = inventory.portmapper().filter(|socket| {
         matches!(socket.address, Address::Ip(address) if address.is_ipv4())
             && socket.reach() == Reach::Loopback
@@ -284,7 +284,7 @@ impl LocalReport {
     }
 
     /// What a guard that is there lacks.
-    fn amend(&self, name: &str, guard: &network::Guarded) -> String {
+    fn amend(&self, name: &str, guard: &Guarded) -> String {
         if !guard.attached {
             return format!("rpcguard detach {name}    # and attach again");
         }
@@ -295,6 +295,7 @@ impl LocalReport {
         if guard.policy.observe {
             command.push_str(" --observe off");
         }
+        command.push_str(&guard.completed());
         let exposed = self
             .guardable()
             .filter(|exposure| exposure.interfaces.iter().any(|found| found == name));

@@ -1,7 +1,7 @@
 //! The verdict of the local report in words, with the next step.
 
 use super::{
-    Cover, Verdict,
+    Cover, Guarded, Starter, Verdict,
     forwards::exposed::{self, ExposedForward},
     local::{LocalReport, ports, reachable_ports, transport_name, transport_of},
 };
@@ -17,7 +17,12 @@ impl LocalReport {
         let forwards = forwards
             .iter()
             .map(|found| found.verdict(self.is_reached(found)));
-        let of_forwards = Verdict::of_all(forwards.chain([Verdict::NotExposed]));
+        // A rule that could not be read may forward the port.
+        let unread = match self.forwards.unread[..] {
+            [] => Verdict::NotExposed,
+            _ => Verdict::Unknown,
+        };
+        let of_forwards = Verdict::of_all(forwards.chain([unread]));
         self.verdict = self.of_sockets().max(of_forwards);
     }
 
@@ -98,6 +103,13 @@ impl LocalReport {
                 "anybody is served, at a limited rate, on {}",
                 ports(&self.exposures, Cover::Limited)
             ),
+            (Verdict::Unknown, _) if self.of_sockets() < Verdict::Unknown => {
+                let why = self.forwards.unread.iter().map(|why| short(why));
+                format!(
+                    "rules that may forward port 111 could not be read ({})",
+                    why.collect::<Vec<_>>().join("; ")
+                )
+            }
             (Verdict::Unknown, _) => self.why_unknown(),
             (Verdict::NotExposed, _) => self.why_not_exposed(),
         };
@@ -164,13 +176,21 @@ impl LocalReport {
         } else {
             match self.interfaces.as_deref() {
                 Ok([]) => "there is no interface that packets could come in through",
+                Ok(interfaces)
+                    if interfaces
+                        .iter()
+                        .filter_map(|interface| interface.guard.as_ref())
+                        .any(Guarded::leaves_links_out) =>
+                {
+                    "every interface guards the portmapper, but for addresses of the link itself \
+                     (fe80::/10), at which neighbours may reach it"
+                }
                 _ => "every interface guards the portmapper",
             }
         };
-        let forwards = match (&self.forwards.found[..], &self.forwards.unread[..]) {
-            ([], []) => "",
-            (_, []) => "; guards stand before the rules that forward port 111",
-            _ => "; whether rules forward port 111 could not be read",
+        let forwards = match self.forwards.found[..] {
+            [] => "",
+            _ => "; guards stand before the rules that forward port 111",
         };
         format!("{why}{forwards}")
     }
@@ -186,7 +206,10 @@ impl LocalReport {
         let interfaces = self.interfaces.as_deref().unwrap_or_default();
         match self.verdict {
             Verdict::Unknown | Verdict::Exposed if self.of_sockets() < self.verdict => {
-                exposed::remedy(&forwards, interfaces)
+                let remedy = exposed::remedy(&forwards, interfaces);
+                // Root reads more; what root cannot read either, no command of ours does.
+                let is_root = rustix::process::geteuid().is_root();
+                remedy.or_else(|| (!is_root).then(|| "sudo rpcguard check".to_owned()))
             }
             Verdict::Unknown if self.interfaces.is_ok() && self.may_be_another_service() => {
                 self.remedy()
@@ -194,10 +217,18 @@ impl LocalReport {
             Verdict::Unknown => Some("sudo rpcguard check".to_owned()),
             Verdict::Exposed => self.remedy(),
             Verdict::Limited | Verdict::NotExposed => {
+                if self.portmapper_sockets().next().is_some() {
+                    return None;
+                }
+                // A unit that runs the program itself is not the portmapper's, and not disabled.
+                let is_unit = |starter: &&Starter| !starter.unit.starts_with('/');
                 let will_start = self.units.iter().any(|unit| unit.starts);
-                let may_start = will_start || !self.starters.is_empty();
-                let nobody = self.portmapper_sockets().next().is_none();
-                (nobody && may_start).then(|| "rpcguard disable".to_owned())
+                if will_start || self.starters.iter().any(|starter| is_unit(&starter)) {
+                    return Some("rpcguard disable".to_owned());
+                }
+                let runner = self.starters.first()?;
+                let (by, program) = (short(&runner.by), short(&runner.unit));
+                Some(format!("systemctl cat {by}    # it runs {program}"))
             }
         }
     }

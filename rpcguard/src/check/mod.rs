@@ -2,6 +2,7 @@
 
 mod exports;
 mod forwards;
+mod guarded;
 mod init;
 mod local;
 mod local_verdict;
@@ -19,10 +20,12 @@ mod verdict;
 mod wire;
 
 pub use forwards::{Forward, Forwards};
+pub use guarded::{Cover, Guarded, LeftOut};
+pub(crate) use init::main_process;
 pub use init::{InitSystem, Unit, units};
 pub(crate) use local::transport_name;
 pub use local::{Exposure, LocalReport, exposed_ports, local};
-pub use network::{Cover, Guarded, NetworkInterface};
+pub use network::NetworkInterface;
 pub use options::{InsecureOption, insecure_options};
 pub use own::{SplitAddresses, split};
 pub use probe::{Answered, Outcome, Probe, ProbeResult};

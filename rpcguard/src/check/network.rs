@@ -1,97 +1,13 @@
 //! The interfaces that packets arrive on, and what guards them.
 
-use std::net::IpAddr;
-
 use rpcguard_common::parse::Transport;
 
-use super::forwards::Arrival;
+use super::{Cover, Guarded, forwards::Arrival};
 use crate::{
     error::{Doing as _, Error, Result},
-    guard::{Entry, Guard, Registry},
-    policy::{Destinations, Policy},
+    guard::{Entry, Registry},
     sys::netlink::{self, Interface},
 };
-
-/// How well a port is guarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cover {
-    /// Not at all.
-    None,
-    /// Anybody is served at a limited rate.
-    Limited,
-    /// Those on the allow list are served, and nobody else.
-    Full,
-}
-
-impl Cover {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Limited => "limited",
-            Self::Full => "full",
-        }
-    }
-}
-
-/// A guard, as far as it matters here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guarded {
-    /// What it guards, and how.
-    pub policy: Policy,
-    /// How many prefixes are allowed.
-    pub allowed: u64,
-    /// Whether everybody is: then it guards nothing.
-    pub allows_everybody: bool,
-    /// Whether the filter is attached still.
-    pub attached: bool,
-    /// Whether packets to some address of this host are none of its business. Those of links, to
-    /// which nobody sends from afar, do not count.
-    pub leaves_addresses_out: bool,
-}
-
-impl Guarded {
-    fn of(guard: &Guard) -> Result<Self> {
-        let counts = guard.prefix_counts()?;
-        let policy = guard.policy()?;
-        Ok(Self {
-            leaves_addresses_out: policy.destinations != Destinations::All
-                && own_addresses()?
-                    .into_iter()
-                    .any(|address| !policy.destinations.contain(address)),
-            policy,
-            allowed: u64::from(counts.allow_v4) + u64::from(counts.allow_v6),
-            allows_everybody: guard.allows_everybody()?,
-            attached: guard.mode().is_some(),
-        })
-    }
-
-    /// How well it guards a port.
-    #[must_use]
-    pub fn covers(&self, transport: Transport, port: u16) -> Cover {
-        let Policy {
-            ports,
-            tcp,
-            observe,
-            rate,
-            ..
-        } = &self.policy;
-        let guarded = ports.contains(&port) && (*tcp || transport == Transport::Udp);
-        if !self.attached
-            || self.leaves_addresses_out
-            || self.allows_everybody
-            || *observe
-            || !guarded
-        {
-            Cover::None
-        } else if rate.is_some() {
-            Cover::Limited
-        } else {
-            Cover::Full
-        }
-    }
-}
 
 /// An interface that packets of other hosts can arrive on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +21,12 @@ pub struct NetworkInterface {
     lower: Option<u32>,
 }
 
-/// Kinds that no packet of another host arrives on.
-const SILENT: [&str; 3] = ["dummy", "ifb", "nlmon"];
+/// Kinds that no packet of another host arrives on. Those of a VRF arrive on its ports: XDP on the
+/// VRF sees none of them.
+const SILENT: [&str; 4] = ["dummy", "ifb", "nlmon", "vrf"];
 
-/// Kinds whose packets XDP sees on the interface below, as they arrive.
+/// Kinds whose packets XDP sees on the interface below, as they arrive, unless they come from a
+/// sibling.
 const STACKED: [&str; 5] = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"];
 
 /// Interfaces can be stacked and be ports of others so many times.
@@ -137,7 +55,9 @@ pub(super) fn interfaces(registry: &Registry) -> Result<Vec<NetworkInterface>> {
             guard: guard.map(|guard| Guarded::of(guard)).transpose()?,
             index: found.index,
             master: found.master,
-            lower: found.lower.filter(|_| STACKED.contains(&&*found.kind)),
+            lower: found
+                .lower
+                .filter(|_| STACKED.contains(&&*found.kind) && !found.hears_siblings),
             name: found.name,
         });
     }
@@ -169,15 +89,6 @@ pub(super) fn arrivals() -> Result<Vec<Arrival>> {
     Ok(arrivals)
 }
 
-/// The addresses of this network namespace that others can send to from afar.
-pub(super) fn own_addresses() -> Result<Vec<IpAddr>> {
-    let all = if_addrs::get_if_addrs().doing("list the addresses of this host")?;
-    let reachable = all
-        .into_iter()
-        .filter(|interface| !interface.is_loopback() && !interface.is_link_local());
-    Ok(reachable.map(|interface| interface.ip()).collect())
-}
-
 fn hears_others(interface: &Interface) -> bool {
     interface.up && !interface.loopback && !SILENT.contains(&&*interface.kind)
 }
@@ -200,27 +111,39 @@ fn cover_within(
     port: u16,
     depth: usize,
 ) -> Cover {
-    let find = |index| interfaces.iter().find(|found| found.index == index);
-    let own = |interface: &NetworkInterface| {
-        let guard = interface.guard.as_ref();
-        guard.map_or(Cover::None, |guard| guard.covers(transport, port))
-    };
-    let Some(interface) = find(index).filter(|_| depth != 0) else {
+    let found = interfaces.iter().find(|found| found.index == index);
+    let Some(interface) = found.filter(|_| depth != 0) else {
         return Cover::None;
     };
-    let others = interface
-        .passes()
-        .map(|index| cover_within(interfaces, index, transport, port, depth - 1));
+    let above = interface.master.map_or(Cover::None, |master| {
+        cover_within(interfaces, master, transport, port, depth - 1)
+    });
+    above.max(cover_below(interfaces, index, transport, port, depth))
+}
+
+/// How well a port is guarded by the time that a packet has come up to this interface.
+fn cover_below(
+    interfaces: &[NetworkInterface],
+    index: u32,
+    transport: Transport,
+    port: u16,
+    depth: usize,
+) -> Cover {
+    let found = interfaces.iter().find(|found| found.index == index);
+    let Some(interface) = found.filter(|_| depth != 0) else {
+        return Cover::None;
+    };
+    let below = |index| cover_below(interfaces, index, transport, port, depth - 1);
+    let guard = interface.guard.as_ref();
+    let own = guard.map_or(Cover::None, |guard| guard.covers(transport, port));
+    // What an interface is stacked on hands its packets over before its own bridge gets them.
+    let lower = interface.lower.map_or(Cover::None, below);
     // What arrives on a bridge or bond came through one of its ports.
     let ports = interfaces
         .iter()
         .filter(|other| other.master == Some(index))
-        .map(own);
-    let through_ports = ports.min().unwrap_or(Cover::None);
-    others
-        .chain([own(interface), through_ports])
-        .max()
-        .unwrap_or(Cover::None)
+        .map(|port| below(port.index));
+    own.max(lower).max(ports.min().unwrap_or(Cover::None))
 }
 
 impl NetworkInterface {
@@ -241,7 +164,7 @@ impl NetworkInterface {
 mod tests {
     use rpcguard_common::parse::Transport::{Tcp, Udp};
 
-    use super::{Cover, Guarded, NetworkInterface, cover};
+    use super::{super::LeftOut, Cover, Guarded, NetworkInterface, cover};
     use crate::policy::{Policy, RatePolicy};
 
     fn guarded(change: impl FnOnce(&mut Guarded)) -> Option<Guarded> {
@@ -250,10 +173,17 @@ mod tests {
             allowed: 1,
             allows_everybody: false,
             attached: true,
-            leaves_addresses_out: false,
+            left_out: Vec::new(),
         };
         change(&mut guarded);
         Some(guarded)
+    }
+
+    fn left_out(prefix: &str, broadcast: bool) -> LeftOut {
+        LeftOut {
+            prefix: prefix.parse().unwrap(),
+            broadcast,
+        }
     }
 
     fn interface(index: u32, guard: Option<Guarded>) -> NetworkInterface {
@@ -284,9 +214,21 @@ mod tests {
             ),
             (guarded(|g| g.attached = false), Cover::None, Cover::None),
             (
-                guarded(|g| g.leaves_addresses_out = true),
+                guarded(|g| {
+                    g.policy.tcp = true;
+                    g.left_out = vec![left_out("10.8.0.0/24", false)];
+                }),
                 Cover::None,
                 Cover::None,
+            ),
+            (
+                // A neighbour can send a broadcast, and connect to none.
+                guarded(|g| {
+                    g.policy.tcp = true;
+                    g.left_out = vec![left_out("192.0.2.255", true)];
+                }),
+                Cover::None,
+                Cover::Full,
             ),
             (
                 guarded(|g| g.policy.ports = [2049].into()),
@@ -332,6 +274,43 @@ mod tests {
         }
         assert_eq!(cover(&of_one, 1, Udp, 111), Cover::None);
         assert_eq!(cover(&of_one, 3, Udp, 111), Cover::None);
+    }
+
+    #[test]
+    fn guards_below_a_bond_or_a_vlan_cover_the_bridge_above_it() {
+        let stacked = |index, master, lower| NetworkInterface {
+            master,
+            lower,
+            ..interface(index, None)
+        };
+        let full = |index, master| NetworkInterface {
+            master,
+            ..interface(index, guarded(|_| ()))
+        };
+        // A bridge of a bond of two interfaces, and one of a VLAN of an interface.
+        let bond = [
+            interface(1, None),
+            stacked(2, Some(1), None),
+            full(3, Some(2)),
+            full(4, Some(2)),
+        ];
+        let vlan = [
+            interface(1, None),
+            stacked(2, Some(1), Some(3)),
+            full(3, None),
+        ];
+        for index in 1..=3 {
+            assert_eq!(cover(&bond, index, Udp, 111), Cover::Full, "{index}");
+            assert_eq!(cover(&vlan, index, Udp, 111), Cover::Full, "{index}");
+        }
+        // A VLAN gets its packets before the bridge does that its interface is a port of.
+        let beside = [
+            full(1, None),
+            stacked(2, Some(1), None),
+            stacked(3, None, Some(2)),
+        ];
+        assert_eq!(cover(&beside, 2, Udp, 111), Cover::Full);
+        assert_eq!(cover(&beside, 3, Udp, 111), Cover::None);
     }
 
     #[test]

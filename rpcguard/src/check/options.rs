@@ -25,7 +25,11 @@ const RPCBIND_WITH_VALUE: &[char] = &['h'];
 #[must_use]
 pub fn insecure_options(process: &Process, is_reached: bool) -> Vec<InsecureOption> {
     let program = process.exe.as_deref().and_then(Path::file_name);
-    if !process.runs_portmapper || program.is_none_or(|program| program != "rpcbind") {
+    let program = program.map(|name| name.to_string_lossy().into_owned());
+    // After an upgrade, it runs on from the old file.
+    let is_rpcbind =
+        program.is_some_and(|name| name.strip_suffix(" (deleted)").unwrap_or(&name) == "rpcbind");
+    if !process.runs_portmapper || !is_rpcbind {
         return Vec::new();
     }
     let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
@@ -131,12 +135,14 @@ mod tests {
             shown.collect::<Vec<_>>()
         };
         let portmap = found("/sbin/portmap", true, true);
+        let upgraded = found("/sbin/rpcbind (deleted)", true, true);
         let stranger = found("/tmp/rpcbind", false, true);
         let bound = found("/sbin/rpcbind", true, false);
         let reached = found("/sbin/rpcbind", true, true);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!((portmap, stranger), (vec![], vec![]));
+        assert_eq!(upgraded, reached);
         assert_eq!((bound[0].0, bound[1].0), ('i', 'r'));
         // Over loopback there is nobody else.
         assert!(

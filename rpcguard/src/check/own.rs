@@ -17,6 +17,15 @@ pub struct SplitAddresses {
     pub others: Vec<SocketAddr>,
 }
 
+/// The addresses of this network namespace that others can send to from afar.
+pub(super) fn own_addresses() -> Result<Vec<IpAddr>> {
+    let all = if_addrs::get_if_addrs().doing("list the addresses of this host")?;
+    let reachable = all
+        .into_iter()
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local());
+    Ok(reachable.map(|interface| interface.ip()).collect())
+}
+
 /// Tells them apart, each once. An address of IPv4 in the form of IPv6 is that of IPv4.
 ///
 /// # Errors

@@ -10,7 +10,8 @@ use std::{
     path::Path,
 };
 
-use crate::{disable::Machine, policy::PORTMAPPER_PORT};
+use super::init::UNITS;
+use crate::{disable::Machine, policy::PORTMAPPER_PORT, sockets::PORTMAPPERS};
 
 /// Where systemd looks for units (systemd.unit(5)), the first of a name being the one that counts.
 const DIRECTORIES: [&str; 13] = [
@@ -47,14 +48,23 @@ const PULLS: [&str; 7] = [
 /// Kinds of unit that start the service of their name.
 const TRIGGERS: [&str; 3] = [".socket", ".timer", ".path"];
 
-/// A unit that starts one of the portmapper's.
+/// Settings whose commands are run when a unit starts.
+const RUNS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecStartPost"];
+
+/// The words of a command are between these, and those of a shell's in it.
+const SEPARATORS: [char; 7] = [' ', '\t', '"', '\'', ';', '&', '|'];
+
+/// What may stand before the path of a program (systemd.service(5)).
+const MARKS: [char; 5] = ['@', '-', ':', '+', '!'];
+
+/// A unit that starts one of the portmapper's, or its program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Starter {
     /// Whether something has it started at boot: if not, it does so when somebody starts it.
     pub at_boot: bool,
     /// Which unit it is.
     pub by: String,
-    /// The portmapper's unit.
+    /// The portmapper's unit, or the path of its program where that is run itself.
     pub unit: String,
 }
 
@@ -131,6 +141,7 @@ pub(super) fn starters(machine: &Machine, portmappers: &[&str]) -> Vec<Starter> 
             }));
         }
     }
+    starters.extend(units.runners(&at_boot));
     let mut starters: Vec<_> = starters.into_iter().collect();
     starters.sort_by_key(|starter| !starter.at_boot);
     starters
@@ -144,6 +155,8 @@ struct Units {
     pulls: HashMap<String, BTreeSet<String>>,
     /// Units that listen on port 111.
     listens: BTreeSet<String>,
+    /// Units that run a portmapper's program, with what it is called.
+    runs: HashMap<String, String>,
 }
 
 impl Units {
@@ -216,6 +229,14 @@ impl Units {
                     self.listens.insert(unit.to_owned());
                 }
             }
+            if RUNS.contains(&key.trim())
+                && let Some(program) = value
+                    .split(SEPARATORS)
+                    .map(|word| word.trim_start_matches(MARKS))
+                    .find(|word| is_portmapper(word))
+            {
+                self.runs.insert(unit.to_owned(), program.to_owned());
+            }
             if PULLS.contains(&key.trim()) {
                 for name in value.split_whitespace() {
                     self.pull(unit, name.trim_matches(['"', '\'']));
@@ -266,6 +287,20 @@ impl Units {
             .map(|name| self.resolve(name))
     }
 
+    /// The units among these that run a portmapper without being one of its own units.
+    fn runners<'a>(&'a self, started: &HashSet<&'a str>) -> impl Iterator<Item = Starter> {
+        let others = |name: &&&str| !UNITS.contains(*name) && self.is_there(name);
+        started.iter().filter(others).filter_map(|name| {
+            let of_template = || self.runs.get(&template(name)?);
+            let program = self.runs.get(*name).or_else(of_template)?;
+            Some(Starter {
+                at_boot: true,
+                by: (*name).to_owned(),
+                unit: program.clone(),
+            })
+        })
+    }
+
     /// All units that these have started, and they themselves.
     fn started_from<'a>(&'a self, roots: &[&'a str]) -> HashSet<&'a str> {
         let mut started = HashSet::new();
@@ -280,6 +315,13 @@ impl Units {
         }
         started
     }
+}
+
+/// Whether a word of a command is a path of a portmapper's program.
+fn is_portmapper(word: &str) -> bool {
+    let name = word.starts_with('/').then(|| word.rsplit('/').next());
+    name.flatten()
+        .is_some_and(|name| PORTMAPPERS.contains(&name))
 }
 
 /// `foo@.service` of `foo@bar.service`.

@@ -32,7 +32,8 @@ those before it stay made: the same command goes on from there, and --undo takes
 A portmapper is a process that holds port 111 and runs root's rpcbind or portmap. Another process on
 port 111 is named, with the step that frees the port, and left alone: exit status 1, also without
 --apply. After --apply, the port is watched for five seconds: if a supervisor starts the portmapper
-again, it is named, and the exit status is 1.
+again, it is named, and the exit status is 1. --apply also says what may start it later: what had
+started a process that was no service's, upstart, or an init system that is not known.
 
 --undo starts services only, and leaves alone what was set anew since --apply. If no service had
 started the portmapper, --undo prints the command that starts it.")]
@@ -86,14 +87,28 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> anyhow::Result<Exit> {
-    let mut needs = survey.needs.clone();
-    needs.retain(Need::blocks);
-    if !needs.is_empty() && !survey.state.disable().is_empty() {
-        let needed = DisableError::Needed(needs);
-        if !force {
-            return Err(Error::from(needed).into());
+    let (needs, others): (Vec<Need>, Vec<Need>) =
+        survey.needs.iter().cloned().partition(Need::blocks);
+    if !survey.state.disable().is_empty() {
+        let listed = |needs: &[Need]| -> String {
+            let lines = needs.iter().map(|need| format!("\n  {need}"));
+            lines.collect()
+        };
+        if !others.is_empty() {
+            log::warn!(
+                "the portmapper may be needed, as others than root say:{}",
+                listed(&others)
+            );
         }
-        log::warn!("{needed}");
+        if !needs.is_empty() && !force {
+            return Err(Error::from(DisableError::Needed(needs)).into());
+        }
+        if !needs.is_empty() {
+            log::warn!(
+                "the portmapper is needed, and is disabled all the same (--force):{}",
+                listed(&needs)
+            );
+        }
     }
     let mut made = Made::new(format);
     let applied = disable::apply(machine, |step| made.tell(step))?;
@@ -102,7 +117,7 @@ fn apply(machine: &Machine, survey: &Survey, force: bool, format: Format) -> any
         Format::Text => output::disable::print_applied(&applied, machine),
         Format::Json => Document::new(Action::Apply, &made.steps)
             .with_survey(survey)
-            .with_probes(&applied.probes)
+            .with_applied(&applied)
             .print(),
     };
     printed.context(output::CHANGED)?;

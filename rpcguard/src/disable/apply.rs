@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    DisableError, Holder, Machine, Probe, Process, Record, State, Step, run, verify, watch,
+    DisableError, Holder, Machine, Probe, Process, Record, State, Step, not_assured, run, verify,
+    watch,
 };
 use crate::{
     error::{Error, Result},
@@ -32,6 +33,8 @@ pub struct Applied {
     ///
     /// [`Answer::Open`]: super::Answer::Open
     pub probes: Vec<Probe>,
+    /// What may start it again all the same, for people.
+    pub not_assured: Vec<String>,
 }
 
 /// The outcome of undoing.
@@ -66,7 +69,7 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
         }
         let steps = state.disable();
         if steps.is_empty() {
-            return finish(machine, state, record);
+            return finish(machine, state, record, &first);
         }
         let mut recording = match record.take() {
             Some(record) => record,
@@ -83,13 +86,19 @@ pub fn apply(machine: &Machine, mut tell: impl FnMut(&Step)) -> Result<Applied> 
     let state = State::look(machine)?;
     match state.disable().into_iter().next() {
         Some(step) => Err(DisableError::Back(Box::new(step)).into()),
-        None => finish(machine, state, record),
+        None => finish(machine, state, record, &first),
     }
 }
 
 /// Records how the machine is left, and makes sure that the port is shut.
-fn finish(machine: &Machine, state: State, record: Option<Record>) -> Result<Applied> {
+fn finish(
+    machine: &Machine,
+    state: State,
+    record: Option<Record>,
+    first: &State,
+) -> Result<Applied> {
     let changed = record.is_some();
+    let not_assured = not_assured(machine, state.services.init(), &first.strays);
     let shared = state.services.shared().to_vec();
     if let Some(mut record) = record {
         record.left = Some(state);
@@ -100,7 +109,11 @@ fn finish(machine: &Machine, state: State, record: Option<Record>) -> Result<App
         watch::watch(machine)?;
         probes = verify::closed(machine, &shared)?;
     }
-    Ok(Applied { changed, probes })
+    Ok(Applied {
+        changed,
+        probes,
+        not_assured,
+    })
 }
 
 /// A portmapper that no service has started, and that was not there at first.

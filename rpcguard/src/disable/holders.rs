@@ -2,11 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use super::{DisableError, Listener, Machine, Process, place::Place, verify};
+use super::{
+    DisableError, Listener, Machine, Process, place::Place, run, systemd::answers, verify,
+};
 use crate::{
     foreign_text::short,
     sockets::{Inventory, Kind},
 };
+
+/// The beginnings of the names of units and programs by which a machine is reached, or which do
+/// much more than to hold a port: no command that stops them is named.
+const LIFELINES: [&str; 10] = [
+    "ssh",
+    "dropbear",
+    "systemd-",
+    "dbus",
+    "cron",
+    "NetworkManager",
+    "network",
+    "openvpn",
+    "wg-quick",
+    "tailscale",
+];
+
+/// Whether a unit or a program is one of these.
+pub(super) fn is_lifeline(name: &str) -> bool {
+    LIFELINES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 /// A process that holds port 111, or root's socket of the portmapper.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +40,9 @@ pub struct Holder {
     pub is_portmapper: bool,
     /// Where it belongs, as far as its control group tells.
     pub place: Option<Place>,
+    /// Whether it is the main process of the unit that it belongs to, as systemd says: any process
+    /// that one starts is in its control group.
+    pub is_main: bool,
     /// Its sockets on port 111.
     pub listeners: Vec<Listener>,
 }
@@ -37,7 +62,11 @@ impl Holder {
     #[must_use]
     pub fn remedy(&self, shared: &[String]) -> String {
         let Self { process, place, .. } = self;
-        if let Some(Place::Container { stop, .. }) = place {
+        if let Some(Place::Container { stop, runtime, .. }) = place {
+            if *runtime == Place::UNKNOWN {
+                return "end it by what runs it: `lsns --type pid` shows where it belongs"
+                    .to_owned();
+            }
             return format!("`{stop}`, or publish its port elsewhere");
         }
         match process.program_name() {
@@ -55,6 +84,18 @@ impl Holder {
             _ => {}
         }
         if let Some(Place::Unit(unit)) = place {
+            if !self.is_main {
+                return format!(
+                    "have it listen elsewhere, or end it alone: it runs in {unit}, and is not its main process \
+                     (`systemctl status {unit}` shows both)"
+                );
+            }
+            if is_lifeline(unit) {
+                return format!(
+                    "have {unit} listen elsewhere (`systemctl cat {unit}` shows its configuration), and do not stop it: \
+                     this machine may be reached by it"
+                );
+            }
             return format!(
                 "have {unit} listen elsewhere (`systemctl cat {unit}` shows its configuration), or stop it: \
                  `systemctl disable --now {unit}`"
@@ -69,6 +110,11 @@ impl Holder {
             (1, []) => {
                 "it is the first process, and cannot be ended from here: stop the container, or see its own \
                  configuration"
+                    .to_owned()
+            }
+            _ if is_lifeline(process.program_name()) => {
+                "take port 111 out of its configuration, or end the session that forwards it; do not stop the program: \
+                 this machine may be reached by it"
                     .to_owned()
             }
             (id, _) => format!("have it listen elsewhere, or end it: `kill {id}`"),
@@ -114,6 +160,14 @@ impl Holders {
             };
             Place::of(group).filter(is_elsewhere)
         };
+        let namespace = machine.target("proc/self/ns/pid");
+        // Where its control group tells nothing, a process namespace of its own tells a container.
+        let is_apart = |id: u32| {
+            let of = machine.target(format!("proc/{id}/ns/pid"));
+            of.is_some() && namespace.is_some() && of != namespace
+        };
+        let network = machine.target("proc/self/ns/net");
+        let is_here = |id: u32| machine.target(format!("proc/{id}/ns/net")) == network;
         let mut known: BTreeMap<u32, Option<Holder>> = BTreeMap::new();
         let mut unseen = Vec::new();
         for socket in inventory.portmapper() {
@@ -122,15 +176,23 @@ impl Holders {
                 unseen.extend(listener);
             }
             for process in &socket.processes {
+                // A socket of the file system may be another network namespace's.
+                if socket.kind == Kind::Unix && !is_here(process.pid) {
+                    continue;
+                }
                 let holder = known.entry(process.pid).or_insert_with(|| {
                     let read = Process::read(machine, process.pid.cast_signed())?;
-                    let is_portmapper = proven.contains(&process.pid);
+                    let is_portmapper = proven.contains(&process.pid) && is_here(process.pid);
                     let group = process.control_group().unwrap_or_default();
+                    // As of version 2 of control groups: what is before the path does not matter.
+                    let place = place(&format!("0::{group}"))
+                        .or_else(|| is_apart(process.pid).then(Place::apart));
+                    // Those of a container may be on a file system of its own, and never come.
+                    let is_ours = is_portmapper && !matches!(place, Some(Place::Container { .. }));
                     (read.started == process.started).then(|| Holder {
-                        // As of version 2 of control groups: what is before the path does not
-                        // matter.
-                        place: place(&format!("0::{group}")),
-                        process: if is_portmapper {
+                        is_main: !is_portmapper && is_main(machine, place.as_ref(), process.pid),
+                        place,
+                        process: if is_ours {
                             read.with_arguments(machine)
                         } else {
                             read
@@ -188,6 +250,24 @@ impl Holders {
     }
 }
 
+/// Whether a process is the main one of the service that it belongs to.
+fn is_main(machine: &Machine, place: Option<&Place>, id: u32) -> bool {
+    let Some(Place::Unit(unit)) = place else {
+        return false;
+    };
+    machine.has("run/systemd/system")
+        && main_process(unit).is_ok_and(|main| main == Some(id.to_string()))
+}
+
+/// The number of the main process of a unit.
+pub(super) fn main_process(unit: &str) -> Result<Option<String>, DisableError> {
+    let words = ["systemctl", "show", "--property=MainPID", "--", unit];
+    let answer = run::ask(&words.map(str::to_owned))?;
+    let answers = answers(&answer);
+    let main = answers.first().and_then(|of| of.get("MainPID"));
+    Ok(main.map(|main| (*main).to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Holder, Holders, Place, Process};
@@ -202,8 +282,46 @@ mod tests {
             },
             is_portmapper: false,
             place: Place::of(cgroup),
+            is_main: true,
             listeners: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_hint_stops_a_unit_only_for_its_main_process_and_never_ssh() {
+        let stops = |holder: &Holder| {
+            let remedy = holder.remedy(&[]);
+            ["--now", "kill", "systemctl stop"]
+                .iter()
+                .any(|words| remedy.contains(words))
+        };
+        let nginx = holder(7, "/sbin/nginx", "0::/system.slice/nginx.service");
+        assert!(stops(&nginx));
+        let by_nginx = Holder {
+            is_main: false,
+            ..nginx
+        };
+        assert!(!stops(&by_nginx), "{}", by_nginx.remedy(&[]));
+        for (program, cgroup) in [
+            ("/usr/bin/python3", "0::/system.slice/ssh.service"),
+            ("/usr/sbin/sshd", "0::/system.slice/sshd.service"),
+            ("/usr/sbin/sshd", ""),
+            ("/usr/lib/openssh/sshd-session", ""),
+            ("/usr/bin/python3", "0::/system.slice/cron.service"),
+        ] {
+            for is_main in [true, false] {
+                let holder = Holder {
+                    is_main,
+                    ..holder(7, program, cgroup)
+                };
+                assert!(!stops(&holder), "{}", holder.remedy(&[]));
+            }
+        }
+        let apart = Holder {
+            place: Some(Place::apart()),
+            ..holder(7, "/sbin/rpcbind", "")
+        };
+        assert!(!stops(&apart) && !apart.is_ours());
     }
 
     #[test]

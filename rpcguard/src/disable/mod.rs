@@ -6,6 +6,7 @@
 //! command has left the machine.
 
 mod apply;
+mod assurance;
 mod error;
 mod holders;
 mod init;
@@ -13,6 +14,7 @@ mod machine;
 mod merge;
 mod needs;
 pub(crate) mod openrc;
+mod openrc_needs;
 mod place;
 mod process;
 mod record;
@@ -27,6 +29,7 @@ mod verify;
 mod watch;
 
 pub use apply::{Applied, Undone, apply, undo};
+pub use assurance::not_assured;
 pub use error::DisableError;
 pub use holders::{Holder, Holders};
 pub use init::Init;
@@ -40,6 +43,7 @@ pub use services::Services;
 pub use state::State;
 pub use step::Step;
 pub use verify::{Answer, Listener, Probe, listeners, probe};
+pub use watch::WATCHED;
 
 use std::{sync::mpsc, thread, time::Duration};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     machine::Machine,
     merge::Item,
+    openrc_needs::{Pull, dependents},
     step::{Step, is_plain},
     sysv::{NAMES, path},
 };
@@ -55,9 +56,9 @@ impl Services {
                 started: is_running(name),
             })
             .collect();
-        let others = machine.names(STARTED).into_iter();
-        let dependents = others
-            .filter(|name| !NAMES.contains(&name.as_str()) && needs_it(machine, name))
+        let dependents = dependents(machine, Pull::Needs)
+            .into_iter()
+            .filter(|name| is_started(machine, name))
             .collect();
         Self {
             services,
@@ -155,30 +156,15 @@ fn runlevels(machine: &Machine, service: &str) -> BTreeSet<String> {
 
 /// The services in a runlevel that would start the portmapper again, each with the runlevel.
 pub(super) fn starters(machine: &Machine) -> Vec<(String, String)> {
+    let dependents = dependents(machine, Pull::NeedsOrWants);
     let levels = machine.names(RUNLEVELS).into_iter();
     levels
         .flat_map(|level| {
             let names = machine.names(format!("{RUNLEVELS}/{level}")).into_iter();
             names.map(move |name| (name, level.clone()))
         })
-        .filter(|(name, _)| !NAMES.contains(&name.as_str()) && needs_it(machine, name))
+        .filter(|(name, _)| dependents.contains(name))
         .collect()
-}
-
-/// Whether a script says that it cannot do without: with `need` in `depend()`, or in the header that
-/// the Linux Standard Base defines.
-fn needs_it(machine: &Machine, script: &str) -> bool {
-    machine.text(path(script)).lines().any(|line| {
-        let line = line.trim().trim_start_matches('#').trim_start();
-        let needed = line
-            .strip_prefix("need ")
-            .or_else(|| line.strip_prefix("Required-Start:"));
-        needed.is_some_and(|needed| {
-            needed
-                .split_whitespace()
-                .any(|word| NAMES.contains(&word.trim_start_matches('$')))
-        })
-    })
 }
 
 #[cfg(test)]
@@ -238,6 +224,8 @@ mod tests {
                 "### BEGIN INIT INFO\n# Required-Start:    $portmap $time\n",
             ),
             ("etc/init.d/cron", "# need portmapper\n"),
+            ("etc/init.d/nfsmount", "depend() {\n\tneed rpc.statd\n}\n"),
+            ("etc/runlevels/default/nfsmount", ""),
             ("etc/runlevels/default/rpc.statd", ""),
             ("etc/runlevels/default/cron", ""),
             ("etc/runlevels/sysinit/nfs-common", ""),
@@ -247,6 +235,13 @@ mod tests {
             .iter()
             .map(|(name, level)| format!("{name} in {level}"))
             .collect();
-        assert_eq!(found, ["rpc.statd in default", "nfs-common in sysinit"]);
+        assert_eq!(
+            found,
+            [
+                "nfsmount in default",
+                "rpc.statd in default",
+                "nfs-common in sysinit"
+            ]
+        );
     }
 }

@@ -338,7 +338,7 @@ mod tests {
         use std::os::unix::process::ExitStatusExt as _;
 
         let machine = Machine::new("/");
-        let (process, status) = sleeper("echo; exec sleep 60");
+        let (process, status) = sleeper("echo; sleep 10; :");
         let reborn = Process {
             started: process.started + 1,
             ..process.clone()

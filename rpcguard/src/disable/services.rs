@@ -98,8 +98,12 @@ impl Services {
             ),
             Self::Unknown => (Vec::new(), &[]),
         };
-        let is_name =
-            |name: &String| is_plain(name) && !name.starts_with(['-', '.']) && !name.contains('/');
+        // systemd writes `\x2d` for a dash in the name of a mount.
+        let is_name = |name: &String| {
+            is_plain(&name.replace("\\x", ""))
+                && !name.starts_with(['-', '.'])
+                && !name.contains('/')
+        };
         let service = services.into_iter().find(|(_, is_known)| !is_known);
         let dependent = || dependents.iter().find(|name| !is_name(name));
         service

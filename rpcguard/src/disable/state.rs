@@ -316,6 +316,7 @@ mod tests {
             process: Process { id, ..process("") },
             is_portmapper,
             place: Place::of(cgroup),
+            is_main: false,
             listeners: Vec::new(),
         };
         let of = |services, holder: Holder| {

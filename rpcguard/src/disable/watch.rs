@@ -6,13 +6,14 @@ use std::{
 };
 
 use super::{
-    DisableError, Holder, Holders, Machine, Process, place::Place, step::is_plain, verify,
+    DisableError, Holder, Holders, Machine, Process, holders::is_lifeline, place::Place,
+    step::is_plain, verify,
 };
 use crate::error::Result;
 
-/// How long the port is watched. runit and s6 wait for one second before they start something
-/// again, systemd for a tenth of one unless told otherwise.
-const WATCHED: Duration = Duration::from_secs(5);
+/// How long the port is watched after it was shut. runit and s6 wait for one second before they
+/// start something again, systemd for a tenth of one unless told otherwise.
+pub const WATCHED: Duration = Duration::from_secs(5);
 
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -89,6 +90,7 @@ fn parent_place(cgroup: &str, own: Option<&Place>) -> String {
 fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> String {
     if let Some(Place::Container { runtime, id, stop }) = &holder.place {
         return match *runtime {
+            Place::UNKNOWN => "end it by what runs the container, which is not known".to_owned(),
             "docker" | "podman" => {
                 format!("`{runtime} update --restart=no {id}`, and then `{stop}`")
             }
@@ -135,6 +137,10 @@ fn remedy(machine: &Machine, holder: &Holder, parent: Option<&Process>) -> Strin
         }
         _ if SHELLS.iter().any(|name| parent.program_name() == *name) => format!(
             "end that script first (`kill {}`), and whatever starts it",
+            parent.id
+        ),
+        _ if is_lifeline(parent.program_name()) => format!(
+            "take the portmapper out of the configuration of process {}, by which this machine may be reached",
             parent.id
         ),
         _ => format!(
@@ -219,6 +225,7 @@ mod tests {
                 },
                 is_portmapper: true,
                 place: Place::of(cgroup),
+                is_main: false,
                 listeners: Vec::new(),
             };
             let error = back(&machine, &holder);

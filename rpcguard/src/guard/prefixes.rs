@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::util::nr_cpus;
+use ipnet::IpNet;
 use rpcguard_common::abi::{self, Counter, Decision, hits_index};
 
 use super::{BootTime, Guard, Verdict};
@@ -115,14 +116,15 @@ impl Guard {
         })
     }
 
-    /// Whether the allow list has the prefix of all IPv4 or of all IPv6 addresses.
+    /// Whether the allow list has all public addresses of IPv4 or of IPv6, in one prefix or in
+    /// several. Those that the deny list takes out again do not count.
     ///
     /// # Errors
     ///
     /// If the maps cannot be read.
     pub fn allows_everybody(&self) -> Result<bool> {
         let everybody = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        self.consistently(|epoch| {
+        Ok(self.consistently(|epoch| {
             for prefix in everybody.map(|address: IpAddr| Prefix::new(address, 0)) {
                 let Some(prefix) = prefix else { continue };
                 let entry = self.maps.longest(prefix, epoch)?;
@@ -134,7 +136,32 @@ impl Guard {
                 }
             }
             Ok(false)
-        })
+        })? || self.pieces_allow_everybody()?)
+    }
+
+    fn pieces_allow_everybody(&self) -> Result<bool> {
+        // A look at a few addresses spares most guards the reading of their lists.
+        let all_listed = |samples: &[IpAddr]| -> Result<bool> {
+            for address in samples {
+                if self.decide(*address)?.by.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let v4 = [1, 17, 33, 49, 65, 81, 97, 113, 129, 145, 161, 177, 193, 209];
+        let v4 = v4.map(|first| Ipv4Addr::new(first, 1, 1, 1).into());
+        let v6 = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00, 0x3000];
+        let v6 = v6.map(|first| Ipv6Addr::new(first, 1, 1, 1, 1, 1, 1, 1).into());
+        if !all_listed(&v4)? && !all_listed(&v6)? {
+            return Ok(false);
+        }
+        let listed = self.consistently(|epoch| self.listed(epoch))?.into_iter();
+        let allowed = listed.filter(|(_, decision)| {
+            !self.ends.has_lapsed(decision.end())
+                && listed_verdict(*decision) == Some(Verdict::Allow)
+        });
+        Ok(covers_a_public_network(allowed.map(|(prefix, _)| prefix)))
     }
 
     /// All that is listed under an epoch, in ascending order.
@@ -182,8 +209,60 @@ impl Guard {
     }
 }
 
+/// Whether these are all public addresses of IPv4, or of IPv6, together.
+fn covers_a_public_network(prefixes: impl Iterator<Item = Prefix>) -> bool {
+    /// Addresses that nobody has on the Internet.
+    const OTHERS: [&str; 11] = [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+        "::/3",
+        "4000::/2",
+        "8000::/1",
+    ];
+    let others = OTHERS.iter().filter_map(|text| text.parse().ok());
+    let covered: Vec<IpNet> = prefixes
+        .filter_map(|prefix| IpNet::new(prefix.address(), prefix.length()).ok())
+        .chain(others)
+        .collect();
+    let merged = IpNet::aggregate(&covered);
+    merged.iter().any(|net| net.prefix_len() == 0)
+}
+
 /// How many CPUs the kernel has room for, for what is to be done.
 pub(super) fn possible_cpus(action: &str) -> Result<u32> {
     let cpus = nr_cpus().map_err(|(_, error)| error).doing(action)?;
     u32::try_from(cpus).doing(action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers_a_public_network;
+
+    #[test]
+    fn prefixes_that_are_everybody_together_are_found() {
+        for (prefixes, is) in [
+            ("", false),
+            ("0.0.0.0/0", true),
+            ("0.0.0.0/1 128.0.0.0/1", true),
+            ("0.0.0.0/1 128.0.0.0/2 192.0.0.0/3", true),
+            ("0.0.0.0/1", false),
+            ("0.0.0.0/2 64.0.0.0/2 128.0.0.0/2 192.0.2.0/24", false),
+            ("10.0.0.0/8 192.168.0.0/16", false),
+            ("2000::/3", true),
+            ("2000::/4 3000::/4", true),
+            ("2000::/4", false),
+            ("0.0.0.0/1 8000::/1", false),
+        ] {
+            let prefixes = prefixes
+                .split_whitespace()
+                .map(|text| text.parse().unwrap());
+            assert_eq!(covers_a_public_network(prefixes.clone()), is);
+        }
+    }
 }

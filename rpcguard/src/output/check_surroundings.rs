@@ -8,11 +8,15 @@ use serde::Serialize;
 
 use super::{check_local::ProcessView, text::counted};
 use crate::{
-    check::{Cover, Forward, Guarded, LocalReport, Starter, transport_name},
+    check::{Cover, Forward, Guarded, LocalReport, Starter, main_process, transport_name},
     foreign_text::{printable, short},
+    policy::PORTMAPPER_PORT,
     portmapper::ProgramNames,
     sockets::{Process, Reach},
 };
+
+/// More addresses that a guard leaves out than this are not named in a line.
+const MAX_LEFT_OUT: usize = 3;
 
 /// More directories than this are not named in a line.
 const MAX_EXPORTS: usize = 8;
@@ -188,14 +192,19 @@ pub(super) fn print_surroundings(
             short(&process.to_string()),
             place.unwrap_or_default()
         )?;
-        if let Some(command) = freed_by(process, group.as_deref()) {
+        if let Some(command) = freed_by(process, group.as_deref(), |unit| {
+            main_process(unit) == Some(process.pid) && !holds_others(report, process)
+        }) {
             writeln!(out, "  to free it: {command}")?;
         }
     }
     for unit in &report.other_sockets {
         let unit = short(unit);
         writeln!(out, "opens port 111 for another service: {unit}")?;
-        writeln!(out, "  to free it: systemctl disable --now {unit}")?;
+        writeln!(
+            out,
+            "  to free it: systemctl cat {unit}    # then take port 111 out of it"
+        )?;
     }
     for forward in &report.forwards.found {
         writeln!(
@@ -236,8 +245,13 @@ pub(super) fn print_surroundings(
 }
 
 /// A command that frees port 111 of a process, or shows what to stop. Its program's name may be
-/// made up: what is printed does no harm by itself.
-fn freed_by(process: &Process, group: Option<&str>) -> Option<String> {
+/// made up: what is printed does no harm by itself. A unit is stopped only if this process, which
+/// has no other port, is all that it is there for.
+fn freed_by(
+    process: &Process,
+    group: Option<&str>,
+    is_all_of: impl Fn(&str) -> bool,
+) -> Option<String> {
     let program = process.exe.as_deref()?.file_name()?.to_str()?;
     let is = |names: &[&str]| names.iter().any(|name| program.starts_with(name));
     if is(&["docker-proxy", "rootlesskit"]) {
@@ -256,7 +270,24 @@ fn freed_by(process: &Process, group: Option<&str>) -> Option<String> {
     let unit = group?.rsplit('/').next()?.strip_suffix(".service")?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@:".contains(&byte);
     let is_service = !unit.starts_with("user@") && unit.bytes().all(is_plain);
-    is_service.then(|| format!("systemctl disable --now {unit}.service"))
+    if !is_service {
+        return None;
+    }
+    let unit = format!("{unit}.service");
+    Some(if is_all_of(&unit) {
+        format!("systemctl disable --now {unit}")
+    } else {
+        format!("systemctl status {unit}    # it runs there among others: have it leave the port")
+    })
+}
+
+/// Whether a process waits at another port than 111 too.
+fn holds_others(report: &LocalReport, process: &Process) -> bool {
+    let mut sockets = report.inventory.sockets.iter();
+    sockets.any(|socket| {
+        socket.port().is_some_and(|port| port != PORTMAPPER_PORT)
+            && socket.processes.contains(process)
+    })
 }
 
 fn print_services(out: &mut impl Write, report: &LocalReport) -> std::io::Result<()> {
@@ -308,6 +339,23 @@ pub(super) fn describe(guard: &Guarded) -> String {
         (false, ..) => "to no effect: it is not attached any more".to_owned(),
         _ if guard.allows_everybody => "to no effect: everybody is allowed".to_owned(),
         (true, true, _) => "observed only, nothing is dropped".to_owned(),
+        _ if !guard.left_out.is_empty() => {
+            let left_out = guard.left_out.iter();
+            let named: Vec<_> = left_out
+                .take(MAX_LEFT_OUT)
+                .map(|left_out| left_out.prefix.to_string())
+                .collect();
+            let more = guard.left_out.len() - named.len();
+            format!(
+                "leaves out {}{}",
+                named.join(", "),
+                if more == 0 {
+                    String::new()
+                } else {
+                    format!(" and {more} more")
+                }
+            )
+        }
         (true, false, None) => format!(
             "from {} only",
             counted(guard.allowed, "allowed prefix", "allowed prefixes")
@@ -324,4 +372,30 @@ pub(super) fn describe(guard: &Guarded) -> String {
         if ports.len() == 1 { "port" } else { "ports" },
         ports.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Process, freed_by};
+
+    /// A child of sshd that holds the port is not the whole of ssh.service.
+    #[test]
+    fn a_unit_is_stopped_only_if_the_holder_is_all_that_it_is_there_for() {
+        let freed = |exe: &str, group: &str, is_all| {
+            let process = Process {
+                pid: 7,
+                exe: Some(exe.into()),
+                ..Process::default()
+            };
+            freed_by(&process, Some(group), |_| is_all)
+        };
+        let child = freed("/usr/bin/socat", "/system.slice/ssh.service", false).unwrap();
+        assert!(child.starts_with("systemctl status ssh.service"), "{child}");
+        assert_eq!(
+            freed("/usr/bin/socat", "/system.slice/relay.service", true).unwrap(),
+            "systemctl disable --now relay.service"
+        );
+        let user = "/user.slice/user-1.slice/user@1.service/app.slice/x.scope";
+        assert_eq!(freed("/usr/bin/socat", user, true), None);
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
     check::transport_name,
     disable::{
         self, Applied, Holder, Init, Listener, Machine, Need, NfsServer, Place, Probe, Process,
-        Record, Step, Survey, Undone, Version3,
+        Record, Step, Survey, Undone, Version3, WATCHED,
     },
     foreign_text::printable,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Document {
     needs: Vec<Needed>,
     steps: Vec<String>,
     probes: Vec<Probed>,
+    not_assured: Vec<String>,
     holders: Vec<Held>,
     ended: Vec<Ended>,
     differs: Vec<String>,
@@ -110,6 +111,7 @@ impl Document {
             needs: Vec::new(),
             steps: steps.iter().map(ToString::to_string).collect(),
             probes: Vec::new(),
+            not_assured: Vec::new(),
             holders: Vec::new(),
             ended: Vec::new(),
             differs: Vec::new(),
@@ -161,15 +163,16 @@ impl Document {
         }
     }
 
-    /// With what became of trying to reach the port.
-    pub(crate) fn with_probes(self, probes: &[Probe]) -> Self {
-        let probes = probes.iter().map(|probe| Probed {
+    /// With what became of trying to reach the port, and what may start the portmapper again.
+    pub(crate) fn with_applied(self, applied: &Applied) -> Self {
+        let probes = applied.probes.iter().map(|probe| Probed {
             transport: transport_name(probe.transport).to_lowercase(),
             address: probe.address.to_string(),
             answer: probe.answer.name(),
         });
         Self {
             probes: probes.collect(),
+            not_assured: applied.not_assured.clone(),
             ..self
         }
     }
@@ -247,7 +250,7 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
     if rows.is_empty() {
         writeln!(
             out,
-            "there is no portmapper here, as a service or as a process"
+            "no portmapper was found here, as a service by its usual names or as a process"
         )?;
     } else {
         writeln!(out, "the portmapper:")?;
@@ -271,12 +274,6 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
         for step in &steps {
             writeln!(out, "  {step}")?;
         }
-        if !state.strays.is_empty() {
-            writeln!(
-                out,
-                "none of these services has started that process: what has may start it again"
-            )?;
-        }
         let is_needed = needs.iter().any(Need::blocks);
         let force = if is_needed { " --force" } else { "" };
         writeln!(
@@ -284,6 +281,9 @@ fn write_plan(out: &mut impl Write, machine: &Machine, survey: &Survey) -> io::R
             "`rpcguard disable --apply{force}` does that and makes sure that port 111 is shut; \
              `rpcguard disable --undo` takes it back"
         )?;
+    }
+    for line in disable::not_assured(machine, init, &state.strays) {
+        writeln!(out, "not assured: {}", printable(&line))?;
     }
     if !in_the_way.is_empty() {
         writeln!(
@@ -353,13 +353,25 @@ pub(crate) fn print_applied(applied: &Applied, machine: &Machine) -> io::Result<
         writeln!(out, "nothing was to be done")?;
     }
     write_probes(&mut out, &applied.probes)?;
-    if let Some(command) = disable::removal(machine) {
+    if applied.changed {
         writeln!(
             out,
-            "the portmapper is disabled; to remove it altogether: `{command}`"
+            "port 111 stayed shut for the {} s that it was watched",
+            WATCHED.as_secs()
         )?;
+    }
+    for line in &applied.not_assured {
+        writeln!(out, "not assured: {}", printable(line))?;
+    }
+    let state = if applied.not_assured.is_empty() {
+        "the portmapper is disabled"
     } else {
-        writeln!(out, "the portmapper is disabled")?;
+        "the portmapper does not run now"
+    };
+    if let Some(command) = disable::removal(machine) {
+        writeln!(out, "{state}; to remove it altogether: `{command}`")?;
+    } else {
+        writeln!(out, "{state}")?;
     }
     out.flush()
 }

@@ -38,6 +38,8 @@ const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
 const IFLA_BOND_MODE: u16 = 1;
 const IFLA_BOND_XMIT_HASH_POLICY: u16 = 14;
 const IFLA_XDP_FD: u16 = 1;
@@ -62,16 +64,25 @@ const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
 
 // linux/rtnetlink.h
+const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const ROUTE_HEADER_LEN: usize = 12;
+const ROUTE_LENGTH: usize = 1;
 const ROUTE_TYPE: usize = 7;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTN_LOCAL: u8 = 2;
+const RTN_BROADCAST: u8 = 3;
+const RTN_ANYCAST: u8 = 4;
 
 // linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 const NFT_MSG_NEWTABLE: u16 = 10 << 8;
 const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
+
+/// `MACVLAN_MODE_BRIDGE`.
+const MACVLAN_BRIDGE: u32 = 4;
+/// `IPVLAN_F_PRIVATE` and `IPVLAN_F_VEPA`.
+const IPVLAN_APART: u16 = 1 | 2;
 
 // linux/if.h
 const IFF_UP: u32 = 1;
@@ -111,6 +122,9 @@ pub(crate) struct Interface {
     pub(crate) master: Option<u32>,
     /// Index of the interface of this network namespace that it is stacked on.
     pub(crate) lower: Option<u32>,
+    /// Whether others that are stacked on the same interface, in any network namespace, send to it
+    /// past that interface.
+    pub(crate) hears_siblings: bool,
     /// At most one in the driver or the network stack, and one on the device.
     pub(crate) xdp: Vec<XdpProgram>,
     /// How a bond distributes packets.
@@ -153,18 +167,79 @@ pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
 
 /// All interfaces; `None` if some came or went while they were listed, so that one may be missing.
 fn dump() -> io::Result<Option<Vec<Interface>>> {
-    let attributes = [without_statistics()];
-    let message = message(
+    let mut interfaces = Vec::new();
+    let header = interface_header(0);
+    let consistent = dump_each(
         RTM_GETLINK,
-        NLM_F_REQUEST | NLM_F_DUMP,
-        &interface_header(0),
-        &attributes,
-    );
+        &header,
+        &[without_statistics()],
+        |kind, body| {
+            if kind == RTM_NEWLINK {
+                interfaces.extend(parse_interface(body));
+            }
+        },
+    )?;
+    Ok(consistent.then_some(interfaces))
+}
+
+/// What a route of this host takes packets in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnRoute {
+    pub(crate) address: IpAddr,
+    pub(crate) length: u8,
+    /// Whether all hosts of the link get what is sent there.
+    pub(crate) broadcast: bool,
+}
+
+/// The routes of all tables by which packets are for this host itself: those of its addresses, of
+/// the broadcasts of its links, and any that somebody has made.
+pub(crate) fn own_routes() -> io::Result<Vec<OwnRoute>> {
+    let mut routes = Vec::new();
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let mut header = [0; ROUTE_HEADER_LEN];
+        header[0] = family as u8;
+        dump_each(RTM_GETROUTE, &header, &[], |kind, body| {
+            let is_own = matches!(
+                body.get(ROUTE_TYPE),
+                Some(&(RTN_LOCAL | RTN_BROADCAST | RTN_ANYCAST))
+            );
+            if kind == RTM_NEWROUTE && is_own {
+                routes.extend(parse_route(family, body));
+            }
+        })?;
+    }
+    Ok(routes)
+}
+
+fn parse_route(family: i32, body: &[u8]) -> Option<OwnRoute> {
+    let length = *body.get(ROUTE_LENGTH)?;
+    let to = attribute(body.get(ROUTE_HEADER_LEN..)?, RTA_DST).unwrap_or_default();
+    // A route to all has no address.
+    let address = match family {
+        libc::AF_INET => IpAddr::from(to.first_chunk::<4>().copied().unwrap_or_default()),
+        _ => IpAddr::from(to.first_chunk::<16>().copied().unwrap_or_default()),
+    };
+    let broadcast = body.get(ROUTE_TYPE) == Some(&RTN_BROADCAST);
+    Some(OwnRoute {
+        address,
+        length,
+        broadcast,
+    })
+}
+
+/// Asks for all of a kind and passes on what comes; `false` if some came or went meanwhile, so that
+/// one may be missing.
+fn dump_each(
+    kind: u16,
+    header: &[u8],
+    attributes: &[DefaultNla],
+    mut each: impl FnMut(u16, &[u8]),
+) -> io::Result<bool> {
+    let message = message(kind, NLM_F_REQUEST | NLM_F_DUMP, header, attributes);
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     socket.send(&message, 0)?;
-    let mut interfaces = Vec::new();
     let mut consistent = true;
     loop {
         let (answer, _) = socket.recv_from_full()?;
@@ -178,13 +253,13 @@ fn dump() -> io::Result<Option<Vec<Interface>>> {
             let kind = message.get(4..6).map(read_u16);
             let body = message.get(NETLINK_HEADER_LEN..).unwrap_or_default();
             match kind {
-                Some(NLMSG_DONE) => return Ok(consistent.then_some(interfaces)),
+                Some(NLMSG_DONE) => return Ok(consistent),
                 Some(NLMSG_ERROR) => {
                     let code = body.get(..4).map_or(0, read_u32).cast_signed();
                     return Err(io::Error::from_raw_os_error(code.wrapping_neg()));
                 }
-                Some(RTM_NEWLINK) => interfaces.extend(parse_interface(body)),
-                _ => {}
+                Some(kind) => each(kind, body),
+                None => {}
             }
         }
     }
@@ -445,6 +520,17 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
             hash: setting(IFLA_BOND_XMIT_HASH_POLICY).unwrap_or_default(),
         }
     });
+    let setting = |kind| attribute(attribute(info, IFLA_INFO_DATA).unwrap_or_default(), kind);
+    // What a tap gets, it hands to a process, as to a guest.
+    let hears_siblings = match kind.as_deref() {
+        Some("macvlan") => {
+            setting(IFLA_MACVLAN_MODE).is_none_or(|mode| read_u32(mode) == MACVLAN_BRIDGE)
+        }
+        Some("ipvlan") => {
+            setting(IFLA_IPVLAN_FLAGS).is_none_or(|flags| read_u16(flags) & IPVLAN_APART == 0)
+        }
+        _ => false,
+    };
     let flags = read_u32(&body[8..12]);
     let index_in = |kind| {
         let index = attribute(attributes, kind).map(read_u32)?;
@@ -461,6 +547,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         loopback: flags & IFF_LOOPBACK != 0,
         master: index_in(IFLA_MASTER),
         lower: index_in(IFLA_LINK).filter(|_| !elsewhere),
+        hears_siblings,
         xdp: programs.collect(),
         bond,
     })

@@ -163,3 +163,31 @@ fn a_loopback_that_the_link_reaches_is_not_called_this_hosts_only() {
         Some("rpcguard attach eth0 --allow YOUR_NETWORK")
     );
 }
+
+/// Where a command is missing, rules that are there are not taken for none.
+#[test]
+fn rules_that_cannot_be_read_are_never_taken_for_none() {
+    let test = "rules_that_cannot_be_read_are_never_taken_for_none";
+    let Some(scene) = Scene::or_skip(test, &["nft"]) else {
+        return;
+    };
+    nat(&scene.host, DNAT);
+    // The very file, whatever links lead to it.
+    let Some(program) = ["/usr/sbin/nft", "/sbin/nft"]
+        .iter()
+        .find_map(|path| std::fs::canonicalize(path).ok())
+    else {
+        return;
+    };
+    crate::scene::replace_file(&scene.host, program.to_str().unwrap(), "");
+    let found = scene.check(1);
+    assert_eq!(found.verdict, Verdict::Unknown);
+    assert!(
+        found.summary.starts_with(
+            "could not tell: rules that may forward port 111 could not be read (rules"
+        ),
+        "{}",
+        found.summary
+    );
+    assert_eq!(found.next_step, None);
+}

@@ -28,6 +28,8 @@ pub(crate) struct DisableDocument {
     pub(crate) steps: Vec<String>,
     /// What became of trying to reach port 111 after --apply.
     pub(crate) probes: Vec<Probe>,
+    /// What may start the portmapper again after --apply, for people.
+    pub(crate) not_assured: Vec<String>,
     /// The holders of port 111, before anything was done; empty for an undo.
     pub(crate) holders: Vec<Holder>,
     /// Processes that --apply has ended and --undo does not start: no service had started them.

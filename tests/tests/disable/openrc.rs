@@ -138,6 +138,44 @@ fn what_needs_it_is_named_and_comes_back_with_it() {
     assert!(dependent_runs());
 }
 
+/// One that cannot do without the dependent, on one line.
+const SECOND: &str = r#"#!/sbin/openrc-run
+command=/bin/sleep
+command_args="1000001"
+command_background=true
+pidfile=/run/second.pid
+depend() { need dependent; }
+"#;
+
+#[test]
+fn what_needs_it_by_way_of_another_service_is_named_and_comes_back() {
+    let test = "openrc::what_needs_it_by_way_of_another_service_is_named_and_comes_back";
+    let Some(debian) = debian(test) else { return };
+    install(&debian, "rpcbind", SERVICE);
+    install(&debian, "dependent", DEPENDENT);
+    install(&debian, "second", SECOND);
+    debian.shell("rc-update delete rpcbind sysinit; rc-update add second default");
+    // Not started yet: the next boot would start all three.
+    let plan = debian.run(&["rpcguard", "disable"]).succeeded();
+    let words = "second in the runlevel default needs it, and would start it again";
+    assert!(plan.stdout.contains(words), "{plan}");
+    start(&debian);
+    debian.wait_for_answer();
+    let runs = || debian.run(&["rc-service", "second", "status"]).is_success();
+    assert!(runs());
+    let forced = debian
+        .run(&["rpcguard", "disable", "--apply", "--force"])
+        .succeeded();
+    assert!(
+        forced.stderr.contains("second runs and requires it"),
+        "{forced}"
+    );
+    assert!(!runs());
+    let _ = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
+    debian.wait_for_answer();
+    assert!(runs());
+}
+
 fn install(container: &Container, name: &str, script: &str) {
     container.shell(&format!(
         "cat >/etc/init.d/{name} <<'END'\n{script}END\nchmod 755 /etc/init.d/{name}"

@@ -16,6 +16,18 @@ fn a_process_is_ended_and_not_started_again_but_the_command_is_printed() {
     let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert_eq!(steps(&applied), [format!("kill {}", id.trim())]);
     assert_shut(&applied);
+    for words in [
+        "port 111 stayed shut for the 5 s that it was watched",
+        "belonged to no service: what had started it may start it again",
+        "nothing here keeps the next boot from starting it",
+        "the portmapper does not run now",
+    ] {
+        assert!(
+            applied.stdout.contains(words),
+            "{words} is not in {applied}"
+        );
+    }
+    assert!(!applied.stdout.contains("is disabled"), "{applied}");
     let undone = debian.run(&["rpcguard", "disable", "--undo"]).succeeded();
     assert!(
         undone.stdout.contains("rpcbind -w -i` starts it"),
@@ -39,6 +51,27 @@ fn the_portmapper_of_a_container_is_left_alone() {
     let applied = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
     assert_eq!(steps(&applied), ["nothing was to be done"]);
     debian.shell("pidof rpcbind");
+}
+
+/// Its network is shared, and its process namespace tells that it is a container's.
+#[test]
+fn a_portmapper_in_a_process_namespace_of_its_own_is_left_alone() {
+    let test = "process::a_portmapper_in_a_process_namespace_of_its_own_is_left_alone";
+    let Some(debian) = Container::plain_or_skip(test) else {
+        return;
+    };
+    debian.shell("unshare --pid --fork rpcbind -f -w </dev/null >/dev/null 2>&1 &");
+    debian.wait_for("the port is held", || debian.listens());
+    for arguments in [&["disable"][..], &["disable", "--apply"]] {
+        let failed = debian
+            .run(&[&["rpcguard"], arguments].concat())
+            .exited_with(1);
+        let said = format!("{}{}", failed.stdout, failed.stderr);
+        let words = "of a container with a process namespace of its own";
+        assert!(said.contains(words), "{failed}");
+        assert!(!said.contains("kill "), "{failed}");
+    }
+    assert!(debian.listens());
 }
 
 /// What has the port and is no portmapper is named, and left alone.

@@ -173,6 +173,7 @@ fn programs_are_told_the_same_as_people() {
         }],
         "steps": ["/etc/init.d/rpcbind stop", "update-rc.d rpcbind disable"],
         "probes": [],
+        "not_assured": [],
         "holders": [],
         "ended": [],
         "differs": [],
@@ -210,6 +211,7 @@ fn programs_are_told_the_same_as_people() {
         "needs": [],
         "steps": ["update-rc.d rpcbind enable S", "/etc/init.d/rpcbind start"],
         "probes": [],
+        "not_assured": [],
         "holders": [],
         "ended": [],
         "differs": [],
@@ -258,6 +260,11 @@ fn who_needs_it_is_named_and_only_forced() {
         .run(&["rpcguard", "disable", "--apply", "--force"])
         .succeeded();
     assert_shut(&forced);
+    assert!(
+        forced.stderr.contains("is disabled all the same (--force)"),
+        "{forced}"
+    );
+    assert!(!forced.stderr.contains("was left as it is"), "{forced}");
     // Nobody is asked twice.
     let _ = debian.run(&["rpcguard", "disable", "--apply"]).succeeded();
 }

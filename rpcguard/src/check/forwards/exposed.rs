@@ -3,7 +3,7 @@
 use rpcguard_common::parse::Transport;
 
 use super::{Forward, PORT};
-use crate::check::{Cover, NetworkInterface, Verdict, network};
+use crate::check::{Cover, Guarded, NetworkInterface, Verdict, network};
 
 /// More ports than this in one rule are not looked at one by one.
 const MAX_PORTS: usize = 64;
@@ -110,6 +110,7 @@ pub(in crate::check) fn remedy(
         Some(_) => format!("rpcguard set {name}"),
         None => format!("rpcguard attach {name} --allow YOUR_NETWORK"),
     };
+    command.push_str(&guard.map(Guarded::completed).unwrap_or_default());
     if tcp && !had_tcp {
         command.push_str(if guard.is_some() {
             " --tcp on"

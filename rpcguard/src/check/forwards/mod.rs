@@ -15,6 +15,7 @@ use std::{net::IpAddr, ops::RangeInclusive};
 use rpcguard_common::parse::Transport;
 
 use self::rules::{Hit, Packet, Ruleset};
+use crate::sys::netlink;
 
 const PORT: u16 = crate::policy::PORTMAPPER_PORT;
 
@@ -106,19 +107,19 @@ fn collect(
             None => kinds.push((matched, names, vec![name])),
         }
     }
+    let destinations = destinations(rules, own);
     for (_, names, of_kind) in kinds {
         for transport in [Transport::Udp, Transport::Tcp] {
-            for (ipv6, port) in [
-                (false, Some(PORT)),
-                (true, Some(PORT)),
-                (false, None),
-                (true, None),
-            ] {
+            for ((ipv6, to), port) in destinations
+                .iter()
+                .flat_map(|to| [(*to, Some(PORT)), (*to, None)])
+            {
                 let packet = Packet {
                     transport,
                     ipv6,
                     port,
                     interfaces: names,
+                    to,
                     own,
                 };
                 let Some(hits) = rules.hits(&packet) else {
@@ -136,11 +137,32 @@ fn collect(
     true
 }
 
+/// The destinations that are not all the same to the rules, with whether they are of IPv6: any
+/// other of this host's, and its addresses.
+fn destinations(rules: &Ruleset, own: &[IpAddr]) -> Vec<(bool, Option<IpAddr>)> {
+    let prefixes = rules.destinations();
+    let mut kinds: Vec<Vec<bool>> = Vec::new();
+    let mut destinations = vec![(false, None), (true, None)];
+    for address in own {
+        let asked_for = prefixes.iter().map(|prefix| prefix.contains(address));
+        let kind: Vec<bool> = [address.is_ipv6()].into_iter().chain(asked_for).collect();
+        if !kinds.contains(&kind) {
+            destinations.push((address.is_ipv6(), Some(*address)));
+            kinds.push(kind);
+        }
+    }
+    destinations
+}
+
 fn forward(hit: &Hit<'_>, packet: &Packet<'_>) -> Option<Forward> {
     let target = hit.target;
     let is_own = target.address.as_ref().is_none_or(|address| {
         let address = address.parse::<IpAddr>();
-        address.is_ok_and(|address| address.is_loopback() || packet.own.contains(&address))
+        address.is_ok_and(|address| {
+            address.is_loopback()
+                || packet.own.contains(&address)
+                || netlink::is_local(address, 0).unwrap_or(false)
+        })
     });
     let to_portmapper = target
         .port

@@ -106,6 +106,15 @@ impl<'v> Reader<'v> {
         let mut tests = Vec::new();
         let statements = rule.get("expr").and_then(Value::as_array);
         for statement in statements.into_iter().flatten() {
+            if let Some(text) = statement.as_str() {
+                let may_be = |target| Rule {
+                    test: Test::All(tests.iter().cloned().chain([Test::Unknown]).collect()),
+                    action: Action::Forward(target),
+                    origin: origin.clone(),
+                };
+                chain.extend(unnamed_chain(text).into_iter().map(may_be));
+                continue;
+            }
             let Some((name, body)) = statement.as_object().and_then(|all| all.iter().next()) else {
                 continue;
             };
@@ -361,6 +370,25 @@ fn range(value: &Value) -> Option<RangeInclusive<u16>> {
         None => u16::try_from(value.as_u64()?).ok()?,
     };
     Some(port..=port)
+}
+
+/// Where a chain without a name may send a packet: nft prints it as its own text, `jump { dnat to
+/// 192.0.2.1 }`, which is not read any further.
+fn unnamed_chain(text: &str) -> Vec<Target> {
+    let has = |word: &&str| text.split_whitespace().any(|found| found == *word);
+    let mut targets = Vec::new();
+    if ["dnat", "redirect", "tproxy", "fwd", "set"].iter().any(has) {
+        targets.push(Target {
+            address: Some("somewhere, as a chain without a name says".to_owned()),
+            port: None,
+        });
+        // From another port, it may lead to the portmapper.
+        targets.push(Target {
+            address: None,
+            port: Some(super::PORT..=super::PORT),
+        });
+    }
+    targets
 }
 
 fn verdict_of(verdict: &Value, scope: &str) -> Action {

@@ -90,6 +90,9 @@ pub(super) struct Packet<'a> {
     pub(super) port: Option<u16>,
     /// The interface that it arrives on, by every name that rules may know it by.
     pub(super) interfaces: &'a [String],
+    /// Which of this host's addresses it is to; null stands for any other that this host takes
+    /// packets for, as a broadcast.
+    pub(super) to: Option<IpAddr>,
     /// This host's addresses.
     pub(super) own: &'a [IpAddr],
 }
@@ -123,14 +126,10 @@ impl Test {
             },
             Self::Transport(transport) => truth(*transport == packet.transport),
             Self::Ipv6(ipv6) => truth(*ipv6 == packet.ipv6),
-            Self::To(prefix) => {
-                let mut own = packet.own.iter();
-                if own.any(|address| prefix.contains(address)) {
-                    Truth::Yes
-                } else {
-                    Truth::Maybe
-                }
-            }
+            Self::To(prefix) if prefix.prefix_len() == 0 => Truth::Yes,
+            Self::To(prefix) => packet
+                .to
+                .map_or(Truth::Maybe, |address| truth(prefix.contains(&address))),
             Self::ToThisHost => Truth::Yes,
             Self::Interface(pattern) => truth(is_named(packet.interfaces, pattern)),
             Self::Never => Truth::No,
@@ -167,6 +166,22 @@ impl Test {
         }
     }
 
+    /// The destinations that it asks for.
+    fn destinations(&self, found: &mut BTreeSet<IpNet>) {
+        match self {
+            Self::To(prefix) => {
+                found.insert(*prefix);
+            }
+            Self::Not(test) => test.destinations(found),
+            Self::Any(tests) | Self::All(tests) => {
+                for test in tests {
+                    test.destinations(found);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The ports that it asks for.
     fn ports(&self, found: &mut Vec<RangeInclusive<u16>>) {
         match self {
@@ -188,6 +203,16 @@ impl Ruleset {
         let rules = self.chains.values().flatten().map(|rule| &rule.test);
         for test in rules.chain(self.entries.iter().map(|(_, test)| test)) {
             test.interfaces(&mut found);
+        }
+        found
+    }
+
+    /// The destinations that the rules ask for.
+    pub(super) fn destinations(&self) -> BTreeSet<IpNet> {
+        let mut found = BTreeSet::new();
+        let rules = self.chains.values().flatten().map(|rule| &rule.test);
+        for test in rules.chain(self.entries.iter().map(|(_, test)| test)) {
+            test.destinations(&mut found);
         }
         found
     }

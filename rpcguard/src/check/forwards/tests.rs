@@ -178,6 +178,14 @@ fn rules_of_nft_that_forward_111_are_found() {
             vec!["udp 111 > 10.0.0.1 eth0,docker0".to_owned()],
         ),
         (format!(r#"{UDP_111}, {{"accept": null}}"#), vec![]),
+        (
+            format!(r#"{UDP_111}, "jump {{\n\t\t\tdnat to 10.0.0.7\n\t\t}}""#),
+            vec![
+                "udp 111 ? somewhere, as a chain without a name says eth0,docker0".to_owned(),
+                "udp 111 ? port 111 of this host eth0,docker0".to_owned(),
+            ],
+        ),
+        (format!(r#"{UDP_111}, "jump {{\n\t\t\tcounter\n\t\t}}""#), vec![]),
     ] {
         assert_eq!(lines(&ruleset(&rule(&expressions))), found, "{expressions}");
     }
@@ -212,6 +220,54 @@ UDP  C0000201:0035 rr
             "tcp 111 > fd00::2 eth0,docker0",
         ]
     );
+}
+
+/// Any of the addresses of a host can be asked at.
+#[test]
+fn a_rule_about_one_of_several_addresses_says_nothing_of_the_others() {
+    let arrivals: Vec<Arrival> = vec![("eth0".to_owned(), vec!["eth0".to_owned()])];
+    let own: Vec<IpAddr> = ["192.0.2.1", "192.0.2.3", "2001:db8::1"]
+        .map(|address| address.parse().unwrap())
+        .into();
+    let found = |rules: &Ruleset| {
+        let mut found = Vec::new();
+        assert!(collect(rules, &arrivals, &own, &mut found));
+        let found = found
+            .iter()
+            .map(|found| (found.certain, found.ports_text()));
+        found.collect::<Vec<_>>()
+    };
+    let redirect = r#"{"redirect": {"port": 111}}"#;
+    let port = UDP_111.replace("\"right\": 111", "\"right\": 1111");
+    let to = |operator: &str, address: &str| {
+        format!(
+            r#"{{"match": {{"op": "{operator}", "left": {{"payload": {{"protocol": "ip", "field": "daddr"}}}}, "right": "{address}"}}}}"#
+        )
+    };
+    let away = r#"{"dnat": {"addr": "10.0.0.7", "port": 111}}"#;
+    let any = |rules: &[String]| {
+        let rules: Vec<_> = rules.iter().map(|expressions| rule(expressions)).collect();
+        found(&ruleset(&rules.join(",")))
+    };
+    let other_than = format!("{}, {port}, {redirect}", to("!=", "192.0.2.1"));
+    assert_eq!(any(&[other_than]), [(false, "port 1111".to_owned())]);
+    let dnat = format!("{UDP_111}, {away}");
+    for stop in ["accept", "return"] {
+        for address in ["192.0.2.1", "192.0.2.3"] {
+            let stop = format!("{}, {{\"{stop}\": null}}", to("==", address));
+            assert_eq!(any(&[stop, dnat.clone()]), [(true, "port 111".to_owned())]);
+        }
+    }
+    let text = "*nat\n-A PREROUTING ! -d 192.0.2.1/32 -p udp -m udp --dport 111 -j DNAT \
+                --to-destination 10.0.0.7\nCOMMIT\n";
+    assert_eq!(
+        found(&xtables::read(text, false, "iptables")),
+        [(true, "port 111".to_owned())]
+    );
+    // Each of them is left alone, and broadcasts are not.
+    let none = format!("{}, {{\"accept\": null}}", to("==", "192.0.2.1"));
+    let neither = format!("{}, {{\"accept\": null}}", to("==", "192.0.2.3"));
+    assert_eq!(any(&[none, neither, dnat]), [(true, "port 111".to_owned())]);
 }
 
 #[test]

@@ -172,6 +172,44 @@ fn a_unit_that_opens_port_111_for_another_service_is_found() {
     );
 }
 
+/// A unit of another name needs no unit of the portmapper's.
+#[test]
+fn a_unit_of_any_name_that_runs_a_portmapper_at_boot_is_named() {
+    let wanted = (
+        "etc/systemd/system/multi-user.target.wants/mapper.service",
+        "->../mapper.service",
+    );
+    for (line, runs) in [
+        ("ExecStart=/sbin/rpcbind -w", Some("/sbin/rpcbind")),
+        (
+            "ExecStart=-@/usr/sbin/rpcbind map -f",
+            Some("/usr/sbin/rpcbind"),
+        ),
+        (
+            "ExecStart=/bin/sh -c 'exec /sbin/portmap;'",
+            Some("/sbin/portmap"),
+        ),
+        ("ExecStop=/sbin/rpcbind", None),
+        ("ExecStart=/usr/bin/pkill rpcbind", None),
+        ("ExecStart=/sbin/rpcbind-exporter", None),
+    ] {
+        let text = format!("[Service]\n{line}\n");
+        let unit = ("etc/systemd/system/mapper.service", text.as_str());
+        let files = [DEFAULT, GRAPHICAL, unit, wanted];
+        let expected = runs.map(|program| format!("mapper.service > {program}"));
+        assert_eq!(found(&files), Vec::from_iter(expected), "{line}");
+        assert_eq!(found(&files[..3]), [""; 0], "it is not enabled: {line}");
+    }
+    // Its own units are in the table of units.
+    let own = (
+        "etc/systemd/system/multi-user.target.wants/rpcbind.service",
+        "->/usr/lib/systemd/system/rpcbind.service",
+    );
+    let root = [SERVICE, own, DEFAULT, GRAPHICAL];
+    let runs = found(&root);
+    assert!(runs.iter().all(|line| !line.contains("/sbin/")), "{runs:?}");
+}
+
 #[test]
 fn what_is_masked_starts_nothing_and_is_not_started() {
     let base = [SOCKET, SERVICE, SERVER, ENABLED, DEFAULT, GRAPHICAL];

@@ -50,7 +50,7 @@ pub(super) fn find(
     needs.extend(units::find(&files, &conf));
     needs.extend(autofs::find(&files, &conf, machine));
     needs.extend(proxmox::find(&files, &conf, machine));
-    needs.extend(others::find(&files));
+    needs.extend(others::find(&files, &conf));
     needs.extend(server.needs());
     needs.extend(nis::find(machine, &files));
     let asking = Asking::new();

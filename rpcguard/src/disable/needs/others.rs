@@ -1,4 +1,5 @@
-//! Other programs that mount NFS by what their files say: libvirt, Docker, pam_mount, amd.
+//! Other programs that mount NFS by what their files say: libvirt, Docker, pam_mount, amd, scripts
+//! that the boot runs.
 //!
 //! Their files are not read to the end: a word tells that NFS is meant, another one that its
 //! version is 4, and where there is neither a version it may be 3.
@@ -6,6 +7,8 @@
 use super::{
     files::{Files, Text},
     need::{Kind, Need},
+    nfsmount::NfsMount,
+    options::{self, Use},
 };
 
 /// Files of a program.
@@ -20,22 +23,33 @@ struct Program {
     words: &'static [&'static str],
     /// Each of these means that it is not version 3.
     newer: &'static [&'static str],
+    /// Ends the part of a file that is about one file system; without it, all is about one.
+    end: Option<char>,
 }
 
-const PROGRAMS: [Program; 4] = [
+/// Where Docker has its files unless its configuration says otherwise.
+const DOCKER_VOLUMES: &str = "/var/lib/docker/volumes";
+
+/// What mounts NFS on a line of a script, and what is not version 3.
+const MOUNT: [&str; 3] = ["mount.nfs ", "-t nfs ", "-tnfs "];
+const MOUNT_NEWER: [&str; 5] = ["vers=4", ",v4", "-o v4", "nolock", "umount -"];
+
+const PROGRAMS: [Program; 7] = [
     Program {
         name: "libvirt",
         path: "/etc/libvirt/storage",
         ending: Some(".xml"),
         words: &["type='netfs'", "type=\"netfs\""],
         newer: &["ver='4", "ver=\"4", "type='cifs'", "type='glusterfs'"],
+        end: None,
     },
     Program {
         name: "Docker",
-        path: "/var/lib/docker/volumes",
+        path: DOCKER_VOLUMES,
         ending: Some("/opts.json"),
         words: &["\"MountType\":\"nfs\""],
         newer: &["vers=4", "\"nolock", ",nolock"],
+        end: None,
     },
     Program {
         name: "pam_mount",
@@ -43,6 +57,7 @@ const PROGRAMS: [Program; 4] = [
         ending: None,
         words: &["fstype=\"nfs\"", "fstype='nfs'"],
         newer: &["vers=4"],
+        end: Some('>'),
     },
     Program {
         name: "amd",
@@ -50,21 +65,51 @@ const PROGRAMS: [Program; 4] = [
         ending: None,
         words: &["map_name"],
         newer: &[],
+        end: None,
+    },
+    Program {
+        name: "rc.local",
+        path: "/etc/rc.local",
+        ending: None,
+        words: &MOUNT,
+        newer: &MOUNT_NEWER,
+        end: Some('\n'),
+    },
+    Program {
+        name: "rc.local",
+        path: "/etc/rc.d/rc.local",
+        ending: None,
+        words: &MOUNT,
+        newer: &MOUNT_NEWER,
+        end: Some('\n'),
+    },
+    Program {
+        name: "a local script of OpenRC",
+        path: "/etc/local.d",
+        ending: Some(".start"),
+        words: &MOUNT,
+        newer: &MOUNT_NEWER,
+        end: Some('\n'),
     },
 ];
 
-pub(super) fn find(files: &Files) -> Vec<Need> {
-    let mut needs = Vec::new();
+pub(super) fn find(files: &Files, conf: &NfsMount) -> Vec<Need> {
+    let mut needs = quadlets(files, conf);
+    let data_root = data_root(files);
     for program in PROGRAMS {
+        let directory = match &data_root {
+            Some(root) if program.path == DOCKER_VOLUMES => format!("{root}/volumes"),
+            _ => program.path.to_owned(),
+        };
         let paths = match program.ending {
-            None => vec![program.path.to_owned()],
+            None => vec![directory],
             Some(ending) => {
-                let names = files.names(program.path).into_iter();
+                let names = files.names(&directory).into_iter();
                 let path = |name: String| match ending.strip_prefix('/') {
-                    Some(_) => Some(format!("{}/{name}{ending}", program.path)),
+                    Some(_) => Some(format!("{directory}/{name}{ending}")),
                     None => name
                         .ends_with(ending)
-                        .then(|| format!("{}/{name}", program.path)),
+                        .then(|| format!("{directory}/{name}")),
                 };
                 names.filter_map(path).collect()
             }
@@ -75,17 +120,74 @@ pub(super) fn find(files: &Files) -> Vec<Need> {
     needs
 }
 
+/// Where Docker has its files, if /etc/docker/daemon.json says it.
+fn data_root(files: &Files) -> Option<String> {
+    let text = files.read("/etc/docker/daemon.json")?.text;
+    let settings: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let root = settings
+        .get("data-root")
+        .or_else(|| settings.get("graph"))?;
+    let root = root.as_str()?.trim_end_matches('/');
+    root.starts_with('/').then(|| root.to_owned())
+}
+
+/// Volumes of Podman that systemd makes from these files (podman-systemd.unit(5)).
+fn quadlets(files: &Files, conf: &NfsMount) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for directory in ["/etc", "/run", "/usr/share"] {
+        let directory = format!("{directory}/containers/systemd");
+        for name in files.names(&directory) {
+            // They may be in directories of one application each.
+            let path = format!("{directory}/{name}");
+            let paths = if name.ends_with(".volume") {
+                vec![path]
+            } else if name.contains('.') {
+                continue;
+            } else {
+                let mut names = files.names(&path);
+                names.retain(|name| name.ends_with(".volume"));
+                names.iter().map(|name| format!("{path}/{name}")).collect()
+            };
+            let texts = paths.iter().filter_map(|path| files.read(path));
+            needs.extend(texts.filter_map(|text| quadlet(&text, conf)));
+        }
+    }
+    needs
+}
+
+fn quadlet(file: &Text, conf: &NfsMount) -> Option<Need> {
+    let lines = file.lines(&['#', ';'], true);
+    let setting = |name: &str| {
+        let mut lines = lines.iter().rev();
+        lines.find_map(|line| {
+            let (key, value) = line.text.split_once('=')?;
+            (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
+        })
+    };
+    let kind = setting("Type")?;
+    if !matches!(&*kind, "nfs" | "nfs4") {
+        return None;
+    }
+    let source = setting("Device").unwrap_or_default();
+    let options = options::split(&setting("Options").unwrap_or_default());
+    let usage = conf.usage(&kind, &source, "", &options);
+    (usage != Use::None).then(|| {
+        let text = format!("Podman mounts {source} {}", usage.text());
+        Need::new(Kind::Storage, text)
+            .at(&file.path)
+            .blocks_if(file.is_roots)
+    })
+}
+
 impl Program {
     fn need(&self, file: &Text) -> Option<Need> {
-        // One line may be all that is about one file system, so that all of them count.
-        let (text, is_xml) = (uncommented(&file.text), self.ending.is_none());
+        let text = uncommented(&file.text);
         let means_nfs = |text: &str| self.words.iter().any(|word| text.contains(word));
         let is_newer = |text: &str| self.newer.iter().any(|word| text.contains(word));
-        let may_be_old = if is_xml {
-            text.split('>')
-                .any(|part| means_nfs(part) && !is_newer(part))
-        } else {
-            means_nfs(&text) && !is_newer(&text)
+        let is_old = |part: &str| means_nfs(part) && !is_newer(part);
+        let may_be_old = match self.end {
+            Some(end) => text.split(end).any(is_old),
+            None => is_old(&text),
         };
         may_be_old.then(|| {
             let text = format!(
@@ -117,14 +219,74 @@ fn uncommented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::find;
-    use crate::disable::{machine::fixture::machine, needs::files::Files};
+    use crate::disable::{
+        machine::{Machine, fixture::machine},
+        needs::{files::Files, nfsmount::NfsMount},
+    };
+
+    fn count(machine: &Machine) -> usize {
+        let files = Files::new(machine);
+        find(&files, &NfsMount::read(&files, &[])).len()
+    }
+
+    #[test]
+    fn volumes_of_docker_are_where_its_configuration_says() {
+        let volume = (
+            "srv/docker/volumes/a/opts.json",
+            r#"{"MountType":"nfs","MountOpts":"addr=192.0.2.1,vers=3"}"#,
+        );
+        for (conf, expected) in [
+            (r#"{"data-root": "/srv/docker/"}"#, 1),
+            (r#"{"graph": "/srv/docker"}"#, 1),
+            ("{}", 0),
+        ] {
+            let (_root, machine) = machine(&[volume, ("etc/docker/daemon.json", conf)]);
+            assert_eq!(count(&machine), expected, "{conf}");
+        }
+    }
+
+    #[test]
+    fn volumes_of_podman_and_scripts_of_the_boot_may_need_it() {
+        for (path, text, expected) in [
+            (
+                "etc/containers/systemd/a.volume",
+                "[Volume]\nType=nfs\nDevice=nas:/x\nOptions=rw,vers=3\n",
+                1,
+            ),
+            (
+                "etc/containers/systemd/app/a.volume",
+                "[Volume]\nType = nfs\nDevice=nas:/x\n",
+                1,
+            ),
+            (
+                "etc/containers/systemd/a.volume",
+                "[Volume]\nType=nfs\nDevice=nas:/x\nOptions=vers=4.2\n",
+                0,
+            ),
+            ("etc/containers/systemd/a.volume", "[Volume]\n", 0),
+            ("etc/rc.local", "mount -t nfs -o vers=3 nas:/x /x\n", 1),
+            (
+                "etc/rc.local",
+                "mount -t nfs -o vers=4 nas:/x /x\nmount -t nfs nas:/y /y\n",
+                1,
+            ),
+            ("etc/rc.local", "mount -t nfs -o vers=4.2 nas:/x /x\n", 0),
+            ("etc/rc.local", "mount -t nfs4 nas:/x /x\n", 0),
+            ("etc/rc.local", "mount -t nfs srv4:/x /x\n", 1),
+            ("etc/rc.local", "# mount -t nfs nas:/x /x\n", 0),
+            ("etc/local.d/x.start", "mount -t nfs nas:/x /x\n", 1),
+        ] {
+            let (_root, machine) = machine(&[(path, text)]);
+            assert_eq!(count(&machine), expected, "{path} {text}");
+        }
+    }
 
     #[test]
     fn files_of_other_programs_may_need_it() {
         let pool = "etc/libvirt/storage/nas.xml";
         let volume = "var/lib/docker/volumes/data/opts.json";
         let pam = "etc/security/pam_mount.conf.xml";
-        for (path, text, count) in [
+        for (path, text, expected) in [
             (pool, "<pool type='netfs'>\n<protocol ver='3'/></pool>", 1),
             (pool, "<pool type='netfs'>\n<format type='nfs'/></pool>", 1),
             (pool, "<pool type='netfs'>\n<protocol ver='4.2'/></pool>", 0),
@@ -152,8 +314,7 @@ mod tests {
             ("etc/amd.conf", "# map_name = /etc/amd.home\n", 0),
         ] {
             let (_root, machine) = machine(&[(path, text)]);
-            let found = find(&Files::new(&machine));
-            assert_eq!(found.len(), count, "{path} {text}");
+            assert_eq!(count(&machine), expected, "{path} {text}");
         }
     }
 }

@@ -111,7 +111,7 @@ impl Unit {
         };
         for part in parts {
             let mut section = String::new();
-            for Line { text, place } in part.lines(&['#', ';'], true) {
+            for Line { text, place } in without_comments(part).lines(&['#', ';'], true) {
                 if text.starts_with('[') {
                     section = text;
                 } else if let Some((name, value)) = text.split_once('=') {
@@ -152,6 +152,23 @@ impl Unit {
         );
         let need = Need::new(Kind::MountUnit, text).at(&self.place);
         Some(need.blocks_if(self.is_roots))
+    }
+}
+
+/// A file whose comments do not end a line that goes on behind them.
+fn without_comments(file: &Text) -> Text {
+    let mut continues = false;
+    let lines = file.text.lines().map(|line| {
+        if continues && line.trim_start().starts_with(['#', ';']) {
+            return "\\";
+        }
+        continues = line.ends_with('\\');
+        line
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    Text {
+        text,
+        ..file.clone()
     }
 }
 
@@ -233,6 +250,10 @@ mod tests {
             ),
             (
                 "[Unit]\nSourcePath=/etc/fstab\n[Mount]\nWhat=nas:/x\nWhere=/x\nType=nfs\n",
+                0,
+            ),
+            (
+                "[Mount]\nWhat=nas:/x\nWhere=/x\nType=nfs\nOptions=rw,\\\n# c\nvers=4.2\n",
                 0,
             ),
             ("[Mount]\nWhat=nas:/x\n# Type=nfs4\nType=nfs\n", 1),

@@ -1,13 +1,28 @@
 //! Asking systemd which units are the portmapper's.
 //!
 //! Besides those of the known names, that is a socket unit of any name that listens on port 111 and
-//! nowhere else, and a service whose main process is proven to be the portmapper.
+//! nowhere else, a service whose main process is proven to be the portmapper, and one that runs the
+//! portmapper's program when it is started.
 
-use super::{NAMES, Units, answers, is_active, question};
+use super::{NAMES, Units, is_active, question};
 use crate::{
-    disable::{DisableError, Holders, Machine, place::Place, run},
+    disable::{DisableError, Holders, Machine, holders, place::Place, run},
     policy::PORTMAPPER_PORT,
+    sockets::PORTMAPPERS,
 };
+
+/// Where files of units are, from the root directory.
+const DIRECTORIES: [&str; 6] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "run/systemd/generator",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// Units are stopped by way of so many others at most.
+const MAX_DEPTH: usize = 8;
 
 /// The addresses that socket units listen on; it takes no list of names.
 const SOCKETS: [&str; 5] = [
@@ -45,6 +60,7 @@ impl Units {
             .partition(|socket| socket.is_portmappers);
         let mut more: Vec<String> = own.into_iter().map(|socket| socket.name).collect();
         more.extend(services(holders)?);
+        more.extend(of_other_names(machine));
         let units = other.map_or(&[][..], |other| &other.units);
         more.extend(units.iter().map(|unit| unit.name.clone()));
         let mut names = NAMES.to_vec();
@@ -59,10 +75,14 @@ impl Units {
         found
             .units
             .retain(|unit| NAMES.contains(&unit.name.as_str()) || unit.is_known());
-        if !found.dependents.is_empty() {
-            let dependents = found.dependents.iter().map(String::as_str);
+        let mut known = 0;
+        for _ in 0..MAX_DEPTH {
+            if found.dependents.len() == known {
+                break;
+            }
+            let dependents = found.dependents[known..].iter().map(String::as_str);
             let answer = run::ask(&question(dependents))?;
-            found.keep_active_dependents(&answer);
+            known = found.follow_dependents(&names, known, &answer);
         }
         let shared = shared.into_iter().filter(|socket| socket.is_active);
         found.shared = shared.map(|socket| socket.name).collect();
@@ -80,15 +100,48 @@ fn services(holders: &Holders) -> Result<Vec<String>, DisableError> {
         if NAMES.contains(&unit.as_str()) || !unit.ends_with(".service") {
             continue;
         }
-        let words = ["systemctl", "show", "--property=MainPID", "--", unit];
-        let answer = run::ask(&words.map(str::to_owned))?;
-        let answers = answers(&answer);
-        let main = answers.first().and_then(|of| of.get("MainPID").copied());
+        let main = holders::main_process(unit)?;
         if main.is_some_and(|main| main == holder.process.id.to_string()) {
             services.push(unit.clone());
         }
     }
     Ok(services)
+}
+
+/// Services of any name whose files run a portmapper in this network namespace: they may start it
+/// at the next boot.
+fn of_other_names(machine: &Machine) -> Vec<String> {
+    let mut found = Vec::new();
+    for directory in DIRECTORIES {
+        for name in machine.names(directory) {
+            let is_service = name.ends_with(".service") && !name.contains('@');
+            if is_service && runs_portmapper(&machine.text(format!("{directory}/{name}"))) {
+                found.push(name);
+            }
+        }
+    }
+    found
+}
+
+/// Whether the text of a unit has a portmapper started in no namespace of its own.
+fn runs_portmapper(text: &str) -> bool {
+    let is_apart = |line: &str| {
+        [
+            "PrivateNetwork=",
+            "NetworkNamespacePath=",
+            "JoinsNamespaceOf=",
+        ]
+        .iter()
+        .any(|setting| line.starts_with(setting))
+    };
+    let starts = |line: &str| {
+        let program = line.strip_prefix("ExecStart=").map_or("", str::trim_start);
+        let program = program.trim_start_matches(['-', '@', ':', '+', '!', '|']);
+        let program = program.split_whitespace().next().unwrap_or_default();
+        PORTMAPPERS.contains(&program.rsplit('/').next().unwrap_or_default())
+    };
+    let mut lines = text.lines().map(str::trim);
+    lines.clone().any(starts) && !lines.any(is_apart)
 }
 
 /// The socket units that listen on port 111, by what systemctl says of all: several lines of
@@ -120,7 +173,26 @@ fn sockets_on_port(output: &str) -> Vec<SocketUnit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SocketUnit, sockets_on_port};
+    use super::{SocketUnit, of_other_names, sockets_on_port};
+    use crate::disable::machine::fixture::machine;
+
+    #[test]
+    fn a_service_of_any_name_that_runs_the_portmapper_is_its_own() {
+        let unit = "[Service]\nExecStart=-/sbin/rpcbind -w -f\n";
+        let (_root, machine) = machine(&[
+            ("etc/systemd/system/mine.service", unit),
+            (
+                "etc/systemd/system/apart.service",
+                &format!("{unit}PrivateNetwork=yes\n"),
+            ),
+            ("etc/systemd/system/each@.service", unit),
+            (
+                "lib/systemd/system/other.service",
+                "[Unit]\nAfter=rpcbind.service\n[Service]\nExecStart=/bin/true /sbin/rpcbind\n",
+            ),
+        ]);
+        assert_eq!(of_other_names(&machine), ["mine.service"]);
+    }
 
     /// As systemd 252 prints it.
     #[test]

@@ -23,7 +23,11 @@ const NAMES: [&str; 4] = [
 ];
 
 /// What systemctl(1) is asked for about each.
-const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,UnitFileState,RequiredBy,BoundBy";
+const PROPERTIES: &str =
+    "--property=Id,LoadState,ActiveState,UnitFileState,RequiredBy,BoundBy,ConsistsOf";
+
+/// Properties that name units which are stopped with a unit.
+const STOPPED_ALONG: [&str; 3] = ["RequiredBy", "BoundBy", "ConsistsOf"];
 
 /// Where administrators' own units are, and links that `systemctl` makes, from the root directory.
 const DIRECTORY: &str = "etc/systemd/system";
@@ -202,15 +206,7 @@ impl Units {
             if value("LoadState") == "not-found" && file.is_none() {
                 continue;
             }
-            for dependent in ["RequiredBy", "BoundBy"].map(value).join(" ").split(' ') {
-                let dependent = dependent.to_owned();
-                if !(dependent.is_empty()
-                    || names.contains(&dependent.as_str())
-                    || found.dependents.contains(&dependent))
-                {
-                    found.dependents.push(dependent);
-                }
-            }
+            found.add_dependents(names, &properties);
             // The other names of a masked unit are as masked as it is, and systemd does not say whose
             // names they are.
             let state = value("UnitFileState");
@@ -229,13 +225,43 @@ impl Units {
         found
     }
 
-    /// Leaves only those dependents that run, according to an answer about them.
-    fn keep_active_dependents(&mut self, output: &str) {
-        let mut answers = answers(output).into_iter();
-        self.dependents.retain(|_| {
-            let state = answers.next().and_then(|of| of.get("ActiveState").copied());
-            state.is_some_and(is_active)
-        });
+    /// Adds the units that are stopped with one of these properties, unless they are among `names`.
+    fn add_dependents(&mut self, names: &[&str], properties: &BTreeMap<&str, &str>) {
+        let named = STOPPED_ALONG.iter().filter_map(|key| properties.get(key));
+        for dependent in named.flat_map(|names| names.split_whitespace()) {
+            if !names.contains(&dependent) && !self.dependents.iter().any(|name| name == dependent)
+            {
+                self.dependents.push(dependent.to_owned());
+            }
+        }
+    }
+
+    /// Follows the answer about the dependents from `first` on: leaves only those that run, and
+    /// adds those that are stopped with one of them. Returns how many are known to run.
+    fn follow_dependents(&mut self, names: &[&str], first: usize, output: &str) -> usize {
+        let asked = self.dependents.split_off(first);
+        let answers = answers(output);
+        for (name, properties) in asked.into_iter().zip(&answers) {
+            if properties
+                .get("ActiveState")
+                .copied()
+                .is_some_and(is_active)
+            {
+                self.dependents.push(name);
+            }
+        }
+        let known = self.dependents.len();
+        for properties in &answers {
+            // What does not run stops nothing.
+            if properties
+                .get("ActiveState")
+                .copied()
+                .is_some_and(is_active)
+            {
+                self.add_dependents(names, properties);
+            }
+        }
+        known
     }
 }
 
@@ -290,7 +316,20 @@ mod tests {
         let target = "/lib/systemd/system/rpcbind.service".to_owned();
         assert_eq!(alias.file, Some(OwnFile::Link(target)));
         assert_eq!(alias.state, "alias");
-        found.keep_active_dependents("Id=rpc-statd.service\nActiveState=inactive\n");
+        // Those that are stopped along with what is stopped along.
+        let answer = "Id=rpc-statd.service\nActiveState=active\nRequiredBy=srv.mount rpcbind.service\n\
+                      ConsistsOf=more.service\n";
+        let mut more = found.clone();
+        more.follow_dependents(&NAMES, 0, answer);
+        let expected = ["rpc-statd.service", "srv.mount", "more.service"];
+        assert_eq!(more.dependents, expected);
+        more.follow_dependents(
+            &NAMES,
+            1,
+            "Id=srv.mount\nActiveState=active\n\nId=more.service\nActiveState=inactive\n",
+        );
+        assert_eq!(more.dependents, expected[..2]);
+        found.follow_dependents(&NAMES, 0, "Id=rpc-statd.service\nActiveState=inactive\n");
         assert_eq!(found.dependents, [""; 0]);
     }
 }

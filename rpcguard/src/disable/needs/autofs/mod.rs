@@ -232,6 +232,8 @@ impl Maps<'_> {
                     }
                 }
             }
+            // It has no options of its own, so that those of the master map hold for all.
+            "hosts" if is_newer(&how.options) => {}
             "hosts" => self.cannot_read(how, "whatever a host exports (-hosts)"),
             kind => self.cannot_read(how, &format!("the map {name} of type {kind}")),
         }
@@ -321,6 +323,13 @@ impl Maps<'_> {
         let need = Need::new(Kind::Automount, text).at(&how.place);
         (usage, need.blocks_if(how.is_roots))
     }
+}
+
+/// Whether these options rule version 3 out, or its locks.
+fn is_newer(options: &[String]) -> bool {
+    let mut kinds = options.iter().rev();
+    let kind = kinds.find_map(|option| option.strip_prefix("fstype="));
+    options::usage(kind.unwrap_or("nfs"), options, None) == Use::None
 }
 
 #[cfg(test)]

@@ -188,6 +188,24 @@ fn maps_that_cannot_be_read_may_need_it() {
 }
 
 #[test]
+fn options_of_the_hosts_map_rule_version_3_out() {
+    for (options, count) in [
+        ("", 1),
+        ("-nosuid", 1),
+        ("vers=3", 1),
+        ("vers=4.2", 0),
+        ("-rw,nolock", 0),
+        ("-fstype=nfs4", 0),
+    ] {
+        let found = needs(&[
+            ("etc/auto.master", &format!("/net -hosts {options}\n")),
+            ("run/openrc/started/autofs", "->x"),
+        ]);
+        assert_eq!(found.len(), count, "{options}: {found:?}");
+    }
+}
+
+#[test]
 fn a_map_that_others_can_write_blocks_nothing() {
     let (root, machine) = machine(&[
         ("etc/auto.master", "/x /home/user/auto.x\n/y /etc/auto.y\n"),
