@@ -37,13 +37,16 @@ const MIN_STATISTICS: usize = 3 * 17 * 4;
 /// dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
-    /// The procedure that does nothing.
+    /// The procedure that does nothing, in the oldest version of the protocol.
     Null,
+    /// The same in version 4, as [`Probe::AddressList`].
+    NullBeside,
     /// Everything that is registered, in this version of the protocol.
     Dump(u32),
     /// How often each procedure was called.
     Statistics,
-    /// All addresses of the portmapper itself: a larger reply, but never one in fragments.
+    /// All addresses of the portmapper itself: a larger reply, but never one in fragments. rpcbind
+    /// keeps one entry of its statistics for it, of 28 bytes, for each family that it is asked in.
     AddressList,
     /// To relay a call, of the portmapper's own procedure that does nothing. This kills rpcbind up
     /// to 0.2.1.
@@ -57,7 +60,7 @@ impl Probe {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Null => "NULL",
+            Self::Null | Self::NullBeside => "NULL",
             Self::Dump(_) | Self::DumpOfRelay => "DUMP",
             Self::Statistics => "GETSTAT",
             Self::AddressList => "GETADDRLIST",
@@ -68,6 +71,7 @@ impl Probe {
     const fn question(self) -> Question {
         match self {
             Self::Null => Question::Small,
+            Self::NullBeside => Question::SmallBeside,
             Self::AddressList => Question::Medium,
             Self::Dump(_) | Self::DumpOfRelay | Self::Statistics => Question::Large,
             Self::Relay => Question::Relay,
@@ -79,6 +83,7 @@ impl Probe {
         let oldest = if ipv6 { 3 } else { 2 };
         match self {
             Self::Null => Call::null(oldest),
+            Self::NullBeside => Call::null(4),
             Self::Dump(version) => Call::dump(version),
             Self::DumpOfRelay => Call::dump(oldest),
             Self::Statistics => Call::statistics(),
@@ -247,7 +252,7 @@ pub(super) fn answered(
                     answered.registrations.is_none()
                 }
                 Probe::Statistics => results.len() < MIN_STATISTICS,
-                Probe::Null | Probe::AddressList | Probe::Relay => false,
+                Probe::Null | Probe::NullBeside | Probe::AddressList | Probe::Relay => false,
             };
         }
         Some(Reply::Refused(refusal)) => answered.refused = Some(refusal.to_string()),

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     thread,
     time::{Duration, Instant, SystemTime},
@@ -20,16 +21,16 @@ use crate::{
     error::{Doing as _, Error, Result},
     policy::PORTMAPPER_PORT,
     portmapper::{Asked, Call, Connection, ReplyFrom, ask, source_address},
-    sys::random,
+    sys::{own_firewall::lets_out, random},
 };
 
 /// The most addresses of a host that are asked.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// The most datagrams that are sent to an address without a relay: six probes, four times each.
+/// The most datagrams that are sent to an address without a relay: seven probes, four times each.
 pub const MAX_DATAGRAMS: usize = (UDP_PROBES.len() + 1) * ATTEMPTS;
 
-/// The most calls over the one TCP connection to an address.
+/// The most TCP connections to an address, with a call on each: some servers take one call and go.
 pub const MAX_CALLS: usize = TCP_PROBES.len();
 
 /// How long answers are waited for if nothing else is asked for. `rpcinfo` waits a minute.
@@ -41,22 +42,24 @@ const ATTEMPTS: usize = 4;
 /// How long mountd and NFS are waited for, at most.
 const SERVICE_WAIT: Duration = Duration::from_secs(3);
 
-/// The questions over UDP.
-const UDP_PROBES: [Probe; 5] = [
-    Probe::Null,
-    Probe::Dump(2),
-    Probe::Dump(3),
+/// The questions over UDP: those that matter most first, where a host answers but a few. Linux
+/// reports a closed port for six datagrams at once, and for no more.
+const UDP_PROBES: [Probe; 6] = [
     Probe::Dump(4),
+    Probe::Dump(3),
+    Probe::Dump(2),
     Probe::Statistics,
+    Probe::Null,
+    Probe::NullBeside,
 ];
 
 /// The questions over TCP. Calls are relayed for UDP alone (RFC 1833 section 2.2.2).
 const TCP_PROBES: [Probe; 5] = [
-    Probe::Null,
     Probe::Dump(4),
     Probe::Dump(3),
     Probe::Dump(2),
     Probe::Statistics,
+    Probe::Null,
 ];
 
 /// How a host is asked.
@@ -99,6 +102,16 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
+    // The C library takes it for octal, and a notice that pads with zeros means decimal.
+    let is_padded = |part: &str| part.len() > 1 && part.starts_with('0');
+    let is_numeric = bare
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_numeric && bare.split('.').any(is_padded) {
+        return Err(failed(
+            "numbers that begin with 0 can be read in two ways".to_owned(),
+        ));
+    }
     let found = (bare, PORTMAPPER_PORT).to_socket_addrs();
     let found = found.map_err(|error| failed(error.to_string()))?;
     let mut seen = BTreeSet::new();
@@ -119,9 +132,8 @@ pub fn resolve(host: &str) -> Result<Vec<SocketAddr>> {
 }
 
 /// Asks the portmapper of a host, at all its addresses at once: at most [`MAX_ADDRESSES`], and at
-/// each at most [`MAX_DATAGRAMS`] and one connection with [`MAX_CALLS`]; then mountd and NFS, if
-/// they are registered. It takes as long as [`Asking::wait`], or twice that if an answer asks for a
-/// further question.
+/// each at most [`MAX_DATAGRAMS`] and [`MAX_CALLS`] connections; then mountd and NFS, if they are
+/// registered. It takes as long as [`Asking::wait`], and as long again for each further question.
 ///
 /// # Errors
 ///
@@ -182,13 +194,12 @@ fn ask_address(address: SocketAddr, asking: Asking) -> Result<AddressReport> {
         (udp, joined(tcp))
     });
     let (mut probes, mut tcp) = (udp?, tcp?);
-    // Silence to what may be too long for one packet: does it depend on the length?
+    // It is asked only if all others showed nothing, since rpcbind makes a note of it.
     let seen: Vec<_> = probes
         .iter()
         .map(|probe| probe.seen(address.is_ipv6()))
         .collect();
-    let in_doubt = matches!(Finding::of(&seen), Finding::Answers | Finding::Unclear);
-    if in_doubt && probes.iter().any(|probe| probe.answer().is_some()) {
+    if Finding::of(&seen) < Finding::Tells && probes.iter().any(|probe| probe.answer().is_some()) {
         probes.push(over_udp(Probe::AddressList, address.port())?);
     }
     // It comes last: a portmapper that dies of it has answered everything else.
@@ -319,42 +330,87 @@ pub(super) fn datagram_outcome(
     }
 }
 
+/// Asks each question on a connection of its own, if there is a first one: nothing else would come
+/// of the others.
 fn ask_over_tcp(address: SocketAddr, wait: Duration) -> Result<Vec<ProbeResult>> {
     let deadline = Instant::now() + wait;
-    let mut connection = Connection::tcp(address, wait);
-    let mut results = Vec::new();
-    // Once the connection is no more, it is the same for what was still to be asked.
-    let mut broken = connection.as_ref().err().map(Outcome::of_error);
-    for probe in TCP_PROBES {
-        let call = probe.call(address.is_ipv6());
-        let xid = random::seed()? as u32;
-        let (started, begun) = (SystemTime::now(), Instant::now());
-        let left = deadline.saturating_duration_since(begun);
-        let (attempts, outcome) = match (&broken, &mut connection) {
-            (None, Ok(connection)) => match connection.ask(&call, xid, left) {
-                Ok(message) => {
-                    let took = begun.elapsed();
-                    (1, answered(probe, &call, xid, &message, address, took))
-                }
-                Err(error) => {
-                    let outcome = Outcome::of_error(&error);
-                    broken = Some(outcome.clone());
-                    (1, outcome)
-                }
-            },
-            (Some(outcome), _) => (0, outcome.clone()),
-            (None, Err(error)) => (0, Outcome::of_error(error)),
-        };
-        results.push(ProbeResult {
-            probe,
-            version: call.version(),
-            transport: Transport::Tcp,
-            port: address.port(),
-            started,
-            attempts,
-            request_len: Connection::request_len(&call),
-            outcome,
+    let (mut first, failed) = match Connection::tcp(address, wait) {
+        Ok(connection) => (Some(connection), None),
+        Err(error) => (None, Some(not_connected(address, &error))),
+    };
+    thread::scope(|scope| {
+        let threads = TCP_PROBES.map(|probe| {
+            let (connection, failed) = (first.take(), failed.clone());
+            scope.spawn(move || match failed {
+                Some(outcome) => ask_on_connection(address, probe, |_, _| (0, outcome)),
+                None => ask_on_connection(address, probe, |call, xid| {
+                    ask_once(address, (probe, call, xid), connection, deadline)
+                }),
+            })
         });
+        threads.into_iter().map(joined).collect()
+    })
+}
+
+/// Returns the outcome where no connection is made. This host itself may be why.
+fn not_connected(address: SocketAddr, error: &io::Error) -> Outcome {
+    let outcome = Outcome::of_error(error);
+    if matches!(outcome, Outcome::Failed(_)) {
+        return outcome;
     }
-    Ok(results)
+    match lets_out(address) {
+        Ok(Some(true) | None) => outcome,
+        Ok(Some(false)) => {
+            Outcome::Failed("TCP to there does not leave this host: its own firewall".to_owned())
+        }
+        // Its own routes, if it comes before anything is sent.
+        Err(error) => Outcome::Failed(format!("{error}, says this host itself")),
+    }
+}
+
+fn ask_on_connection(
+    address: SocketAddr,
+    probe: Probe,
+    ask: impl FnOnce(&Call, u32) -> (u32, Outcome),
+) -> Result<ProbeResult> {
+    let call = probe.call(address.is_ipv6());
+    let xid = random::seed()? as u32;
+    let started = SystemTime::now();
+    let (attempts, outcome) = ask(&call, xid);
+    Ok(ProbeResult {
+        probe,
+        version: call.version(),
+        transport: Transport::Tcp,
+        port: address.port(),
+        started,
+        attempts,
+        request_len: Connection::request_len(&call),
+        outcome,
+    })
+}
+
+/// Asks on this connection, or on a new one; returns how often the question was sent, and the
+/// outcome.
+fn ask_once(
+    address: SocketAddr,
+    (probe, call, xid): (Probe, &Call, u32),
+    connection: Option<Connection>,
+    deadline: Instant,
+) -> (u32, Outcome) {
+    // A time of nought is no time-out.
+    let left = || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.max(Duration::from_millis(1))
+    };
+    let connection = connection.map_or_else(|| Connection::tcp(address, left()), Ok);
+    let mut connection = match connection {
+        Ok(connection) => connection,
+        Err(error) => return (0, Outcome::of_error(&error)),
+    };
+    let begun = Instant::now();
+    let outcome = match connection.ask(call, xid, left()) {
+        Ok(message) => answered(probe, call, xid, &message, address, begun.elapsed()),
+        Err(error) => Outcome::of_error(&error),
+    };
+    (1, outcome)
 }

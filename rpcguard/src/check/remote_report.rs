@@ -130,13 +130,15 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// The verdict about the addresses that could be asked, if there is one.
+    /// The verdict about the addresses that could be asked, if there is one. Those that were left
+    /// out may be exposed.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let asked = self.addresses.iter();
         let verdicts = asked
             .filter(|address| !address.could_not_be_asked())
             .map(AddressReport::verdict);
-        Verdict::of_all(verdicts)
+        let left_out = (self.more_addresses != 0).then_some(Verdict::Unknown);
+        Verdict::of_all(verdicts.chain(left_out))
     }
 }

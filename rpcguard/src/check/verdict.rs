@@ -10,7 +10,7 @@ pub enum Verdict {
     Limited,
     /// Could not tell.
     Unknown,
-    /// Anybody is answered.
+    /// Anybody is answered, or who asked was.
     Exposed,
 }
 
@@ -50,6 +50,8 @@ impl Verdict {
 pub(super) enum Question {
     /// The reply is smaller than the question.
     Small,
+    /// As [`Question::Small`], in the version of the protocol that [`Question::Medium`] is of.
+    SmallBeside,
     /// The reply is larger than the question and always fits into one packet.
     Medium,
     /// The reply grows with registrations or statistics; in fragments, it may be lost on the way.
@@ -82,7 +84,7 @@ pub(super) enum Came {
 pub enum Finding {
     /// No reply came.
     NoAnswer,
-    /// Every reply was a refusal no larger than the question: it can reflect, and not amplify.
+    /// Every reply was a refusal no larger than the question.
     Refuses,
     /// Small questions are answered; larger replies are refused, or held back whatever their size.
     SmallOnly,
@@ -160,11 +162,14 @@ impl Finding {
             };
         }
         // Silence to large questions may be replies that got lost in fragments. It is not, if a
-        // reply that needs none was not heard either.
+        // reply that needs none was not heard either, of a version that it speaks.
         let large = |wanted: Came| seen.contains(&(Question::Large, wanted));
-        let held_back = seen.contains(&(Question::Medium, Came::Silence));
-        let in_doubt =
-            large(Came::Garbage) || large(Came::NotAsked) || (large(Came::Silence) && !held_back);
+        let held_back = seen.contains(&(Question::Medium, Came::Silence))
+            && seen.contains(&(Question::SmallBeside, Came::Success));
+        let in_doubt = large(Came::Garbage) || (large(Came::Silence) && !held_back);
+        if !in_doubt && large(Came::NotAsked) {
+            return Self::NotAsked;
+        }
         match (small, in_doubt) {
             (true, false) => Self::SmallOnly,
             (true, true) => Self::Answers,
@@ -179,7 +184,7 @@ mod tests {
     use super::{
         Came::{self, Garbage, Larger, NotAsked, Refusal, Silence, Success, Unreachable},
         Finding,
-        Question::{Large, Medium, Relay, Small},
+        Question::{Large, Medium, Relay, Small, SmallBeside},
         Verdict::{self, Exposed, Limited, NotExposed, Unknown},
     };
 
@@ -213,7 +218,7 @@ mod tests {
         let table = [
             [Exposed; 7],
             [
-                Exposed, Exposed, Limited, Exposed, Limited, Exposed, Exposed,
+                Exposed, Exposed, Limited, Exposed, Limited, Exposed, Unknown,
             ],
             [
                 Exposed, Exposed, Limited, Unknown, Limited, Unknown, Unknown,
@@ -252,8 +257,18 @@ mod tests {
             (Garbage, Finding::Answers),
             (NotAsked, Finding::Answers),
         ] {
-            let seen = [(Small, Success), (Large, Silence), (Medium, medium)];
+            let seen = [(SmallBeside, Success), (Large, Silence), (Medium, medium)];
             assert_eq!(Finding::of(&seen), finding, "{medium:?}");
+        }
+        // A portmapper of another version has nothing to say to it.
+        for beside in [Silence, Refusal] {
+            let seen = [
+                (Small, Success),
+                (SmallBeside, beside),
+                (Large, Silence),
+                (Medium, Silence),
+            ];
+            assert_eq!(Finding::of(&seen), Finding::Answers, "{beside:?}");
         }
         // Among large questions, one that was lost leaves as much doubt as all.
         let seen = [(Small, Success), (Large, Refusal), (Large, Silence)];

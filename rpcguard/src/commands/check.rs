@@ -34,12 +34,15 @@ Without HOST, nothing is sent to other hosts. Firewalls are not looked at: to se
 through, check the host's address from elsewhere. An address of this host, or a name that has only
 such, is not asked: this host is looked at instead.
 
-With HOST, each of its addresses (at most 8) is sent, over UDP, at most 24 datagrams: NULL, DUMP of
-versions 2, 3 and 4 and GETSTAT, each up to four times, and, if the large ones meet with silence,
-GETADDRLIST of the portmapper itself. Over TCP, one connection is made, with at most 5 of these
-calls. If mountd or NFS are registered, each is sent one NULL, and mountd is asked for its exports.
-All of this is what rpcinfo and showmount send, and changes nothing. Answers are waited for as long
-as --wait says, and as long again after each further question.
+With HOST, each of its addresses (at most 8) is sent, over UDP, at most 28 datagrams: DUMP of
+versions 2, 3 and 4, GETSTAT, and NULL of two versions, each up to four times, and, if there is an
+answer and none that an attacker could use, GETADDRLIST of the portmapper itself. Over TCP, at most
+5 connections are made, with one of these calls on each; if none can be made, one more is begun to
+see whether it leaves this host at all. If mountd or NFS are registered, each is sent one NULL, and
+mountd is asked for its exports. All of this is what rpcinfo and showmount send, and changes nothing
+but statistics (GETADDRLIST: an entry of 28 bytes, once). Answers are waited for as long as --wait
+says, and as long again after each further question.
+A host with more addresses is not called safe: those that were not asked cannot be told about.
 
 --relay asks for a call of the portmapper's own NULL to be relayed (CALLIT), and sends DUMP to the
 port that it is answered from, each up to four times. rpcbind up to 0.2.1 may crash on it
@@ -134,10 +137,10 @@ fn ask(
             report.more_addresses
         ));
     }
-    if let Some(path) = evidence {
-        write_new(path, &output::evidence::text(&report))?;
-    }
+    let written = evidence.map(|path| write_new(path, &output::evidence::text(&report)));
+    // What was found is said even if it cannot be written down.
     output::check_host::print(&report, local, format)?;
+    written.transpose()?;
     let of_local = local.map(|local| local.verdict);
     Ok(of_local.map_or(report.verdict(), |verdict| verdict.max(report.verdict())))
 }

@@ -108,7 +108,7 @@ fn kind(address: IpAddr) -> Option<&'static str> {
 fn write_service(text: &mut String, service: &Reachable) -> std::fmt::Result {
     write!(
         text,
-        "NULL of program {} version {}, {} port {}, sent once: {}",
+        "NULL of program {} version {}, {} port {}, asked once: {}",
         service.program,
         service.version,
         transport_name(service.transport),
@@ -117,6 +117,9 @@ fn write_service(text: &mut String, service: &Reachable) -> std::fmt::Result {
     )?;
     if let Some(detail) = detail(&service.outcome) {
         write!(text, " ({})", short(&detail))?;
+    }
+    if service.open_exports.is_some() {
+        write!(text, "; then it was asked for its exports")?;
     }
     writeln!(text)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use rpcguard_common::parse::Transport;
 
-use super::check_host::detail;
+use super::{check_host::detail, text::counted};
 use crate::{
     check::{
         AddressReport, Finding, HostReport, Outcome, Probe, ProbeResult, Verdict, transport_name,
@@ -22,6 +22,17 @@ pub(super) fn summary(report: &HostReport) -> String {
         .iter()
         .map(AddressReport::verdict)
         .collect();
+    let left_out = (report.more_addresses != 0).then(|| {
+        let more = counted(
+            report.more_addresses as u64,
+            "more address",
+            "more addresses",
+        );
+        format!("{more}, not asked")
+    });
+    if left_out.is_some() {
+        verdicts.push(Verdict::Unknown);
+    }
     verdicts.sort_by_key(|other| (*other != verdict, std::cmp::Reverse(*other)));
     verdicts.dedup();
     let about = |verdict: Verdict| {
@@ -29,6 +40,7 @@ pub(super) fn summary(report: &HostReport) -> String {
         let findings: Vec<String> = addresses
             .filter(|address| address.verdict() == verdict)
             .map(|address| format!("{} {}", address.address, finding(address, report)))
+            .chain(left_out.clone().filter(|_| verdict == Verdict::Unknown))
             .collect();
         format!("{}: {}", verdict.heading(), findings.join("; "))
     };
@@ -72,7 +84,7 @@ fn finding(report: &AddressReport, host: &HostReport) -> String {
 
 fn exposed(report: &AddressReport) -> String {
     let over = transports(report, |finding| finding.verdict() == Verdict::Exposed);
-    let mut text = format!("answers anybody over {over}");
+    let mut text = format!("answers who asks from here over {over}");
     let sources: Vec<String> = report
         .other_sources()
         .into_iter()
@@ -95,7 +107,7 @@ fn exposed(report: &AddressReport) -> String {
             probe.version
         );
     }
-    if report.may_lose_large_replies() || report.finding() == Finding::Answers {
+    if report.may_lose_large_replies() || report.finding_over(Transport::Udp) == Finding::Answers {
         text.push_str(
             "; larger replies may be lost on the way to here: what they amplify cannot be told from here",
         );
@@ -114,7 +126,7 @@ fn relays(report: &AddressReport) -> bool {
 fn reflects(report: &AddressReport) -> &'static str {
     let over_udp = report.finding_over(Transport::Udp);
     if [Finding::Refuses, Finding::SmallOnly].contains(&over_udp) {
-        "; it can reflect, and not amplify"
+        "; it can reflect, and was not seen to amplify"
     } else {
         ""
     }
@@ -181,6 +193,16 @@ fn why_not_exposed(report: &AddressReport, seconds: u64) -> String {
     } else if BOTH.into_iter().any(closed) {
         format!("is closed, or silent to what comes from here: no answer within {seconds} s")
     } else {
-        format!("gives no answer from here within {seconds} s: filtered, slow, or not there")
+        let is_sent =
+            |probe: &ProbeResult| probe.transport == Transport::Tcp && probe.attempts != 0;
+        let connects = if report.probes.iter().any(is_sent) {
+            "takes connections over TCP, and "
+        } else {
+            ""
+        };
+        format!(
+            "{connects}gives no answer from here within {seconds} s: filtered (here, too: replies from \
+             another address of it), slow, or not there"
+        )
     }
 }

@@ -35,7 +35,7 @@ impl Stream for UnixStream {
 
 /// A connection to a portmapper.
 pub struct Connection {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn Stream + Send>,
     /// The address that it was made from, for TCP.
     pub from: Option<SocketAddr>,
 }
@@ -79,14 +79,21 @@ impl Connection {
             deadline: Instant::now() + patience,
         };
         stream.write_all(&call.record(xid))?;
-        for _ in 0..MAX_STRAY {
-            let message = read_record(&mut stream)?;
+        let no_reply = || {
+            let what = "records came that are no reply to the call";
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
+        for strays in 0..MAX_STRAY {
+            let message = match read_record(&mut stream) {
+                Ok(message) => message,
+                Err(_) if strays != 0 => return Err(no_reply()),
+                Err(error) => return Err(error),
+            };
             if reply::read(xid, &message).is_some() {
                 return Ok(message);
             }
         }
-        let what = "16 records came that are no reply to the call";
-        Err(io::Error::new(io::ErrorKind::InvalidData, what))
+        Err(no_reply())
     }
 
     /// How long a call is on a connection, without its record mark, in bytes.
@@ -189,6 +196,7 @@ mod tests {
                 record(&[8, 1, 0, 0, 0, 0]).repeat(20),
                 ErrorKind::InvalidData,
             ),
+            (record(&[8, 1, 0, 0, 0, 0]), ErrorKind::InvalidData),
             (words(&[u32::MAX, 1, 2]), ErrorKind::InvalidData),
             (
                 b"HTTP/1.1 400 Bad Request\r\n".to_vec(),

@@ -15,6 +15,9 @@ const MAX_STRAY: u32 = 256;
 /// The wait ends after this many datagrams from elsewhere: they crowd the reply out.
 const MAX_FOREIGN: u32 = 16_384;
 
+/// How long a reply is waited for after an ICMP error, at most.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
 /// From where a reply is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyFrom {
@@ -53,7 +56,7 @@ pub struct Asked {
 /// Asks the portmapper at `address`, and asks again after each of `waits`, the last of which is how
 /// long it is waited for in the end. A reply to any of these is one. Whatever is no reply to this
 /// call is passed over, unless it is larger than the call and no other reply comes; ICMP errors
-/// about it end the wait.
+/// about it end the wait before it is asked again.
 ///
 /// Where replies may come from anywhere, `xid` alone tells whether one is: it must be random.
 #[must_use]
@@ -111,19 +114,25 @@ fn exchange(
     let (mut strays, mut foreign) = (0, 0);
     let mut unreadable = None;
     let begun = Instant::now();
-    for (round, wait) in waits.iter().enumerate() {
-        let is_last = round + 1 == waits.len();
-        let sent = match from {
+    let mut is_certain = false;
+    for wait in waits {
+        // Where several answer for one address, a reply may come after an error.
+        if is_certain {
+            break;
+        }
+        let send = || match from {
             ReplyFrom::There => socket.send(datagram),
             ReplyFrom::Anywhere => socket.send_to(datagram, address),
         };
         // A socket reports errors about earlier datagrams when it is to send another one.
-        if let Err(error) = sent {
-            about_this(&socket, datagram, from, error, is_last, asked)?;
+        if let Err(error) = send() {
+            is_certain |= about_this(&socket, datagram, from, error, asked)?;
+            let _ = send();
         }
         asked.attempts += 1;
         let sent = Instant::now();
-        while let Some(left) = wait
+        let mut until = *wait;
+        while let Some(left) = until
             .checked_sub(sent.elapsed())
             .filter(|left| !left.is_zero())
         {
@@ -132,7 +141,10 @@ fn exchange(
                 Ok(received) => received,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => {
-                    about_this(&socket, datagram, from, error, is_last, asked)?;
+                    if about_this(&socket, datagram, from, error, asked)? {
+                        is_certain = true;
+                        until = until.min(sent.elapsed() + AFTER_ERROR);
+                    }
                     continue;
                 }
             };
@@ -189,33 +201,35 @@ fn is_larger_and_to(xid: u32, message: &[u8], datagram: &[u8]) -> bool {
     message.len() > datagram.len() && message.starts_with(&header)
 }
 
-/// Passes an error on that is about this call; one that quotes another datagram is forged. Any but
-/// that the port is closed may pass, as where a router looks for its neighbour: it counts if it
-/// comes again, or in the end.
+/// Keeps an error that is about this call; one that quotes another datagram is forged. Returns
+/// whether nothing else is to be expected. Any error but that the port is closed may pass, as where
+/// a router looks for its neighbour: it has to come again.
 fn about_this(
     socket: &UdpSocket,
     datagram: &[u8],
     from: ReplyFrom,
     error: io::Error,
-    is_last: bool,
     asked: &mut Asked,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     if from == ReplyFrom::There {
         return Err(error);
     }
-    let mut is_passing = false;
+    let (mut is_passing, mut is_certain) = (false, false);
     while let Some(reported) = icmp::take_error(socket)? {
         let compared = reported.quoted.len().min(datagram.len());
         if reported.quoted[..compared] == datagram[..compared] {
-            let errno = reported.errno;
-            let again = asked.reported.replace(reported).is_some();
-            if errno == libc::ECONNREFUSED || again || is_last {
-                return Err(io::Error::from_raw_os_error(errno));
-            }
+            let is_closed = reported.errno == libc::ECONNREFUSED;
+            let is_again = asked.reported.replace(reported).is_some();
+            // Without a quotation, it may be about anything, and from anybody.
+            is_certain |= compared != 0 && (is_closed || is_again);
         }
         is_passing = true;
     }
-    if is_passing { Ok(()) } else { Err(error) }
+    if is_passing {
+        Ok(is_certain)
+    } else {
+        Err(error)
+    }
 }
 
 /// A read that timed out, by either of the names that Linux may give to it.

@@ -6,6 +6,7 @@ pub(crate) mod icmp;
 pub(crate) mod link_changes;
 pub(crate) mod mapped;
 pub(crate) mod netlink;
+pub(crate) mod own_firewall;
 pub(crate) mod packets;
 pub(crate) mod random;
 pub(crate) mod unix_socket;

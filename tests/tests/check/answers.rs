@@ -113,7 +113,7 @@ fn refused_credentials_are_no_exposure() {
             assert_eq!(
                 asked.summary,
                 "limited: 192.0.2.1 answers over UDP, but refuses: credentials refused; it can reflect, \
-             and not amplify"
+             and was not seen to amplify"
             );
         },
     );
@@ -238,7 +238,7 @@ fn an_old_portmapper_whose_list_gets_lost_is_not_called_limited() {
         assert_eq!(asked.addresses[0].finding, "answers");
         assert!(
             asked.summary.ends_with(
-                "answers anybody over UDP; larger replies may be lost on the way to here: what they \
+                "answers who asks from here over UDP; larger replies may be lost on the way to here: what they \
                  amplify cannot be told from here"
             ),
             "{}",

@@ -3,6 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 use nix::{
+    mount::{MsFlags, mount},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -59,7 +60,7 @@ fn evidence_has_times_addresses_probes_and_the_verdict() {
         .lines()
         .filter(|line| line.contains(" port ") && line.starts_with("20"))
         .collect();
-    assert_eq!(probes.len(), 7 + 5, "{text}");
+    assert_eq!(probes.len(), 8 + 5, "{text}");
     for probe in &probes {
         let sent = time(probe);
         assert!(begun - slack <= sent && sent <= ended, "{probe}");
@@ -160,4 +161,32 @@ fn an_interrupted_check_leaves_no_file() {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     assert!(!child.wait().unwrap().success());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_found_is_said_though_the_evidence_finds_no_room() {
+    let test = "what_was_found_is_said_though_the_evidence_finds_no_room";
+    let Some(scene) = Scene::or_skip(test, &[]) else {
+        return;
+    };
+    let _rpcbind = scene.rpcbind("");
+    scene.asker.enter(|| {
+        fs::create_dir("/run/full").unwrap();
+        mount(
+            Some("tmpfs"),
+            "/run/full",
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("size=4k"),
+        )
+        .unwrap();
+        fs::write("/run/full/other", [0; 4096]).unwrap();
+    });
+    let command = format!("check {} --wait 2 --evidence /run/full/x", HOST[0]);
+    let failed = rpcguard(&scene.asker, &command).exited_with(1);
+    assert!(failed.stdout.contains("\nEXPOSED: 192.0.2.1 "), "{failed}");
+    assert!(
+        failed.stderr.contains("cannot write /run/full/x"),
+        "{failed}"
+    );
 }

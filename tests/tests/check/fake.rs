@@ -27,7 +27,7 @@ pub(crate) const ADDRESS_LIST: u32 = 11;
 pub(crate) const STATISTICS: u32 = 12;
 
 impl Call {
-    fn read(datagram: &[u8]) -> Option<Self> {
+    pub(crate) fn read(datagram: &[u8]) -> Option<Self> {
         let word = |index: usize| {
             let bytes = datagram.get(4 * index..)?.first_chunk()?;
             Some(u32::from_be_bytes(*bytes))

@@ -6,6 +6,7 @@ mod answers;
 mod attach;
 #[path = "../cli/check_documents.rs"]
 mod documents;
+mod doubt;
 mod evidence;
 mod fake;
 mod filtered;
