@@ -12,10 +12,12 @@ use crate::{
 
 /// The beginnings of the names of units and programs by which a machine is reached, or which do
 /// much more than to hold a port: no command that stops them is named.
-const LIFELINES: [&str; 10] = [
+const LIFELINES: [&str; 12] = [
     "ssh",
     "dropbear",
     "systemd-",
+    "getty",
+    "serial-getty",
     "dbus",
     "cron",
     "NetworkManager",

@@ -155,6 +155,15 @@ fn exe_is_roots(process: &Proc) -> bool {
     found.is_file() && found.uid() == 0 && !others_can_write(&found)
 }
 
+/// Leaves out children of the first process that are about to execute another program: until then,
+/// they have its sockets, and close them with that.
+fn leave_out_forks_of_init(processes: &mut Vec<Process>) {
+    let init = processes.iter().find(|process| process.is_init());
+    if let Some(exe) = init.and_then(|init| init.exe.clone()) {
+        processes.retain(|process| process.is_init() || process.exe.as_ref() != Some(&exe));
+    }
+}
+
 /// Whether a program of this path is called as a portmapper is.
 fn is_portmapper_name(exe: &Path) -> bool {
     let name = exe.file_name().unwrap_or_default().to_string_lossy();
@@ -268,6 +277,7 @@ impl Holders {
         }
         for processes in holders.of.values_mut() {
             processes.sort();
+            leave_out_forks_of_init(processes);
         }
         Ok(holders)
     }
@@ -318,7 +328,28 @@ impl Holders {
 mod tests {
     use std::path::Path;
 
-    use super::{is_portmapper_name, is_roots_alone, portmapper_accounts, uid};
+    use super::{
+        Process, is_portmapper_name, is_roots_alone, leave_out_forks_of_init, portmapper_accounts,
+        uid,
+    };
+
+    #[test]
+    fn children_of_init_that_execute_nothing_yet_hold_no_sockets_of_its_own() {
+        let process = |pid, exe: &str| Process {
+            pid,
+            exe: Some(exe.into()),
+            ..Process::default()
+        };
+        let pids_left = |mut processes: Vec<Process>| -> Vec<u32> {
+            leave_out_forks_of_init(&mut processes);
+            processes.iter().map(|process| process.pid).collect()
+        };
+        let [init, fork] = [1, 217].map(|pid| process(pid, "/usr/lib/systemd/systemd"));
+        let other = process(50, "/usr/sbin/rpcbind");
+        assert_eq!(pids_left(vec![init, other.clone(), fork.clone()]), [1, 50]);
+        // It has the socket from elsewhere.
+        assert_eq!(pids_left(vec![other, fork]), [50, 217]);
+    }
 
     #[test]
     fn accounts_of_a_portmapper_are_root_and_those_it_changes_to() {
