@@ -1,4 +1,4 @@
-//! What a guard lets by of the traffic to this host.
+//! The part that a guard lets by of the traffic to this host.
 
 use std::{
     collections::BTreeSet,
@@ -42,7 +42,7 @@ impl Cover {
 /// A guard, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guarded {
-    /// What it guards, and how.
+    /// Its settings.
     pub policy: Policy,
     /// How many prefixes are allowed.
     pub allowed: u64,

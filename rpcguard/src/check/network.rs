@@ -136,7 +136,7 @@ fn cover_below(
     let below = |index| cover_below(interfaces, index, transport, port, depth - 1);
     let guard = interface.guard.as_ref();
     let own = guard.map_or(Cover::None, |guard| guard.covers(transport, port));
-    // What an interface is stacked on hands its packets over before its own bridge gets them.
+    // The interface below hands its packets over before its own bridge gets them.
     let lower = interface.lower.map_or(Cover::None, below);
     // What arrives on a bridge or bond came through one of its ports.
     let ports = interfaces

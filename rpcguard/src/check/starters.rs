@@ -54,7 +54,7 @@ const RUNS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecStartPost"];
 /// The words of a command are between these, and those of a shell's in it.
 const SEPARATORS: [char; 7] = [' ', '\t', '"', '\'', ';', '&', '|'];
 
-/// What may stand before the path of a program (systemd.service(5)).
+/// The characters that may stand before the path of a program (systemd.service(5)).
 const MARKS: [char; 5] = ['@', '-', ':', '+', '!'];
 
 /// A unit that starts one of the portmapper's, or its program.

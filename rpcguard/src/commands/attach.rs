@@ -180,7 +180,7 @@ impl Args {
         if self.tcp || !self.replace {
             return Ok(self.tcp);
         }
-        // What is replaced keeps its settings.
+        // A guard that is replaced keeps its settings.
         for guard in registry.guards()? {
             let is_named = self.interfaces.iter().any(|name| name == guard.interface());
             if is_named && guard.policy()?.tcp {
@@ -207,8 +207,8 @@ impl Args {
     }
 }
 
-/// The UDP ports on which rpcbind answers, without those that a guard, of TCP as well or not, leaves
-/// alone: says so, also if there is none but the one that it is known by.
+/// The UDP ports on which rpcbind answers, without those that a guard, of TCP as well or not,
+/// leaves alone: says so, also if there is none but the one that it is known by.
 fn rpcbind_ports(tcp: bool) -> Result<BTreeSet<u16>> {
     let inventory = Inventory::read()?;
     let mut heard = Heard::default();

@@ -138,7 +138,7 @@ fn ask(
         ));
     }
     let written = evidence.map(|path| write_new(path, &output::evidence::text(&report)));
-    // What was found is said even if it cannot be written down.
+    // The findings are said even if they cannot be written down.
     output::check_host::print(&report, local, format)?;
     written.transpose()?;
     let of_local = local.map(|local| local.verdict);

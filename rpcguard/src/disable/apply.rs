@@ -33,7 +33,7 @@ pub struct Applied {
     ///
     /// [`Answer::Open`]: super::Answer::Open
     pub probes: Vec<Probe>,
-    /// What may start it again all the same, for people.
+    /// The ways in which it may start again all the same, for people.
     pub not_assured: Vec<String>,
 }
 

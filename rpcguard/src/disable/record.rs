@@ -23,7 +23,8 @@ pub struct Record {
     version: u32,
     /// What is to be restored.
     pub before: State,
-    /// The steps that were done, or begun: the last one may not have come to its end. It is there for people.
+    /// The steps that were done, or begun: the last one may not have come to its end. It is there
+    /// for people.
     #[serde(default)]
     begun: Vec<Value>,
     /// The state after all of it: a difference from it was made by somebody else. `None`

@@ -45,7 +45,7 @@ mod tests {
     fn arguments_that_never_come_are_given_up() {
         let own = command_line("/proc/self/cmdline".into());
         assert_eq!(own, Vec::from_iter(std::env::args()));
-        // Whoever opens a pipe waits for one who writes.
+        // Opening a pipe waits for a writer.
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         rustix::fs::mknodat(

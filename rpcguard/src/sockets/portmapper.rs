@@ -92,9 +92,9 @@ impl Inventory {
     }
 
     /// Whether a guard of the port of this other socket of the portmapper stops nobody else's
-    /// traffic: it is none of those below 1024, and no other process holds the socket, or one of the
-    /// same port. Sockets of TCP matter only for a guard of TCP (`tcp`), or any process could keep a
-    /// port of the portmapper from being guarded.
+    /// traffic: it is none of those below 1024, and no other process holds the socket, or one of
+    /// the same port. Sockets of TCP matter only for a guard of TCP (`tcp`), or any process could
+    /// keep a port of the portmapper from being guarded.
     #[must_use]
     pub fn is_portmappers_alone(&self, socket: &ListeningSocket, tcp: bool) -> bool {
         let tcp = tcp || socket.kind == Kind::Tcp;
@@ -220,7 +220,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(alone(true), ["0.0.0.0:50000", "[::]:50000"]);
-        // Whoever listens in TCP does not keep a guard of UDP away.
+        // A listener in TCP does not keep a guard of UDP away.
         let of_udp = ["0.0.0.0:50000", "[::]:50000", "0.0.0.0:50003"];
         assert_eq!(alone(false), of_udp);
     }

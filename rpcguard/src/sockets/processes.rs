@@ -182,7 +182,7 @@ fn portmapper_accounts(passwd: &str) -> BTreeSet<u32> {
     accounts.chain([0]).collect()
 }
 
-/// What a process is measured by.
+/// The measure of a process.
 struct Proof {
     /// The users that a portmapper may run as.
     accounts: BTreeSet<u32>,

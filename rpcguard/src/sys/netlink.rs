@@ -182,7 +182,7 @@ fn dump() -> io::Result<Option<Vec<Interface>>> {
     Ok(consistent.then_some(interfaces))
 }
 
-/// What a route of this host takes packets in by.
+/// The kind of address by which a route takes packets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnRoute {
     pub(crate) address: IpAddr,
@@ -521,7 +521,7 @@ fn parse_interface(body: &[u8]) -> Option<Interface> {
         }
     });
     let setting = |kind| attribute(attribute(info, IFLA_INFO_DATA).unwrap_or_default(), kind);
-    // What a tap gets, it hands to a process, as to a guest.
+    // A tap hands its packets to a process, as to a guest.
     let hears_siblings = match kind.as_deref() {
         Some("macvlan") => {
             setting(IFLA_MACVLAN_MODE).is_none_or(|mode| read_u32(mode) == MACVLAN_BRIDGE)

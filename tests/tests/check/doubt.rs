@@ -124,7 +124,7 @@ fn a_reply_after_an_icmp_error_is_one() {
                 let _ = other.send_to(&call.list(20), (ASKER[0], port));
             }
         });
-        // What panics ends the thread as well.
+        // A panic ends the thread as well.
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             scene.ask(&format!("{} --wait 15", HOST[0]), 3)
         }));

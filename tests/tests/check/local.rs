@@ -322,7 +322,7 @@ fn who_is_not_root_is_told_as_much_as_can_be() {
     );
 }
 
-/// What is allowed in two halves is allowed to everybody, and no address of the host is forgotten.
+/// Two halves that are allowed are everybody, and no address of the host is forgotten.
 #[test]
 fn a_guard_that_leaves_somebody_in_is_not_called_one() {
     let test = "a_guard_that_leaves_somebody_in_is_not_called_one";

@@ -74,8 +74,8 @@ impl Scene {
         check(&self.host, code)
     }
 
-    /// The answer about a host of the one who asks, with this exit status: without waiting for long, unless
-    /// told to.
+    /// The answer about a host of the one who asks, with this exit status: without waiting for
+    /// long, unless told to.
     #[track_caller]
     pub(crate) fn ask(&self, host: &str, code: i32) -> HostDocument {
         let wait = if host.contains("--wait") {

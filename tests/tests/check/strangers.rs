@@ -192,8 +192,8 @@ fn a_port_of_the_portmapper_counts_once_it_was_heard_there() {
     let found_then = rpcguard(&scene.host, "check --json").exited_with(3).json();
     assert_eq!(found_then["next_step"], Value::Null, "{found_then:#}");
     scene.does("detach eth0");
-    // Another process takes one of the ports, in another way. In TCP, it does not keep a guard of UDP
-    // from the other one.
+    // Another process takes one of the ports, in another way. In TCP, it does not keep a guard of
+    // UDP from the other one.
     let _stranger = Stranger::start(&scene.host, "udp6_loopback(40053); tcp(40054)").unwrap();
     let [found, guarded, unguarded] = told(&scene);
     assert_eq!(guarded, json!([111, 40054]));

@@ -30,7 +30,7 @@ struct Program {
 /// Where Docker has its files unless its configuration says otherwise.
 const DOCKER_VOLUMES: &str = "/var/lib/docker/volumes";
 
-/// What mounts NFS on a line of a script, and what is not version 3.
+/// The words that mount NFS on a line of a script, and those of other versions than 3.
 const MOUNT: [&str; 3] = ["mount.nfs ", "-t nfs ", "-tnfs "];
 const MOUNT_NEWER: [&str; 5] = ["vers=4", ",v4", "-o v4", "nolock", "umount -"];
 

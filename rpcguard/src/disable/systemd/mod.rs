@@ -252,7 +252,7 @@ impl Units {
         }
         let known = self.dependents.len();
         for properties in &answers {
-            // What does not run stops nothing.
+            // A unit that does not run stops nothing.
             if properties
                 .get("ActiveState")
                 .copied()
